@@ -1,0 +1,214 @@
+"""Dirac convolutions: the parametrization, the layers built on it, and NCReLU.
+
+Source: Zagoruyko and Komodakis, "DiracNets: Training Very Deep Neural Networks Without Skip-Connections"
+(arXiv 1706.00388), section 2. A layer convolves with
+
+    w_hat = diag(alpha) * delta + diag(beta) * normalize(w)
+
+where `delta` is the kernel of the identity convolution and `normalize` divides each output filter by its
+Euclidean norm. The identity path of a residual block thereby lives inside the kernel, and at inference the layer
+is an ordinary convolution.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+
+Scale = Literal["channel", "scalar"]
+"""Whether alpha and beta hold one value per output channel (version 2) or one for the layer (version 1)."""
+
+Delta = Literal["dirac", "tiled"]
+"""Which delta: as `torch.nn.init.dirac_` makes it (version 2), or the square identity tiled (version 1)."""
+
+INITIAL_SCALES: dict[Scale, tuple[float, float]] = {"channel": (1.0, 0.1), "scalar": (5.0, 1e-3)}
+"""Initial (alpha, beta) as in upstream's training code (diracnet.py on its branches master and v1)."""
+
+
+def dirac_weight(weight: Tensor, alpha: Tensor, beta: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> Tensor:
+    """Return `alpha * delta + beta * normalize(weight)`, differentiable in all three.
+
+    `delta` has at most one entry per row and tap, so alpha is added through a view of the centre tap; no dense
+    delta is made and the cost is that of scaling the weight.
+
+    Args:
+        weight: (out, in / groups, *kernel) with odd kernel sizes.
+        alpha: (out,) or (1,).
+        beta: (out,) or (1,).
+        groups: channel groups of the convolution; every group has an identity of its own.
+        delta: "dirac" or "tiled", see `Delta`.
+
+    Returns:
+        A new tensor of weight's shape and dtype.
+    """
+    out, channels = weight.shape[0], weight.shape[1]
+    rows = out // groups
+    norm = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+    # 1e-12 is the bound of torch.nn.functional.normalize; it is zero in float16, where tiny takes its place.
+    scale = beta / norm.clamp_min(max(1e-12, torch.finfo(weight.dtype).tiny))
+    composed = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+
+    centre = composed[(..., *[size // 2 for size in weight.shape[2:]])].unflatten(0, (groups, rows))
+    alpha = alpha.expand(out).unflatten(0, (groups, rows))
+    square = min(rows, channels)
+    if delta == "dirac":
+        centre, alpha = centre[:, :square, :square], alpha[:, :square]
+    # (groups, row tile, row, column tile, column): the identities are the diagonals over row and column.
+    tiles = centre.unflatten(2, (-1, square)).unflatten(1, (-1, square))
+    tiles.diagonal(dim1=2, dim2=4).add_(alpha.unflatten(1, (-1, square)).unsqueeze(2))
+    return composed
+
+
+def dirac_delta(weight: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> Tensor:
+    """Return the dense delta that belongs to a kernel of weight's shape, dtype and device.
+
+    For looking at and testing; the layers never build it.
+    """
+    one = torch.ones(1, dtype=weight.dtype, device=weight.device)
+    return dirac_weight(torch.zeros_like(weight), one, torch.zeros_like(one), groups=groups, delta=delta)
+
+
+def check_identity(conv: nn.Module, delta: Delta) -> None:
+    """Raise ValueError where a convolution of conv's geometry has no identity kernel, TypeError for other modules."""
+    if not isinstance(conv, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) or isinstance(conv.weight, nn.UninitializedParameter):
+        raise TypeError(f"expected an initialised Conv1d, Conv2d or Conv3d, got {type(conv).__name__}")
+    if delta not in get_args(Delta):
+        raise ValueError(f"delta={delta!r}: allowed are {', '.join(map(repr, get_args(Delta)))}")
+    if any(stride != 1 for stride in conv.stride):
+        raise ValueError(
+            f"stride={conv.stride}: a Dirac convolution has stride 1, because the identity keeps the size of its input; "
+            "pool before or after it to reduce the size"
+        )
+    if any(size % 2 == 0 for size in conv.kernel_size):
+        raise ValueError(
+            f"kernel_size={conv.kernel_size}: a Dirac kernel has odd sizes, because the identity needs a centre tap"
+        )
+    rows, channels = conv.out_channels // conv.groups, conv.in_channels // conv.groups
+    if rows == 0 or channels == 0:
+        raise ValueError(f"in_channels={conv.in_channels}, out_channels={conv.out_channels}: both must be at least 1")
+    if delta == "tiled" and max(rows, channels) % min(rows, channels):
+        raise ValueError(
+            f"in_channels={conv.in_channels}, out_channels={conv.out_channels}, groups={conv.groups}: a tiled identity "
+            f"needs one of {channels} and {rows} channels per group to be a multiple of the other; use delta='dirac'"
+        )
+
+
+def initial_scales(conv: nn.Module, scale: Scale) -> tuple[nn.Parameter, nn.Parameter]:
+    """Return new alpha and beta for a convolution, shaped and initialised as `scale` says."""
+    if scale not in INITIAL_SCALES:
+        raise ValueError(f"scale={scale!r}: allowed are {', '.join(map(repr, INITIAL_SCALES))}")
+    weight = cast(Tensor, conv.weight)
+    size = weight.shape[0] if scale == "channel" else 1
+    alpha, beta = (
+        nn.Parameter(torch.full((size,), value, dtype=weight.dtype, device=weight.device))
+        for value in INITIAL_SCALES[scale]
+    )
+    return alpha, beta
+
+
+class _DiracConv(nn.modules.conv._ConvNd):
+    """What the three Dirac convolutions share; each also inherits the convolution of its dimension."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: str | int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        scale: Scale = "channel",
+        delta: Delta = "dirac",
+    ) -> None:
+        # The base classes' own constructor, reached through Conv1d, Conv2d or Conv3d, which spreads the sizes.
+        spread = cast(Any, super()).__init__
+        spread(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        check_identity(self, delta)
+        self.scale, self.delta = scale, delta
+        self.alpha, self.beta = initial_scales(self, scale)
+
+    def reset_parameters(self) -> None:
+        """Draw the weight as upstream does (He et al.'s normal), and set alpha, beta and bias to their initial values."""
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+        if hasattr(self, "alpha"):  # absent while the base class's constructor runs
+            for parameter, value in zip((self.alpha, self.beta), INITIAL_SCALES[self.scale], strict=True):
+                nn.init.constant_(parameter, value)
+
+    def composed_weight(self) -> Tensor:
+        """Return the kernel that the layer convolves with, of weight's shape."""
+        return dirac_weight(self.weight, self.alpha, self.beta, groups=self.groups, delta=self.delta)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve, with shapes as in the plain convolution of the same arguments."""
+        convolve = cast(Any, super())._conv_forward  # of Conv1d, Conv2d or Conv3d: knows the padding modes
+        return cast(Tensor, convolve(input, self.composed_weight(), self.bias))
+
+    def fold(self) -> nn.Conv1d | nn.Conv2d | nn.Conv3d:
+        """Return a new plain convolution that computes the same, its kernel composed in float64."""
+        plain = next(base for base in (nn.Conv1d, nn.Conv2d, nn.Conv3d) if isinstance(self, base))
+        conv: nn.Conv1d | nn.Conv2d | nn.Conv3d = plain(
+            self.in_channels,
+            self.out_channels,
+            self.kernel_size,  # type: ignore[arg-type]
+            padding=self.padding,  # type: ignore[arg-type]
+            dilation=self.dilation,  # type: ignore[arg-type]
+            groups=self.groups,
+            bias=self.bias is not None,
+            padding_mode=cast(Any, self.padding_mode),
+            device=self.weight.device,
+            dtype=self.weight.dtype,
+        ).train(self.training)
+        with torch.no_grad():
+            parts = (part.double() for part in (self.weight, self.alpha, self.beta))
+            conv.weight.copy_(dirac_weight(*parts, groups=self.groups, delta=self.delta))
+            if self.bias is not None and conv.bias is not None:
+                conv.bias.copy_(self.bias)
+        return conv
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, scale={self.scale}, delta={self.delta}"
+
+
+class DiracConv1d(_DiracConv, nn.Conv1d):
+    """A drop-in for `torch.nn.Conv1d` with the Dirac parametrization (arXiv 1706.00388, section 2).
+
+    Takes Conv1d's arguments and two keywords:
+
+    Args:
+        scale: "channel" gives alpha and beta of shape (out,) (version 2), "scalar" of shape (1,) (version 1).
+        delta: "dirac" leaves the rows beyond min(in, out) without an identity, as `torch.nn.init.dirac_` does; "tiled"
+            repeats the square identity over the larger side (version 1).
+
+    The state dict holds `weight`, `alpha`, `beta` and, if any, `bias`; delta is never stored.
+
+    Raises:
+        ValueError: the stride is not 1, a kernel size is even, or the channels admit no identity.
+    """
+
+
+class DiracConv2d(_DiracConv, nn.Conv2d):
+    """A drop-in for `torch.nn.Conv2d`; see `DiracConv1d` for its two further keywords."""
+
+
+class DiracConv3d(_DiracConv, nn.Conv3d):
+    """A drop-in for `torch.nn.Conv3d`; see `DiracConv1d` for its two further keywords."""
+
+
+class NCReLU(nn.Module):
+    """Negative concatenated ReLU: `cat(max(x, 0), min(x, 0))` along the channels (arXiv 1706.00388, section 2.2).
+
+    (batch, C, *) → (batch, 2 C, *). Unlike CReLU it keeps the sign of the negative half.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return torch.cat((input.clamp(min=0), input.clamp(max=0)), dim=1)

@@ -1,0 +1,92 @@
+"""How pictures become a net's input. Belongs to the weights, because a net is only as accurate as its preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+INTERPOLATIONS = {
+    "bilinear": v2.InterpolationMode.BILINEAR,
+    "bicubic": v2.InterpolationMode.BICUBIC,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """Resize the shorter side, crop the centre, scale to [0, 1], normalize. Callable on a PIL picture.
+
+    Args:
+        resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters when it shrinks.
+        size: side of the square centre crop, in pixels.
+        interpolation: "bilinear" or "bicubic".
+        mean, std: per channel, in units of the [0, 1] range. Three channels mean RGB pictures, one means grey ones.
+
+    Raises:
+        ValueError: a value is outside what it may be.
+    """
+
+    resize: int
+    size: int
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", tuple(self.mean))
+        object.__setattr__(self, "std", tuple(self.std))
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation={self.interpolation!r}: allowed are {', '.join(INTERPOLATIONS)}")
+        if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std) or min(self.std) <= 0:
+            raise ValueError(f"mean={self.mean}, std={self.std}: need one or three values each, std above zero")
+        if not 0 < self.size <= self.resize:
+            raise ValueError(f"size={self.size}, resize={self.resize}: need 0 < size ≤ resize, or the crop has a border")
+
+    def crop(self, picture: Image.Image) -> Tensor:
+        """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size)."""
+        crop: Tensor = v2.Compose(
+            [
+                v2.Resize(self.resize, INTERPOLATIONS[self.interpolation], antialias=True),
+                v2.CenterCrop(self.size),
+                v2.PILToTensor(),
+            ]
+        )(picture.convert("RGB" if len(self.mean) == 3 else "L"))
+        return crop
+
+    def normalize(self, pictures: Tensor) -> Tensor:
+        """Map uint8 pictures (…, channels, height, width) to the net's float32 input of the same shape."""
+        mean, std = (torch.tensor(v, device=pictures.device).reshape(-1, 1, 1) for v in (self.mean, self.std))
+        return (pictures.to(torch.float32) / 255 - mean) / std
+
+    def __call__(self, picture: Image.Image) -> Tensor:
+        """Map a PIL picture to the net's input, (channels, size, size), float32, without the batch dimension."""
+        return self.normalize(self.crop(picture))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """The inverse of `to_dict`."""
+        return cls(**values)
+
+
+CIFAR = Preprocessing(
+    resize=32,
+    size=32,
+    interpolation="bilinear",
+    mean=tuple(v / 255 for v in (125.3, 123.0, 113.9)),
+    std=tuple(v / 255 for v in (63.0, 62.1, 66.7)),
+)
+"""Mean and deviation of CIFAR-10's training pictures, as in upstream's train.py."""
+
+IMAGENET = Preprocessing(
+    resize=256, size=224, interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+)
+"""The usual ImageNet evaluation: shorter side 256, centre 224."""

@@ -1,0 +1,145 @@
+"""Training data: labelled pictures held in memory as uint8, and batches augmented from (seed, epoch, index) alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.datasets import ImageFolder
+
+from zoo.preprocessing import CIFAR, Preprocessing
+from zoo.training.recipes import Recipe
+
+DIGITS = Preprocessing(resize=16, size=16, interpolation="bilinear", mean=(0.305,), std=(0.375,))
+"""For scikit-learn's digits, rescaled to 0…255."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures of one size.
+
+    Args:
+        images: uint8, (n, height, width, channels).
+        targets: int64, (n,), indices into `classes`.
+        classes: label of each class.
+    """
+
+    images: Tensor
+    targets: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def subset(self, indices: Tensor) -> Pictures:
+        """Return the pictures at these positions."""
+        return Pictures(self.images[indices], self.targets[indices], self.classes)
+
+    def split(self, share: float, seed: int) -> tuple[Pictures, Pictures]:
+        """Return (rest, held out) where the second has this share of each class, drawn by the seed."""
+        generator = torch.Generator().manual_seed(seed)
+        held = torch.zeros(len(self), dtype=torch.bool)
+        for target in range(len(self.classes)):
+            members = (self.targets == target).nonzero().flatten()
+            held[members[torch.randperm(len(members), generator=generator)[: round(share * len(members))]]] = True
+        return self.subset((~held).nonzero().flatten()), self.subset(held.nonzero().flatten())
+
+    def sha256(self) -> str:
+        """Return the fingerprint of pixels, targets and labels: the same data give the same one wherever they lie."""
+        digest = hashlib.sha256("\n".join(self.classes).encode())
+        for tensor in (self.images, self.targets):
+            digest.update(str(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and test pictures with the preprocessing that both get."""
+
+    train: Pictures
+    test: Pictures
+    preprocessing: Preprocessing
+
+
+def load_dataset(data: str) -> Dataset:
+    """Read a data set into memory.
+
+    Args:
+        data: the word "digits" (scikit-learn's, needs the `train` extra), or a folder that holds `train/CLASS/*` and
+            `test/CLASS/*`, of pictures that become 32×32 RGB.
+
+    Raises:
+        ValueError: no such folder, or the two halves have different classes.
+    """
+    if data == "digits":
+        return _digits()
+    root = Path(data)
+    missing = [name for name in ("train", "test") if not (root / name).is_dir()]
+    if missing:
+        raise ValueError(
+            f"{root} has no folder {' and no folder '.join(missing)}: a data set is a folder with train/CLASS/PICTURE and "
+            "test/CLASS/PICTURE, or the word 'digits'"
+        )
+    train, test = (_read_folder(root / name, CIFAR) for name in ("train", "test"))
+    if train.classes != test.classes:
+        raise ValueError(f"{root}: the classes of train ({train.classes}) and test ({test.classes}) differ")
+    return Dataset(train, test, CIFAR)
+
+
+def _read_folder(folder: Path, preprocessing: Preprocessing) -> Pictures:
+    pictures = ImageFolder(str(folder))
+    images = torch.empty(len(pictures), preprocessing.size, preprocessing.size, 3, dtype=torch.uint8)
+    for index, (path, _) in enumerate(pictures.samples):
+        with Image.open(path) as picture:
+            images[index] = preprocessing.crop(picture).permute(1, 2, 0)
+    return Pictures(images, torch.tensor(pictures.targets), tuple(pictures.classes))
+
+
+def _digits() -> Dataset:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ValueError("the digits need scikit-learn: pip install 'diracnet-zoo[train]'") from error
+    bunch = load_digits()
+    enlarged = np.round(bunch.images * (255 / 16)).astype(np.uint8)
+    images = torch.stack([DIGITS.crop(Image.fromarray(image)).permute(1, 2, 0) for image in enlarged])
+    classes = tuple(str(digit) for digit in range(10))
+    train, test = Pictures(images, torch.from_numpy(bunch.target).long(), classes).split(0.2, seed=0)
+    return Dataset(train, test, DIGITS)
+
+
+def batches(
+    pictures: Pictures, preprocessing: Preprocessing, recipe: Recipe, *, seed: int, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield an epoch's (input, targets) in a fresh order, randomly cropped and mirrored as the recipe says.
+
+    Order, crops and flips depend on seed and epoch alone, so that a resumed run sees what an uninterrupted one saw.
+    The input is float32, (batch_size, channels, height, width), in channels_last order.
+    """
+    # Distinct streams for all (seed, epoch): SeedSequence mixes them, where a sum would repeat (1, 2) as (2, 1).
+    state = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
+    generator = torch.Generator().manual_seed(state)
+    count, (height, width) = len(pictures), pictures.images.shape[1:3]
+    order = torch.randperm(count, generator=generator)
+    pad = recipe.crop_padding
+    tops, lefts = torch.randint(-pad, pad + 1, (2, count), generator=generator)
+    mirrored = (torch.rand(count, generator=generator) < 0.5) & recipe.flip
+
+    for start in range(0, count - recipe.batch_size + 1, recipe.batch_size):
+        chosen = order[start : start + recipe.batch_size]
+        rows = _reflect(tops[chosen, None] + torch.arange(height), height)
+        columns = _reflect(lefts[chosen, None] + torch.arange(width), width)
+        columns = torch.where(mirrored[chosen, None], columns.flip(1), columns)
+        crops = pictures.images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+        yield preprocessing.normalize(crops.permute(0, 3, 1, 2)), pictures.targets[chosen]
+
+
+def _reflect(positions: Tensor, size: int) -> Tensor:
+    """Map positions up to size - 1 beyond either border back inside, by reflection without repeating the border."""
+    return (size - 1) - ((size - 1) - positions.abs()).abs()

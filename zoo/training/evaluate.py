@@ -1,0 +1,45 @@
+"""Accuracy and loss of a net on labelled pictures."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from zoo.preprocessing import Preprocessing
+from zoo.training.data import Pictures
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, pictures: Pictures, preprocessing: Preprocessing, *, batch_size: int = 500
+) -> dict[str, float]:
+    """Return top-1 and top-5 accuracy in percent and the mean cross-entropy, without test-time augmentation.
+
+    Args:
+        model: maps (batch, channels, height, width) to logits; evaluated in eval mode and left in the mode it had.
+        pictures: what to measure on.
+        preprocessing: the weights' own; the pictures are taken to be cropped already.
+        batch_size: pictures at a time; the figures do not depend on it.
+
+    Returns:
+        `{"top1": %, "top5": %, "loss": nats}`; top5 is absent with five or fewer classes.
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    right = {1: 0, 5: 0}
+    loss = 0.0
+    try:
+        for images, targets in zip(pictures.images.split(batch_size), pictures.targets.split(batch_size), strict=True):
+            # Pictures lie as (n, h, w, c), so this is channels_last without a copy.
+            logits = model(preprocessing.normalize(images.to(device).permute(0, 3, 1, 2))).float()
+            targets = targets.to(device)
+            loss += F.cross_entropy(logits, targets, reduction="sum").item()
+            ranked = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]
+            for k in right:
+                right[k] += int(ranked[:, :k].any(dim=1).sum())
+    finally:
+        model.train(was_training)
+    metrics = {f"top{k}": 100 * count / len(pictures) for k, count in right.items() if k < len(pictures.classes)}
+    return {**metrics, "loss": loss / len(pictures)}

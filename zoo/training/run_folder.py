@@ -1,0 +1,90 @@
+"""A training run on disk: what was asked for, the state to resume from, the log, the result. Each file is replaced whole."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo.files import replace_file, write_json
+
+
+class RunFolder:
+    """The folder of one run.
+
+    `run.json` holds recipe, seed and data; `state.pt` all that resuming needs; `metrics.jsonl` a line an epoch;
+    at the end `model.safetensors` the weights and `result.json` the figures.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "model.safetensors"
+        self.result = path / "result.json"
+        self.metrics = path / "metrics.jsonl"
+        self._request = path / "run.json"
+        self._state = path / "state.pt"
+
+    def open(self, request: dict[str, Any]) -> None:
+        """Create the folder for this request, or check that it holds a run of the same one.
+
+        Raises:
+            ValueError: the folder holds another run, or something else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path} is a file; name a folder for the run")
+        if not self._request.exists():
+            if self.path.exists() and any(self.path.iterdir()):
+                raise ValueError(f"{self.path} is not empty and holds no run; name a new folder")
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self._request, request)
+            return
+        found = read_json(self._request)
+        wanted = json.loads(json.dumps(request))
+        changed = _differences(found, wanted)
+        if changed:
+            raise ValueError(
+                f"{self.path} holds a run with {'; '.join(changed)}. Give the same command line to continue it, or name "
+                "a new folder"
+            )
+
+    def save(self, state: dict[str, Any], history: list[dict[str, Any]]) -> None:
+        """Write the state to resume from and the log up to it."""
+        with replace_file(self._state) as temporary:
+            torch.save({**state, "history": history}, temporary)
+        with replace_file(self.metrics) as temporary:
+            temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in history))
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the saved state, or None in a fresh run; ValueError where the file is damaged."""
+        if not self._state.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{self._state} is damaged ({error}); remove the folder and start the run anew") from error
+        return state
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; ValueError where there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object")
+    return value
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:
+    lines = []
+    for key in sorted(found.keys() | wanted.keys()):
+        old, new = found.get(key), wanted.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}={old!r}, not {new!r}")
+    return lines
