@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zoo.diracnet import DiracNet
+from zoo.network import DiracNet
 from zoo.files import replace_file
-from zoo.plain import plain
+from zoo.sequential import plain
 from zoo.preprocessing import Preprocessing
 from zoo.spec import Spec
 

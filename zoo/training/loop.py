@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from zoo.diracnet import DiracNet
+from zoo.network import DiracNet
 from zoo.files import replace_file, write_json
 from zoo.registry import get_spec
 from zoo.spec import Spec

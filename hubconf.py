@@ -1,0 +1,67 @@
+"""DiracNets through `torch.hub`: one entrypoint per net, and `labels`, `transforms`, `list_models`.
+
+    torch.hub.load("OWNER/diracnet-zoo", "diracnet16_cifar", weights="cifar10", trust_repo=True)
+"""
+
+import importlib.util as _util
+import sys as _sys
+from pathlib import Path as _Path
+
+dependencies = ["torch", "torchvision", "numpy", "PIL", "safetensors"]
+
+
+def _check_zoo() -> None:
+    """Raise RuntimeError where `import zoo` would give, or has given, another package than the one beside this file."""
+    here = _Path(__file__).resolve().parent / "zoo"
+    imported = _sys.modules.get("zoo")
+    if imported is None:
+        spec = _util.find_spec("zoo")
+        origin = spec.origin if spec else None
+    else:
+        origin = getattr(imported, "__file__", None)
+    if origin is None or _Path(origin).resolve().parent != here:
+        raise RuntimeError(
+            f"another package named 'zoo' is in the way: {origin or imported}. The nets need the one in {here}; start a "
+            "fresh process without the other one on sys.path"
+        )
+
+
+_check_zoo()
+
+import zoo as _zoo  # noqa: E402
+
+
+def list_models(pattern="*"):
+    """Return the names of the nets that match a glob, such as "diracnet18*"."""
+    return _zoo.list_models(pattern)
+
+
+def labels(model, weights):
+    """Return the name of each class that these weights tell apart: labels("diracnet16_cifar", "cifar10")."""
+    return list(_zoo.get_weight(model, weights).labels)
+
+
+def transforms(model, weights):
+    """Return the callable that maps a PIL picture to the input of these weights, (channels, height, width)."""
+    return _zoo.get_weight(model, weights).transforms()
+
+
+def _entrypoint(name):
+    def load(weights=None, pretrained=False, folded=False, **overrides):
+        if pretrained and weights is None:
+            weights = _zoo.weights.default_tag(name)
+        return _zoo.get_model(name, weights=weights, folded=folded, **overrides)
+
+    spec = _zoo.get_spec(name)
+    load.__name__ = load.__qualname__ = name
+    load.__doc__ = f"""{name}: depth {spec.depth}, width {spec.width:g}, {spec.family} family, version {spec.version}.
+
+    weights: a tag, or None for fresh weights. Tags: {", ".join(_zoo.list_weights(name)) or "none yet"}.
+    pretrained: True means the first of these tags.
+    folded: the plain nn.Sequential in place of the DiracNet in its training form.
+    overrides: fields of zoo.Spec, such as num_classes or in_channels.
+    """
+    return load
+
+
+globals().update({_name: _entrypoint(_name) for _name in _zoo.list_models()})

@@ -1,0 +1,67 @@
+"""From a record of weights to a verified file: the clone's `checkpoints/`, or the original address by way of a cache."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+
+from zoo.checkpoint import FORMS, Checkpoint
+from zoo.files import sha256
+from zoo.upstream import read_upstream
+from zoo.weights import Weight, WeightFile
+
+
+def load_weight(weight: Weight, form: str) -> Checkpoint:
+    """Return the checkpoint of a record in one form, its file's sha256 checked.
+
+    Raises:
+        ValueError: the record has no file in this form, or the file is damaged.
+        FileNotFoundError: the file is not on this machine and was never published.
+        RuntimeError: it could not be downloaded.
+    """
+    if form not in FORMS:
+        raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
+    if form not in weight.files:
+        raise ValueError(
+            f"{weight.model}:{weight.tag} has no file in {form} form whose sha256 is known; "
+            f"it has {', '.join(weight.files)}{' (folded=True)' if 'folded' in weight.files else ''}. "
+            "A file that you trust is read by zoo.load_upstream"
+        )
+    file = weight.files[form]
+    if weight.folder is None:
+        return read_upstream(_download(file))
+    path = weight.folder / file.path
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not here: an installed package carries no weights, and {weight.model}:{weight.tag} is not "
+            "published on the Hub yet; load it from a clone of the repository, which holds it in checkpoints/"
+        )
+    check(path, file)
+    return Checkpoint.load(path)
+
+
+def check(path: Path, file: WeightFile) -> None:
+    """Raise ValueError where a file's bytes are not those of the record."""
+    found = sha256(path)
+    if not found.startswith(file.sha256):
+        raise ValueError(f"{path} is damaged: its sha256 is {found}, the registry says {file.sha256}; fetch it anew")
+
+
+def _download(file: WeightFile) -> Path:
+    """Return the file behind a URL from PyTorch's cache, downloading it where it is absent or damaged."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / file.path.rsplit("/", 1)[1]
+    if path.is_file() and sha256(path).startswith(file.sha256):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # Writes to a temporary file, compares the hash and renames.
+        torch.hub.download_url_to_file(file.path, str(path), file.sha256, progress=sys.stderr.isatty())
+    except (URLError, OSError, RuntimeError) as error:
+        raise RuntimeError(
+            f"cannot fetch {file.path}: {error}. It is the authors' own address of 2018 and may be gone; if you have the "
+            "file, give it to zoo.load_upstream"
+        ) from error
+    return path
