@@ -20,6 +20,8 @@ from torch import Tensor, nn
 Scale = Literal["channel", "scalar"]
 """Whether alpha and beta hold one value per output channel (version 2) or one for the layer (version 1)."""
 
+Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
+
 Delta = Literal["dirac", "tiled"]
 """Which delta: as `torch.nn.init.dirac_` makes it (version 2), or the square identity tiled (version 1)."""
 
@@ -108,6 +110,31 @@ def initial_scales(conv: nn.Module, scale: Scale) -> tuple[nn.Parameter, nn.Para
     return alpha, beta
 
 
+def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
+    """Return a new stock convolution of conv's geometry, device, dtype and mode, with this kernel and bias."""
+    source = cast(nn.Conv2d, conv)  # or of another dimension: their attributes have the same names
+    kind = next(kind for kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d) if isinstance(conv, kind))
+    own = next(source.parameters())
+    plain: Conv = kind(
+        source.in_channels,
+        source.out_channels,
+        cast(Any, source.kernel_size),
+        stride=cast(Any, source.stride),
+        padding=cast(Any, source.padding),
+        dilation=cast(Any, source.dilation),
+        groups=source.groups,
+        bias=bias is not None,
+        padding_mode=source.padding_mode,
+        device=own.device,
+        dtype=own.dtype,
+    ).train(source.training)
+    with torch.no_grad():
+        plain.weight.copy_(weight)
+        if plain.bias is not None and bias is not None:
+            plain.bias.copy_(bias)
+    return plain
+
+
 class _DiracConv(nn.modules.conv._ConvNd):
     """What the three Dirac convolutions share; each also inherits the convolution of its dimension."""
 
@@ -153,27 +180,10 @@ class _DiracConv(nn.modules.conv._ConvNd):
         convolve = cast(Any, super())._conv_forward  # of Conv1d, Conv2d or Conv3d: knows the padding modes
         return cast(Tensor, convolve(input, self.composed_weight(), self.bias))
 
-    def fold(self) -> nn.Conv1d | nn.Conv2d | nn.Conv3d:
+    def fold(self) -> Conv:
         """Return a new plain convolution that computes the same, its kernel composed in float64."""
-        plain = next(base for base in (nn.Conv1d, nn.Conv2d, nn.Conv3d) if isinstance(self, base))
-        conv: nn.Conv1d | nn.Conv2d | nn.Conv3d = plain(
-            self.in_channels,
-            self.out_channels,
-            self.kernel_size,  # type: ignore[arg-type]
-            padding=self.padding,  # type: ignore[arg-type]
-            dilation=self.dilation,  # type: ignore[arg-type]
-            groups=self.groups,
-            bias=self.bias is not None,
-            padding_mode=cast(Any, self.padding_mode),
-            device=self.weight.device,
-            dtype=self.weight.dtype,
-        ).train(self.training)
-        with torch.no_grad():
-            parts = (part.double() for part in (self.weight, self.alpha, self.beta))
-            conv.weight.copy_(dirac_weight(*parts, groups=self.groups, delta=self.delta))
-            if self.bias is not None and conv.bias is not None:
-                conv.bias.copy_(self.bias)
-        return conv
+        parts = (part.detach().double() for part in (self.weight, self.alpha, self.beta))
+        return plain_conv(self, dirac_weight(*parts, groups=self.groups, delta=self.delta), self.bias)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, scale={self.scale}, delta={self.delta}"
