@@ -1,11 +1,13 @@
 """DiracNets through `torch.hub`: one entrypoint per net, and `labels`, `transforms`, `list_models`.
 
-    torch.hub.load("OWNER/diracnet-zoo", "diracnet16_cifar", weights="cifar10", trust_repo=True)
+torch.hub.load("OWNER/diracnet-zoo", "diracnet16_cifar", weights="cifar10", trust_repo=True)
 """
 
 import importlib.util as _util
 import sys as _sys
+from collections.abc import Callable as _Callable
 from pathlib import Path as _Path
+from typing import Any as _Any
 
 dependencies = ["torch", "torchvision", "numpy", "PIL", "safetensors"]
 
@@ -21,35 +23,36 @@ def _check_zoo() -> None:
         origin = getattr(imported, "__file__", None)
     if origin is None or _Path(origin).resolve().parent != here:
         raise RuntimeError(
-            f"another package named 'zoo' is in the way: {origin or imported}. The nets need the one in {here}; start a "
-            "fresh process without the other one on sys.path"
+            f"another package named 'zoo' is in the way: {origin or imported}. The nets need the one in {here}; start "
+            "a fresh process without the other one on sys.path"
         )
 
 
 _check_zoo()
 
 import zoo as _zoo  # noqa: E402
+from zoo.weights import default_tag as _default_tag  # noqa: E402
 
 
-def list_models(pattern="*"):
+def list_models(pattern: str = "*") -> list[str]:
     """Return the names of the nets that match a glob, such as "diracnet18*"."""
     return _zoo.list_models(pattern)
 
 
-def labels(model, weights):
-    """Return the name of each class that these weights tell apart: labels("diracnet16_cifar", "cifar10")."""
+def labels(model: str, weights: str) -> list[str]:
+    """Return the name of each class that these weights of a model tell apart."""
     return list(_zoo.get_weight(model, weights).labels)
 
 
-def transforms(model, weights):
-    """Return the callable that maps a PIL picture to the input of these weights, (channels, height, width)."""
+def transforms(model: str, weights: str) -> _Callable[..., _Any]:
+    """Return what maps a PIL picture to the input of these weights, a tensor [channels, height, width]."""
     return _zoo.get_weight(model, weights).transforms()
 
 
-def _entrypoint(name):
-    def load(weights=None, pretrained=False, folded=False, **overrides):
+def _entrypoint(name: str) -> _Callable[..., _Any]:
+    def load(weights: str | None = None, pretrained: bool = False, folded: bool = False, **overrides: _Any) -> _Any:
         if pretrained and weights is None:
-            weights = _zoo.weights.default_tag(name)
+            weights = _default_tag(name)
         return _zoo.get_model(name, weights=weights, folded=folded, **overrides)
 
     spec = _zoo.get_spec(name)

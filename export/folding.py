@@ -37,14 +37,14 @@ class LayerError:
 def fold(model: nn.Module) -> nn.Module:
     """Return a new net that computes the same with plain convolutions.
 
-    A `DiracNet` becomes the plain `nn.Sequential` of `zoo.plain`. In any other module every Dirac convolution (layers of
-    `zoo.DiracConv*` and convolutions with the `zoo.dirac` parametrization) becomes a plain one, and every BatchNorm that
-    directly follows a convolution goes into it and leaves an `nn.Identity`; the module's class stays. Folded in
+    A `DiracNet` becomes the plain `nn.Sequential` of `zoo.plain`. In any other module every Dirac convolution (layers
+    of `zoo.DiracConv*` and convolutions with the `zoo.dirac` parametrization) becomes a plain one, and every BatchNorm
+    that directly follows a convolution goes into it and leaves an `nn.Identity`; the module's class stays. Folded in
     float64, stored in the model's dtype; the original is left untouched.
 
     Raises:
-        ValueError: the model, or a layer that would be folded, is in train mode; or a layer cannot be folded, whose name
-            and reason are given.
+        ValueError: the model, or a layer that would be folded, is in train mode; or a layer cannot be folded, whose
+            name and reason are given.
     """
     if isinstance(model, DiracNet):
         _refuse_train_mode(model)
@@ -78,7 +78,11 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
         input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
     """
     pairs = (
-        {name: name.removesuffix("conv") + "bn" for name, module in folded.named_modules() if isinstance(module, _CONVS)}
+        {
+            name: name.removesuffix("conv") + "bn"
+            for name, module in folded.named_modules()
+            if isinstance(module, _CONVS)
+        }
         if isinstance(model, DiracNet)
         else _find_pairs(model)
     )
@@ -123,8 +127,8 @@ def _refuse_train_mode(model: nn.Module) -> None:
     if training or model.training:
         where = "" if model.training else f" (its layer {training[0]} is)"
         raise ValueError(
-            f"{type(model).__name__} is in train mode{where}: BatchNorm then uses each batch's own statistics, which no "
-            "constant kernel can hold. Call model.eval() first"
+            f"{type(model).__name__} is in train mode{where}: BatchNorm then uses each batch's own statistics, which "
+            "no constant kernel can hold. Call model.eval() first"
         )
 
 
@@ -176,8 +180,8 @@ def _find_pairs(model: nn.Module) -> dict[str, str]:
     # Any code of the user's runs under the tracer, so any error may come out.
     except Exception as error:
         raise ValueError(
-            f"{type(model).__name__} cannot be folded: torch.fx cannot follow its forward ({error}). Fold the parts that "
-            "it can follow, each by a call of its own"
+            f"{type(model).__name__} cannot be folded: torch.fx cannot follow its forward ({error}). Fold the parts "
+            "that it can follow, each by a call of its own"
         ) from error
     modules = dict(model.named_modules())
     for node in graph.nodes:
@@ -185,7 +189,7 @@ def _find_pairs(model: nn.Module) -> dict[str, str]:
         while node.op == "get_attr" and owner:
             if owner in modules and _is_dirac(modules[owner]):
                 raise ValueError(
-                    f"{owner} cannot be folded: the model's forward reads {node.target} itself in place of calling the layer"
+                    f"{owner} cannot be folded: the model's forward reads {node.target}, not the layer's output"
                 )
             owner = owner.rpartition(".")[0]
     pairs: dict[str, set[str | None]] = {}
@@ -213,9 +217,7 @@ def _find_pairs(model: nn.Module) -> dict[str, str]:
             continue  # a convolution shared by several norms, or the reverse: each stays a layer of its own
         if modules[norm_name].running_mean is None:
             if _is_dirac(modules[conv]):
-                raise ValueError(
-                    f"{norm_name} cannot be folded into {conv}: it keeps no running statistics (track_running_stats=False)"
-                )
+                raise ValueError(f"{norm_name} cannot be folded into {conv}: it keeps no running statistics")
             continue
         found[conv] = norm_name
     return found

@@ -3,12 +3,12 @@
 from zoo.builders import diracnet, get_model
 from zoo.checkpoint import Checkpoint
 from zoo.conv import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU, dirac_delta, dirac_weight
-from zoo.network import DiracNet
 from zoo.hub import load_weight
+from zoo.network import DiracNet
 from zoo.parametrize import dirac
-from zoo.sequential import plain
 from zoo.preprocessing import Preprocessing
 from zoo.registry import get_spec, list_models
+from zoo.sequential import plain
 from zoo.spec import Spec
 from zoo.upstream import load_upstream
 from zoo.weights import Weight, get_weight, list_weights

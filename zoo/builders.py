@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from zoo.network import DiracNet
 from zoo.hub import load_weight
-from zoo.sequential import plain
+from zoo.network import DiracNet
 from zoo.registry import get_spec
+from zoo.sequential import plain
 from zoo.spec import Spec
 from zoo.weights import get_weight
 
@@ -40,8 +40,8 @@ def get_model(name: str, weights: str | None = None, folded: bool = False, **ove
         fixed = getattr(record.spec, field)
         if wanted != fixed:
             raise ValueError(
-                f"{field}={wanted!r} contradicts the weights {weights!r}, which have {field}={fixed!r}; leave it out, or "
-                "load them and call reset_classifier(num_classes)"
+                f"{field}={wanted!r} contradicts the weights {weights!r}, which have {field}={fixed!r}; leave it out, "
+                "or load them and call reset_classifier(num_classes)"
             )
     checkpoint = load_weight(record, "folded" if folded else "dirac")
     if checkpoint.spec != spec:

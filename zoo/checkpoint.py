@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zoo.network import DiracNet
 from zoo.files import replace_file
-from zoo.sequential import plain
+from zoo.network import DiracNet
 from zoo.preprocessing import Preprocessing
+from zoo.sequential import plain
 from zoo.spec import Spec
 
 FORMS = ("dirac", "folded")
@@ -52,7 +52,7 @@ class Checkpoint:
             raise ValueError(f"{len(self.labels)} labels were given for {self.spec.num_classes} classes")
         if self.preprocessing and len(self.preprocessing.mean) != self.spec.in_channels:
             raise ValueError(
-                f"the preprocessing makes {len(self.preprocessing.mean)} channels, the net takes {self.spec.in_channels}"
+                f"pictures get {len(self.preprocessing.mean)} channels, the net takes {self.spec.in_channels}"
             )
 
     def model(self) -> nn.Module:
@@ -101,8 +101,8 @@ class Checkpoint:
             raise ValueError(f"{path} is no safetensors file, or is damaged: {error}") from error
         if text is None:
             raise ValueError(
-                f"{path} does not say which net it belongs to: its metadata lack {_KEY!r}. Files of the original code are "
-                "read by zoo.load_upstream"
+                f"{path} does not say which net it belongs to: its metadata lack {_KEY!r}. Files of the original code "
+                "are read by zoo.load_upstream"
             )
         try:
             value = json.loads(text)

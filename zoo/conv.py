@@ -52,7 +52,7 @@ def dirac_weight(weight: Tensor, alpha: Tensor, beta: Tensor, *, groups: int = 1
     scale = beta / norm.clamp_min(max(1e-12, torch.finfo(weight.dtype).tiny))
     composed = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
 
-    centre = composed[(..., *[size // 2 for size in weight.shape[2:]])].unflatten(0, (groups, rows))
+    centre: Tensor = composed[(..., *[size // 2 for size in weight.shape[2:]])].unflatten(0, (groups, rows))
     alpha = alpha.expand(out).unflatten(0, (groups, rows))
     square = min(rows, channels)
     if delta == "dirac":
@@ -60,7 +60,7 @@ def dirac_weight(weight: Tensor, alpha: Tensor, beta: Tensor, *, groups: int = 1
     # (groups, row tile, row, column tile, column): the identities are the diagonals over row and column.
     tiles = centre.unflatten(2, (-1, square)).unflatten(1, (-1, square))
     tiles.diagonal(dim1=2, dim2=4).add_(alpha.unflatten(1, (-1, square)).unsqueeze(2))
-    return composed
+    return cast(Tensor, composed)
 
 
 def dirac_delta(weight: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> Tensor:
@@ -80,8 +80,8 @@ def check_identity(conv: nn.Module, delta: Delta) -> None:
         raise ValueError(f"delta={delta!r}: allowed are {', '.join(map(repr, get_args(Delta)))}")
     if any(stride != 1 for stride in conv.stride):
         raise ValueError(
-            f"stride={conv.stride}: a Dirac convolution has stride 1, because the identity keeps the size of its input; "
-            "pool before or after it to reduce the size"
+            f"stride={conv.stride}: a Dirac convolution has stride 1, because the identity keeps the size of its "
+            "input; pool before or after it to reduce the size"
         )
     if any(size % 2 == 0 for size in conv.kernel_size):
         raise ValueError(
@@ -157,13 +157,15 @@ class _DiracConv(nn.modules.conv._ConvNd):
     ) -> None:
         # The base classes' own constructor, reached through Conv1d, Conv2d or Conv3d, which spreads the sizes.
         spread = cast(Any, super()).__init__
-        spread(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        spread(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        )
         check_identity(self, delta)
         self.scale, self.delta = scale, delta
         self.alpha, self.beta = initial_scales(self, scale)
 
     def reset_parameters(self) -> None:
-        """Draw the weight as upstream does (He et al.'s normal), and set alpha, beta and bias to their initial values."""
+        """Draw the weight as upstream does (He et al.'s normal); set alpha, beta and bias to their first values."""
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -186,7 +188,7 @@ class _DiracConv(nn.modules.conv._ConvNd):
         return plain_conv(self, dirac_weight(*parts, groups=self.groups, delta=self.delta), self.bias)
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, scale={self.scale}, delta={self.delta}"
+        return f"{cast(Any, super()).extra_repr()}, scale={self.scale}, delta={self.delta}"
 
 
 class DiracConv1d(_DiracConv, nn.Conv1d):

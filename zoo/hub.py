@@ -1,4 +1,4 @@
-"""From a record of weights to a verified file: the clone's `checkpoints/`, or the original address by way of a cache."""
+"""From a record of weights to a verified file: in the clone's `checkpoints/`, or fetched into a cache."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _download(file: WeightFile) -> Path:
         torch.hub.download_url_to_file(file.path, str(path), file.sha256, progress=sys.stderr.isatty())
     except (URLError, OSError, RuntimeError) as error:
         raise RuntimeError(
-            f"cannot fetch {file.path}: {error}. It is the authors' own address of 2018 and may be gone; if you have the "
-            "file, give it to zoo.load_upstream"
+            f"cannot fetch {file.path}: {error}. It is the authors' own address of 2018 and may be gone; if you have "
+            "the file, give it to zoo.load_upstream"
         ) from error
     return path

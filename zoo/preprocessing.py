@@ -22,8 +22,8 @@ class Preprocessing:
     """Resize the shorter side, crop the centre, scale to [0, 1], normalize. Callable on a PIL picture.
 
     Args:
-        resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters when it shrinks.
-        size: side of the square centre crop, in pixels.
+        resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters when it
+        shrinks. size: side of the square centre crop, in pixels.
         interpolation: "bilinear" or "bicubic".
         mean, std: per channel, in units of the [0, 1] range. Three channels mean RGB pictures, one means grey ones.
 
@@ -45,7 +45,9 @@ class Preprocessing:
         if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError(f"mean={self.mean}, std={self.std}: need one or three values each, std above zero")
         if not 0 < self.size <= self.resize:
-            raise ValueError(f"size={self.size}, resize={self.resize}: need 0 < size ≤ resize, or the crop has a border")
+            raise ValueError(
+                f"size={self.size}, resize={self.resize}: need 0 < size ≤ resize, or the crop has a border"
+            )
 
     def crop(self, picture: Image.Image) -> Tensor:
         """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size)."""

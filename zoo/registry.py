@@ -17,11 +17,7 @@ MODELS = MappingProxyType(
         spec.name: spec
         for version in (2, 1)
         for spec in (
-            *(
-                Spec(depth=depth, width=width, version=version)
-                for depth in (18, 34)
-                for width in IMAGENET_WIDTHS
-            ),
+            *(Spec(depth=depth, width=width, version=version) for depth in (18, 34) for width in IMAGENET_WIDTHS),
             *(
                 Spec(depth=depth, width=width, version=version, family="cifar")
                 for depth in CIFAR_DEPTHS

@@ -1,4 +1,4 @@
-"""The folded DiracNet: the plain `nn.Sequential` that a Spec becomes once its Dirac layers and BatchNorms are folded."""
+"""The folded DiracNet: the plain `nn.Sequential` of a Spec, in which Dirac layers and BatchNorms are folded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def plain(spec: Spec) -> nn.Sequential:
     stem, ncrelu = spec.stem, spec.block.ncrelu
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv"] = nn.Conv2d(
-        spec.in_channels, spec.groups[0].in_channels, stem.kernel_size, stride=stem.stride, padding=stem.kernel_size // 2
+        spec.in_channels,
+        spec.groups[0].in_channels,
+        stem.kernel_size,
+        stride=stem.stride,
+        padding=stem.kernel_size // 2,
     )
     if stem.stem_relu and ncrelu:  # before a ReLU it would be idempotent and is left out
         layers["stem_relu"] = nn.ReLU()

@@ -11,7 +11,7 @@ from zoo.conv import Delta, Scale
 
 @dataclass(frozen=True)
 class Family:
-    """The outer shape of a line of nets. Upstream: `resnet_diracnet` in models/diracnet.py; arXiv 1706.00388, table 1."""
+    """The outer shape of a line of nets (arXiv 1706.00388, table 1)."""
 
     kernel_size: int
     """Of the stem convolution, padded to keep (stride 1) or halve (stride 2) the size."""
@@ -145,7 +145,7 @@ class Spec:
     @property
     def min_size(self) -> int:
         """The smallest height and width, in pixels, that the poolings leave at least one pixel of."""
-        size = 2 ** (len(self.groups) - 1)
+        size: int = 2 ** (len(self.groups) - 1)
         if self.stem.stem_pool:  # 3×3, stride 2, padding 1: n → ceil(n / 2)
             size = 2 * size - 1
         return size if self.stem.stride == 1 else 2 * size - 1
@@ -159,5 +159,7 @@ class Spec:
         """Return the Spec with these fields; ValueError where a key is no field."""
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
-            raise ValueError(f"a Spec has no field {', '.join(unknown)}; its fields are {[f.name for f in fields(cls)]}")
+            raise ValueError(
+                f"a Spec has no field {', '.join(unknown)}; its fields are {[f.name for f in fields(cls)]}"
+            )
         return cls(**values)

@@ -29,8 +29,8 @@ def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
 
     Args:
         source: a .pth or .safetensors file, or a dict. Pickles are read with `weights_only=True`.
-        final_relu: whether a ReLU stands before the average pool, which no file tells. None assumes what upstream's code
-            did: none in training checkpoints of version 1, one elsewhere.
+        final_relu: whether a ReLU stands before the average pool, which no file tells. None assumes what upstream's
+            code did: none in training checkpoints of version 1, one elsewhere.
 
     Returns:
         In eval mode: a `DiracNet` of a training checkpoint, the plain `nn.Sequential` of a folded file.
@@ -53,9 +53,13 @@ def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
     spec = _infer(state, form, final_relu, what)
     for name, eye in eyes.items():
         if not torch.equal(eye, dirac_delta(eye, delta=spec.block.delta)):
-            raise ValueError(f"{what}: {name} is not the delta of version {spec.version}; the file is damaged or foreign")
+            raise ValueError(
+                f"{what}: {name} is not the delta of version {spec.version}; the file is damaged or foreign"
+            )
     if form == "dirac":
-        counters = (f"{name.removesuffix('running_mean')}num_batches_tracked" for name in state if "running_mean" in name)
+        counters = (
+            f"{name.removesuffix('running_mean')}num_batches_tracked" for name in state if "running_mean" in name
+        )
         state |= dict.fromkeys(counters, torch.tensor(0))
     preprocessing = (CIFAR if spec.family == "cifar" else IMAGENET) if spec.in_channels == 3 else None
     return Checkpoint(form=form, spec=spec, weights=WEIGHTS, preprocessing=preprocessing, state=state)
@@ -85,17 +89,16 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _tensors(content: Mapping[str, Any], what: str) -> dict[str, Tensor]:
     """Return the parameters and statistics as one flat dict."""
-    if "params" in content:
-        parts = [content["params"], content.get("stats") or {}]
-    else:
-        parts = [content]
+    parts = [content["params"], content.get("stats") or {}] if "params" in content else [content]
     if not all(isinstance(part, Mapping) for part in parts):
         raise ValueError(f"{what}: 'params' and 'stats' must be dicts of tensors")
     tensors: dict[str, Tensor] = {}
     for part in parts:
         for name, tensor in part.items():
             if not isinstance(name, str) or not isinstance(tensor, Tensor):
-                raise ValueError(f"{what} is no DiracNet file: its entry {name!r} is a {type(tensor).__name__}, no tensor")
+                raise ValueError(
+                    f"{what} is no DiracNet file: its entry {name!r} is a {type(tensor).__name__}, no tensor"
+                )
             tensors[name.removeprefix("features.")] = tensor.detach()
     return tensors
 

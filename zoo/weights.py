@@ -129,9 +129,7 @@ def weights() -> Mapping[tuple[str, str], Weight]:
             WeightFile(f"{_BUCKET}diracnet18v2folded-a2174e15.pth", "a2174e15"),
             {"top1": 69.63, "top5": 89.12},
         ),
-        _upstream(
-            "diracnet34", WeightFile(f"{_BUCKET}diracnet34v2folded-dfb15d34.pth", "dfb15d34"), {"top1": 72.21}
-        ),
+        _upstream("diracnet34", WeightFile(f"{_BUCKET}diracnet34v2folded-dfb15d34.pth", "dfb15d34"), {"top1": 72.21}),
     ]
     return MappingProxyType({(record.model, record.tag): record for record in records})
 

@@ -83,8 +83,8 @@ def load_dataset(data: str) -> Dataset:
     missing = [name for name in ("train", "test") if not (root / name).is_dir()]
     if missing:
         raise ValueError(
-            f"{root} has no folder {' and no folder '.join(missing)}: a data set is a folder with train/CLASS/PICTURE and "
-            "test/CLASS/PICTURE, or the word 'digits'"
+            f"{root} has no folder {' and no folder '.join(missing)}: a data set is a folder with train/CLASS/PICTURE "
+            "and test/CLASS/PICTURE, or the word 'digits'"
         )
     train, test = (_read_folder(root / name, CIFAR) for name in ("train", "test"))
     if train.classes != test.classes:

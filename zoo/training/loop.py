@@ -15,11 +15,10 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
-from torch import nn
 from torch.nn import functional as F
 
-from zoo.network import DiracNet
 from zoo.files import replace_file, write_json
+from zoo.network import DiracNet
 from zoo.registry import get_spec
 from zoo.spec import Spec
 from zoo.training.data import Dataset, batches
@@ -118,9 +117,7 @@ def train(
         model.train()
         seen = right = 0
         total = 0.0
-        for step, (images, targets) in enumerate(
-            batches(pictures, data.preprocessing, recipe, seed=seed, epoch=epoch)
-        ):
+        for step, (images, targets) in enumerate(batches(pictures, data.preprocessing, recipe, seed=seed, epoch=epoch)):
             lr = recipe.learning_rate(epoch * steps + step, steps)
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -136,8 +133,8 @@ def train(
             on_step(Progress(epoch, step + 1, steps, total / seen, 100 * right / seen, lr))
             if total != total or total == float("inf"):
                 raise FloatingPointError(
-                    f"the loss is {loss.item()} at epoch {epoch}, step {step}; the state after epoch {epoch - 1} is kept "
-                    f"in {out}. Lower lr={recipe.lr} in a new folder"
+                    f"the loss is {loss.item()} at epoch {epoch}, step {step}; the state after epoch {epoch - 1} is "
+                    f"kept in {out}. Lower lr={recipe.lr} in a new folder"
                 )
         history.append({"epoch": epoch, "train_loss": total / seen, "train_top1": 100 * right / seen, "lr": lr})
         state = {
@@ -170,8 +167,9 @@ def _optimizer(model: DiracNet, recipe: Recipe) -> torch.optim.SGD:
     spares = model.spec.version == 2
     decayed = [p for p in model.parameters() if p.ndim > 1 or not spares]
     spared = [p for p in model.parameters() if p.ndim <= 1 and spares]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
     return torch.optim.SGD(
-        [{"params": decayed}, {"params": spared, "weight_decay": 0.0}],
+        groups,
         lr=recipe.lr,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov and recipe.momentum > 0,

@@ -19,8 +19,8 @@ class Recipe:
         lr: the peak learning rate.
         momentum, nesterov: of SGD.
         weight_decay: on weights of two and more dimensions; in version 1 on all parameters, as upstream trained them.
-        schedule: "steps" multiplies the rate by `gamma` after each epoch in `milestones`; "triangle" rises linearly from
-            zero over the share `warmup` of all steps, then falls linearly to zero.
+        schedule: "steps" multiplies the rate by `gamma` after each epoch in `milestones`; "triangle" rises linearly
+            from zero over the share `warmup` of all steps, then falls linearly to zero.
         warmup, milestones, gamma: see schedule.
         label_smoothing: share of the target probability spread over all classes.
         crop_padding: pixels of reflection padding from which random crops are taken; 0 for none.

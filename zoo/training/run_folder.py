@@ -1,4 +1,4 @@
-"""A training run on disk: what was asked for, the state to resume from, the log, the result. Each file is replaced whole."""
+"""A training run on disk: the request, the state to resume from, the log, the result. Files are replaced whole."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class RunFolder:
         changed = _differences(found, wanted)
         if changed:
             raise ValueError(
-                f"{self.path} holds a run with {'; '.join(changed)}. Give the same command line to continue it, or name "
-                "a new folder"
+                f"{self.path} holds a run with {'; '.join(changed)}. Give the same command line to continue it, or "
+                "name a new folder"
             )
 
     def save(self, state: dict[str, Any], history: list[dict[str, Any]]) -> None:

@@ -1,0 +1,122 @@
+"""`diracnet`, the one command line: the export's commands here, the zoo's taken in from `zoo.__main__`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from typer.core import TyperGroup
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class _WithZoo(TyperGroup):
+    """Looks commands up here first and then in the zoo, whose PyTorch is imported only when it is needed."""
+
+    # Any, because contexts and commands are click's in older releases of typer and its own in newer ones.
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*_zoo().list_commands(ctx), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or _zoo().get_command(ctx, cmd_name)
+
+
+def _zoo() -> TyperGroup:
+    from zoo.__main__ import app as zoo_app
+
+    return cast(TyperGroup, typer.main.get_command(zoo_app))
+
+
+app = typer.Typer(
+    cls=_WithZoo,
+    no_args_is_help=True,
+    add_completion=False,
+    help="DiracNets: train them, load them, fold them, export them with proof, run them.",
+)
+console = Console()
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained) or a checkpoint file.")],
+    out: Annotated[Path, typer.Option(help="The folder to create.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a bundle: folded and training form, ONNX, config, card, and the proof that they agree."""
+    from export.bundle import export_bundle
+    from zoo.reference import open_model
+
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(f"loading {model}")
+        source, record = open_model(model)
+        checks = export_bundle(source, out, record=record, on_stage=lambda text: bar.update(task, description=text))
+    if as_json:
+        print((out / "report.json").read_text(encoding="utf-8"), end="")
+        return
+    table = Table("check", "figure", "limit")
+    for check in checks:
+        table.add_row(check.name, f"{check.figure:.2g}", f"{check.limit:g}")
+    console.print(table)
+    console.print(
+        f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed"
+    )
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="A bundle, an .onnx file (neither needs PyTorch), or NAME:TAG.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures.")],
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is in pictures."""
+    from export.runtime import Classifier, open_picture, rank
+
+    if Path(model).is_dir() or Path(model).suffix == ".onnx":
+        classifier = Classifier(model)
+        untrained = classifier.description["untrained"]
+        answers = [classifier.predict([open_picture(path)], top)[0] for path in images]
+    else:
+        import torch
+
+        from zoo.reference import open_model
+
+        checkpoint, _ = open_model(model)
+        if checkpoint.preprocessing is None:
+            raise ValueError(f"{model} does not say how pictures become its input")
+        net, labels = checkpoint.model(), {str(index): label for index, label in enumerate(checkpoint.labels)}
+        untrained = checkpoint.weights == "untrained"
+        with torch.inference_mode():
+            answers = [
+                rank(net(checkpoint.preprocessing(open_picture(path))[None])[0].numpy(), labels, top) for path in images
+            ]
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {"image": str(path), "untrained": untrained, "classes": [asdict(one) for one in answer]}
+            for path, answer in zip(images, answers, strict=True)
+        ]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    if untrained:
+        Console(stderr=True).print(f"{model} is untrained: these answers mean nothing")
+    for path, answer in zip(images, answers, strict=True):
+        console.print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.1%}" for one in answer))
+
+
+def main() -> None:
+    """Run the command line. Exit status 1: a check failed; 2: the call was wrong."""
+    from zoo.command_line import run
+
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

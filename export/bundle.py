@@ -1,0 +1,151 @@
+"""The bundle: a folder with a net in all its forms, its description, its card, and the proof that they agree."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from export.card import card
+from export.folding import fold
+from export.onnx_graph import emit
+from export.parity import Check, verify
+from zoo import Checkpoint, DiracNet, Weight
+from zoo.checkpoint import UNTRAINED
+from zoo.files import sha256, write_json
+
+SUMS = "SHA256SUMS"
+
+
+class VerificationError(RuntimeError):
+    """A file of a bundle does not compute what its source computes."""
+
+
+def export_bundle(
+    source: Checkpoint,
+    out: Path,
+    *,
+    record: Weight | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> list[Check]:
+    """Write a bundle: folded and training form, ONNX, config, card, report and checksums.
+
+    Everything is written to a temporary folder beside `out`, read back and checked; only then is it renamed.
+
+    Args:
+        source: the net, in training form or already folded.
+        out: the folder to create.
+        record: the registry's record of these weights; its figures go into config and card.
+        on_stage: told what is being done.
+
+    Returns:
+        The checks, all passed.
+
+    Raises:
+        ValueError: `out` exists already, or nothing says how large the net's pictures are.
+        VerificationError: a check failed; nothing is left behind.
+    """
+    if source.preprocessing is None:
+        raise ValueError("the checkpoint does not say how pictures become its input; its metadata lack 'preprocessing'")
+    with _new_folder(out) as folder:
+        on_stage("folding")
+        if source.form == "dirac":
+            source.save(folder / "dirac" / "model.safetensors")
+            write_json(folder / "dirac" / "config.json", describe(source, record))
+            model = cast(DiracNet, source.model())
+            folded = replace(source, form="folded", state=fold(model).state_dict())
+        else:
+            folded = source
+        folded.save(folder / "model.safetensors")
+        description = describe(folded, record)
+        write_json(folder / "config.json", description)
+        on_stage("emitting the ONNX graph")
+        graph = emit(cast(nn.Sequential, folded.model()), description)
+        (folder / "onnx").mkdir()
+        (folder / "onnx" / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
+        checks = []
+        on_stage("verifying")
+        for check in verify(folder, source.preprocessing.size):
+            on_stage(f"verifying: {check.name}")
+            checks.append(check)
+        failed = [check for check in checks if not check.passed]
+        if failed:
+            lines = "; ".join(f"{c.name}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed)
+            raise VerificationError(f"the bundle does not compute what its source computes, and was removed: {lines}")
+        write_json(folder / "report.json", _report(description, checks))
+        files = [*_files(folder), SUMS]
+        (folder / "README.md").write_text(card(description, checks, files), encoding="utf-8")
+        write_sums(folder)
+    return checks
+
+
+def describe(checkpoint: Checkpoint, record: Weight | None) -> dict[str, Any]:
+    """Return what config.json, the ONNX metadata and the card say about a net, as JSON can hold it."""
+    labels = dict(enumerate(checkpoint.labels))
+    described = checkpoint.describe()
+    described.pop("labels")
+    description = {
+        "architectures": ["DiracNet"],
+        "model_type": "diracnet",
+        "name": checkpoint.spec.name,
+        **described,
+        UNTRAINED: checkpoint.weights == UNTRAINED,
+        "num_classes": checkpoint.spec.num_classes,
+        "id2label": {str(index): label for index, label in labels.items()},
+        "label2id": {label: index for index, label in labels.items()},
+    }
+    if record is not None:
+        description |= {
+            "dataset": record.dataset,
+            "metrics": dict(record.metrics),
+            "licence": record.licence,
+            "provenance": dict(record.provenance),
+        }
+    return description
+
+
+def write_sums(folder: Path) -> None:
+    """Write SHA256SUMS over all other files of a folder, as `sha256sum -c` reads it."""
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in _files(folder) if name != SUMS]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _report(description: dict[str, Any], checks: list[Check]) -> dict[str, Any]:
+    packages = ("torch", "onnx", "onnxruntime", "safetensors", "numpy")
+    return {
+        "name": description["name"],
+        "weights": description["weights"],
+        UNTRAINED: description[UNTRAINED],
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "checks": [{**asdict(check), "passed": check.passed} for check in checks],
+    }
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `out` that becomes `out` if the block succeeds, and vanishes otherwise."""
+    if out.exists():
+        raise ValueError(f"{out} exists already; remove it, or name another folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

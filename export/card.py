@@ -1,0 +1,91 @@
+"""The card: a bundle's README, generated from its description and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from export.parity import Check
+
+FILES = {
+    "model.safetensors": "the folded net: plain convolutions with bias, float32",
+    "dirac/model.safetensors": "the training form, with alpha, beta and BatchNorm, for fine-tuning",
+    "dirac/config.json": "structure and preprocessing of the training form",
+    "onnx/model.onnx": "the folded net; input `pixel_values` [batch, channels, height, width], output `logits`",
+    "config.json": "structure, labels, preprocessing, accuracy",
+    "report.json": "every check of the export with its figure",
+    "SHA256SUMS": "for `sha256sum -c SHA256SUMS`",
+}
+"""What each file of a bundle is."""
+
+
+def card(description: dict[str, Any], checks: Sequence[Check], files: Collection[str]) -> str:
+    """Return a bundle's card in Markdown, with the front matter that model hubs read; `files` are its files."""
+    name, weights, untrained = description["name"], description["weights"], description["untrained"]
+    spec, preprocessing = description["spec"], description["preprocessing"]
+    licence = description.get("licence", "other")
+    worst = max((check for check in checks if check.limit > 0), key=lambda check: check.figure / check.limit)
+    reference = name if untrained else f"{name}:{weights}"
+    pictures = f"{'RGB' if spec['in_channels'] == 3 else 'grey'} pictures of {preprocessing['size']} pixels"
+    lines = [
+        "---",
+        f"license: {licence.lower() if licence == 'Apache-2.0' else 'other'}",
+        "library_name: diracnet-zoo",
+        "pipeline_tag: image-classification",
+        "tags: [diracnet, onnx, image-classification]",
+        "---",
+        "",
+        f"# {reference}{' (untrained)' if untrained else ''}",
+        "",
+    ]
+    if untrained:
+        lines += [
+            "**Untrained: the weights are initial values drawn with a fixed seed. Its answers mean nothing.**",
+            "",
+        ]
+    lines += [
+        f"A DiracNet ([arXiv 1706.00388](https://arxiv.org/abs/1706.00388)) of depth {spec['depth']} and width "
+        f"{spec['width']:g}, {spec['family']} family, version {spec['version']}, for {pictures} and "
+        f"{spec['num_classes']} classes: convolutions, poolings and one linear layer, without skip connections.",
+        "",
+    ]
+    if "metrics" in description:
+        source = description["provenance"].get("source", "measured after the last epoch, no test-time augmentation")
+        lines += [f"## Accuracy\n\nOn the test pictures of {description['dataset']} ({source}):", ""]
+        lines += ["| figure | value |", "|---|---|"]
+        units = {"top1": ("top-1", " %"), "top5": ("top-5", " %"), "loss": ("loss", " nats")}
+        for key, value in sorted(description["metrics"].items()):
+            title, unit = units[key]
+            lines.append(f"| {title} | {value:.4g}{unit} |" if key == "loss" else f"| {title} | {value:.2f}{unit} |")
+        lines += ["", f"Licence: {licence}.", ""]
+    lines += [
+        "## Files",
+        "",
+        "| file | what it is |",
+        "|---|---|",
+        *(f"| `{file}` | {what} |" for file, what in FILES.items() if file in files),
+        "",
+        "## Preprocessing",
+        "",
+        f"Resize the shorter side to {preprocessing['resize']} pixels (PIL, {preprocessing['interpolation']}), crop "
+        f"the central {preprocessing['size']}×{preprocessing['size']}, scale to [0, 1], subtract the mean "
+        f"{_numbers(preprocessing['mean'])} and divide by the deviation {_numbers(preprocessing['std'])}. It is not "
+        "part of the graph.",
+        "",
+        "## Use",
+        "",
+        "```",
+        "diracnet predict THIS_FOLDER PICTURE.jpg",
+        "```",
+        "",
+        "## Checks",
+        "",
+        f"{len(checks)} checks passed before this bundle was written; the closest to its limit is "
+        f"“{worst.name}”: {worst.figure:.1e} of {worst.limit:.0e}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"

@@ -1,0 +1,144 @@
+"""ONNX: the folded net emitted node by node with onnx's own builders.
+
+Written out rather than traced, because the graph decides how fast runtimes are and how well the net quantizes (export
+by tracing turns the global pool into a ReduceMean), and because the bytes must not depend on place or version of the
+tracer. torch.onnx.export is the oracle in the tests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from zoo import NCReLU
+
+INPUT, OUTPUT = "pixel_values", "logits"
+OPSET = 20
+IR_VERSION = 9  # the oldest that has opset 20, for the sake of older runtimes
+PRODUCER = "diracnet-zoo"
+METADATA_KEY = "diracnet"
+OPERATORS = frozenset({"Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool", "MaxPool", "Neg", "Relu"})
+
+
+def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
+    """Return the ONNX model of a folded net.
+
+    Input `pixel_values`, float32 [batch, C, height, width] with all but C free; output `logits`, float32 [batch,
+    classes]. Equal nets and metadata give equal bytes.
+
+    Args:
+        folded: a chain of Conv2d, ReLU, `zoo.NCReLU`, MaxPool2d, AdaptiveAvgPool2d(1), Flatten and Linear in eval mode,
+            such as `fold` returns.
+        metadata: what the graph says about itself, as JSON can hold it.
+
+    Raises:
+        ValueError: the net has another module, which is named.
+    """
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+    chain = list(_leaves(folded))
+    if not chain or not isinstance(chain[0][1], nn.Conv2d) or not isinstance(chain[-1][1], nn.Linear):
+        raise ValueError("a folded net starts with a Conv2d and ends with a Linear; give what export.fold returned")
+    value, negated = INPUT, False
+    for position, (name, module) in enumerate(chain):
+        result = OUTPUT if position == len(chain) - 1 else name
+        if isinstance(module, NCReLU):
+            # min(x, 0) = -relu(-x). The outer sign goes into the kernel that follows, exactly and for nothing.
+            nodes += [
+                helper.make_node("Relu", [value], [f"{name}.positive"], f"{name}.positive"),
+                helper.make_node("Neg", [value], [f"{name}.neg"], f"{name}.neg"),
+                helper.make_node("Relu", [f"{name}.neg"], [f"{name}.negative"], f"{name}.negative"),
+                helper.make_node("Concat", [f"{name}.positive", f"{name}.negative"], [result], name, axis=1),
+            ]
+            negated = True
+        else:
+            operator, attributes = _operator(name, module)
+            parameters = {part: tensor.detach().cpu().numpy() for part, tensor in module.named_parameters()}
+            if negated:
+                if not isinstance(module, nn.Conv2d):
+                    raise ValueError(f"{name}: a convolution must follow an NCReLU, not a {type(module).__name__}")
+                parameters["weight"] = _negate_second_half(parameters["weight"])
+                negated = False
+            inputs = [value]
+            for part, array in parameters.items():
+                inputs.append(f"{name}.{part}")
+                weights.append(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), inputs[-1]))
+            nodes.append(helper.make_node(operator, inputs, [result], name, **attributes))
+        value = result
+    if negated:
+        raise ValueError(f"{chain[-1][0]}: a convolution must follow an NCReLU")
+
+    first, last = chain[0][1], chain[-1][1]
+    graph = helper.make_graph(
+        nodes,
+        PRODUCER,
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", first.in_channels, "height", "width"])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", last.out_features])],
+        weights,
+    )
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name=PRODUCER,
+        producer_version="1",  # of this emitter; the package's version would change the bytes of every file
+    )
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    return model
+
+
+def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield name and module of a nested Sequential's leaves, in the order of execution."""
+    for name, child in module.named_children():
+        path = f"{prefix}{name}"
+        if isinstance(child, nn.Sequential):
+            yield from _leaves(child, f"{path}.")
+        elif not isinstance(child, nn.Identity):
+            yield path, child
+
+
+def _operator(name: str, module: nn.Module) -> tuple[str, dict[str, Any]]:
+    """Return operator and attributes of a leaf."""
+    match module:
+        case nn.Conv2d(padding_mode="zeros") if not isinstance(module.padding, str):
+            return "Conv", {
+                "kernel_shape": module.kernel_size,
+                "strides": module.stride,
+                "pads": module.padding * 2,
+                "dilations": module.dilation,
+                "group": module.groups,
+            }
+        case nn.ReLU():
+            return "Relu", {}
+        case nn.MaxPool2d(dilation=1, ceil_mode=False):
+            return "MaxPool", {
+                "kernel_shape": _pair(module.kernel_size),
+                "strides": _pair(module.stride),
+                "pads": _pair(module.padding) * 2,
+            }
+        case nn.AdaptiveAvgPool2d(output_size=1 | (1, 1)):
+            return "GlobalAveragePool", {}
+        case nn.Flatten(start_dim=1, end_dim=-1):
+            return "Flatten", {"axis": 1}
+        case nn.Linear():
+            return "Gemm", {"transB": 1}
+    raise ValueError(
+        f"{name}: {module} has no place in the graph; a folded net consists of Conv2d (zero padding in numbers), ReLU, "
+        "NCReLU, MaxPool2d, AdaptiveAvgPool2d(1), Flatten(1) and Linear"
+    )
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _negate_second_half(weight: NDArray[Any]) -> NDArray[Any]:
+    half = weight.shape[1] // 2
+    return np.concatenate((weight[:, :half], -weight[:, half:]), axis=1)

@@ -1,0 +1,53 @@
+"""Packaging of diracnet-zoo. The tools' settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+EXTRAS = {
+    "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
+    "train": ["accelerate>=1.2,<2", "scikit-learn>=1.4,<2"],
+}
+EXTRAS["dev"] = [
+    *EXTRAS["export"],
+    *EXTRAS["train"],
+    "build>=1.2,<2",
+    "mypy>=1.15,<3",
+    "onnxscript>=0.2,<1",
+    "pytest>=8,<10",
+    "ruff>=0.9,<1",
+    "setuptools>=77",
+]
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+
+setup(
+    name="diracnet-zoo",
+    version="0.1.0",
+    description="Pretrained DiracNets: very deep plain convolutional networks, folded, exported and proven equal",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=["zoo", "zoo.training", "zoo.checkpoints", "export"],
+    # A wheel carries the manifests, so that it knows the weights; the weights themselves stay in the repository.
+    package_dir={"zoo.checkpoints": "checkpoints"},
+    package_data={"zoo": ["py.typed"], "export": ["py.typed"], "zoo.checkpoints": ["*/*/manifest.json"]},
+    install_requires=[
+        "torch>=2.6",
+        "torchvision>=0.21",
+        "safetensors>=0.5,<1",
+        "huggingface-hub>=0.27,<3",
+        "numpy>=1.26,<3",
+        "pillow>=10.3",
+        "typer>=0.15,<1",
+        "rich>=13,<16",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["diracnet=export.__main__:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,206 @@
+"""The zoo's commands: `python -m zoo`, and part of `diracnet`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import zoo
+from zoo.command_line import run
+from zoo.reference import open_model
+from zoo.upstream import read_upstream
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=zoo.__doc__)
+console = Console()
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained) or a checkpoint file.")]
+
+
+@app.command("list")
+def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json: AsJson = False) -> None:
+    """List the nets, with their parameters (folded) and their weights."""
+    rows: list[dict[str, Any]] = [
+        {"name": name, "parameters": _parameters(zoo.get_spec(name), folded=True), "weights": zoo.list_weights(name)}
+        for name in zoo.list_models(pattern)
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table("name", "parameters", "weights: top-1")
+    for row in rows:
+        tags = (f"{tag}: {zoo.get_weight(row['name'], tag).metrics['top1']:.2f} %" for tag in row["weights"])
+        table.add_row(row["name"], f"{row['parameters']:,}", ", ".join(tags))
+    console.print(table)
+
+
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(metavar="NAME[:TAG]")],
+    as_json: AsJson = False,
+) -> None:
+    """Show all that is known about a net, and about its weights if a tag is given."""
+    name, _, tag = model.partition(":")
+    record = zoo.get_weight(name, tag) if tag else None
+    spec = record.spec if record else zoo.get_spec(name)
+    facts: dict[str, Any] = {
+        "name": name,
+        **spec.to_dict(),
+        "smallest picture": spec.min_size,
+        "parameters, training form": _parameters(spec, folded=False),
+        "parameters, folded": _parameters(spec, folded=True),
+        "weights": zoo.list_weights(name),
+    }
+    if record:
+        facts |= {
+            "tag": tag,
+            "dataset": record.dataset,
+            "metrics": dict(record.metrics),
+            "labels": list(record.labels),
+            "preprocessing": record.preprocessing.to_dict(),
+            "licence": record.licence,
+            "recipe": dict(record.recipe),
+            "provenance": dict(record.provenance),
+            "files": {form: {"path": f.path, "sha256": f.sha256, "size": f.size} for form, f in record.files.items()},
+        }
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    table = Table(show_header=False)
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            value = "\n".join(f"{k}: {v}" for k, v in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "")
+        table.add_row(key.replace("_", " "), str(value))
+    console.print(table)
+
+
+def _parameters(spec: zoo.Spec, *, folded: bool) -> int:
+    with torch.device("meta"):
+        model = zoo.plain(spec) if folded else zoo.DiracNet(spec)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Annotated[str, typer.Option(help="Folder with train/ and test/, or the word digits.")],
+    form: Annotated[str | None, typer.Option(help="dirac or folded; by default the training form.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a net's accuracy on the test pictures of a data set."""
+    from zoo.training.data import load_dataset
+    from zoo.training.evaluate import evaluate as measure
+
+    checkpoint, _ = open_model(model, form)
+    pictures = load_dataset(data).test
+    if checkpoint.preprocessing is None:
+        raise ValueError(f"{model} does not say how pictures become its input")
+    if checkpoint.labels and checkpoint.labels != pictures.classes:
+        raise ValueError(f"{model} tells apart {checkpoint.labels}, the data set has {pictures.classes}")
+    metrics = measure(checkpoint.model(), pictures, checkpoint.preprocessing)
+    result = {"model": model, "pictures": len(pictures), "data_sha256": pictures.sha256(), "metrics": metrics}
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    figures = ", ".join(f"{name} {value:.2f}{'' if name == 'loss' else ' %'}" for name, value in metrics.items())
+    console.print(f"{model}: {figures} on {len(pictures)} test pictures")
+
+
+@app.command("import-upstream")
+def import_upstream(
+    file: Annotated[Path, typer.Argument(help="A .pth or .safetensors file of the original code.")],
+    out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
+    final_relu: Annotated[
+        bool | None, typer.Option(help="Whether a ReLU stands before the average pool; no file tells.")
+    ] = None,
+) -> None:
+    """Convert weights of the original code (2017–18) to a checkpoint file."""
+    checkpoint = read_upstream(file, final_relu)
+    checkpoint.save(out)
+    console.print(f"{out}: {checkpoint.spec.name}, {checkpoint.form} form")
+
+
+def _train(
+    data: Annotated[str, typer.Option(help="Folder with train/CLASS/* and test/CLASS/*, or the word digits.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command line, given again, continues.")],
+    recipe: Annotated[str, typer.Option(help="The recipe to start from.")] = "cifar-short",
+    seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and of the order of the data.")] = 0,
+    as_json: AsJson = False,
+    **changes: Any,
+) -> None:
+    """Train a net, from scratch or from where the run in --out stopped."""
+    try:
+        from zoo.training.loop import train as run_training
+    except ImportError as error:
+        raise ValueError(f"training needs {error.name}: pip install 'diracnet-zoo[train]'") from error
+    from zoo.training.data import load_dataset
+    from zoo.training.recipes import RECIPES
+
+    if recipe not in RECIPES:
+        raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
+    chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
+    log = Console(stderr=True)
+    log.print(f"reading {data}")
+    dataset = load_dataset(data)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=log) as bars:
+        bar = bars.add_task("", total=None)
+        start = time.monotonic()
+
+        def show(progress: Any) -> None:
+            done = progress.epoch * progress.steps_per_epoch + progress.step
+            text = (
+                f"epoch {progress.epoch + 1}/{chosen.epochs}  loss {progress.loss:.3f}  "
+                f"top-1 {progress.accuracy:.1f} %  rate {progress.lr:.3f}"
+            )
+            bars.update(bar, description=text, completed=done, total=chosen.epochs * progress.steps_per_epoch)
+            if progress.step == progress.steps_per_epoch:
+                bars.print(f"{text}  {time.monotonic() - start:.0f} s")
+
+        result = run_training(chosen, dataset, out, seed=seed, on_step=show)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        figures = ", ".join(f"{name} {value:.2f}" for name, value in result["metrics"].items())
+        console.print(f"{out}: {figures} on {result['pictures']} {result['measured_on']}")
+
+
+def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one optional flag for each field of a recipe, so that the fields are listed once."""
+    from zoo.training.recipes import Recipe
+
+    hints = get_type_hints(Recipe)
+    flags = []
+    for field in fields(Recipe):
+        kind: Any = list[int] if field.name == "milestones" else hints[field.name]
+        annotation = Annotated[kind | None, typer.Option(help="In place of the recipe's.", rich_help_panel="Recipe")]
+        flags.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "changes"]
+    command.__signature__ = signature.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *flags)}
+    return command
+
+
+app.command("train")(_with_recipe_flags(_train))
+
+
+def main() -> None:
+    """Run the zoo's commands."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

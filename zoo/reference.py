@@ -1,0 +1,49 @@
+"""What the command line calls MODEL: `NAME:tag`, `NAME` or a checkpoint file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from zoo.checkpoint import UNTRAINED, Checkpoint
+from zoo.hub import load_weight
+from zoo.network import DiracNet
+from zoo.preprocessing import CIFAR, IMAGENET
+from zoo.registry import get_spec
+from zoo.weights import Weight, get_weight
+
+SEED = 0
+"""Of the weights of a net that is named without a tag."""
+
+
+def open_model(reference: str, form: str | None = None) -> tuple[Checkpoint, Weight | None]:
+    """Return the checkpoint that a reference means, and its record if it is one of the registry's.
+
+    Args:
+        reference: `NAME:tag`; `NAME`, for weights initialised with a fixed seed and marked untrained; or the path of a
+            checkpoint file.
+        form: "dirac" or "folded"; by default the training form, or the folded one where there is no other.
+
+    Raises:
+        ValueError: no such net or tag, a damaged file, or a file in another form.
+        FileNotFoundError, RuntimeError: the weights are not here and cannot be fetched.
+    """
+    path = Path(reference)
+    if path.suffix == ".safetensors" or path.is_file():
+        checkpoint = Checkpoint.load(path)
+        if form not in (None, checkpoint.form):
+            raise ValueError(f"{path} holds a net in {checkpoint.form} form, not in {form} form")
+        return checkpoint, None
+    name, _, tag = reference.partition(":")
+    if tag:
+        record = get_weight(name, tag)
+        return load_weight(record, form or ("dirac" if "dirac" in record.files else "folded")), record
+    spec = get_spec(name)
+    if form == "folded":
+        raise ValueError(f"{name} without a tag is untrained and has no folded weights; name weights: {name}:TAG")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        state = DiracNet(spec).state_dict()
+    preprocessing = CIFAR if spec.family == "cifar" else IMAGENET
+    return Checkpoint(form="dirac", spec=spec, weights=UNTRAINED, preprocessing=preprocessing, state=state), None
