@@ -1,1 +1,33 @@
-"""Export of DiracNets: folding, ONNX, bundles with proof that each file equals its source."""
+"""Export of DiracNets: folding, ONNX, bundles with proof that each file equals its source.
+
+Names are imported when they are first used (PEP 562): `export.runtime` must work where PyTorch is not installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from export.bundle import export_bundle
+    from export.folding import fold, layer_errors
+    from export.onnx_graph import emit
+    from export.parity import Check, VerificationError, verify
+    from export.runtime import Classifier
+
+__all__ = ["Check", "Classifier", "VerificationError", "emit", "export_bundle", "fold", "layer_errors", "verify"]
+
+_MODULES = {
+    "Check": "parity",
+    "Classifier": "runtime",
+    "VerificationError": "parity",
+    "emit": "onnx_graph",
+    "export_bundle": "bundle",
+    "fold": "folding",
+    "layer_errors": "folding",
+    "verify": "parity",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -71,6 +71,20 @@ def export(
 
 
 @app.command()
+def ship(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training run.")],
+    tag: Annotated[str, typer.Option(help="The weights' name among those of the net, such as cifar10.")],
+    dataset: Annotated[str, typer.Option(help="What it was trained and measured on, as people should read it.")],
+    licence: Annotated[str, typer.Option(help="Of the weights.")] = "Apache-2.0",
+    checkpoints: Annotated[Path, typer.Option(help="The repository's folder of checkpoints.")] = Path("checkpoints"),
+) -> None:
+    """Make a finished training run an entry of checkpoints/."""
+    from export.shipping import ship as write_entry
+
+    console.print(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
+
+
+@app.command()
 def predict(
     model: Annotated[str, typer.Argument(help="A bundle, an .onnx file (neither needs PyTorch), or NAME:TAG.")],
     images: Annotated[list[Path], typer.Argument(help="Pictures.")],

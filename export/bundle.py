@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,17 +13,12 @@ from torch import nn
 
 from export.card import card
 from export.folding import fold
+from export.layout import CARD, CONFIG, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.onnx_graph import emit
-from export.parity import Check, verify
+from export.parity import Check, require, verify
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.checkpoint import UNTRAINED
-from zoo.files import sha256, write_json
-
-SUMS = "SHA256SUMS"
-
-
-class VerificationError(RuntimeError):
-    """A file of a bundle does not compute what its source computes."""
+from zoo.files import new_folder, sha256, write_json
 
 
 def export_bundle(
@@ -56,34 +47,31 @@ def export_bundle(
     """
     if source.preprocessing is None:
         raise ValueError("the checkpoint does not say how pictures become its input; its metadata lack 'preprocessing'")
-    with _new_folder(out) as folder:
+    with new_folder(out) as folder:
         on_stage("folding")
         if source.form == "dirac":
-            source.save(folder / "dirac" / "model.safetensors")
-            write_json(folder / "dirac" / "config.json", describe(source, record))
+            source.save(folder / TRAINING_FORM)
+            write_json(folder / TRAINING_CONFIG, describe(source, record))
             model = cast(DiracNet, source.model())
             folded = replace(source, form="folded", state=fold(model).state_dict())
         else:
             folded = source
-        folded.save(folder / "model.safetensors")
+        folded.save(folder / FOLDED)
         description = describe(folded, record)
-        write_json(folder / "config.json", description)
+        write_json(folder / CONFIG, description)
         on_stage("emitting the ONNX graph")
         graph = emit(cast(nn.Sequential, folded.model()), description)
-        (folder / "onnx").mkdir()
-        (folder / "onnx" / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
+        (folder / GRAPH).parent.mkdir()
+        (folder / GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
         checks = []
         on_stage("verifying")
         for check in verify(folder, source.preprocessing.size):
             on_stage(f"verifying: {check.name}")
             checks.append(check)
-        failed = [check for check in checks if not check.passed]
-        if failed:
-            lines = "; ".join(f"{c.name}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed)
-            raise VerificationError(f"the bundle does not compute what its source computes, and was removed: {lines}")
-        write_json(folder / "report.json", _report(description, checks))
+        require(checks)
+        write_json(folder / REPORT, _report(description, checks))
         files = [*_files(folder), SUMS]
-        (folder / "README.md").write_text(card(description, checks, files), encoding="utf-8")
+        (folder / CARD).write_text(card(description, checks, files), encoding="utf-8")
         write_sums(folder)
     return checks
 
@@ -132,20 +120,3 @@ def _report(description: dict[str, Any], checks: list[Check]) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
     }
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `out` that becomes `out` if the block succeeds, and vanishes otherwise."""
-    if out.exists():
-        raise ValueError(f"{out} exists already; remove it, or name another folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
-        temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

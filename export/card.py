@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from export.layout import FILES
 from export.parity import Check
-
-FILES = {
-    "model.safetensors": "the folded net: plain convolutions with bias, float32",
-    "dirac/model.safetensors": "the training form, with alpha, beta and BatchNorm, for fine-tuning",
-    "dirac/config.json": "structure and preprocessing of the training form",
-    "onnx/model.onnx": "the folded net; input `pixel_values` [batch, channels, height, width], output `logits`",
-    "config.json": "structure, labels, preprocessing, accuracy",
-    "report.json": "every check of the export with its figure",
-    "SHA256SUMS": "for `sha256sum -c SHA256SUMS`",
-}
-"""What each file of a bundle is."""
 
 
 def card(description: dict[str, Any], checks: Sequence[Check], files: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from export.folding import fold, layer_errors
+from export.layout import FOLDED, GRAPH, TRAINING_FORM
 from export.onnx_graph import INPUT, OPERATORS
 from zoo import Checkpoint, Spec
 
@@ -43,29 +44,43 @@ class Check:
         return self.figure <= self.limit
 
 
+class VerificationError(RuntimeError):
+    """A file of a bundle does not compute what its source computes."""
+
+    exit_status = 1  # of the command line: the call was right, the files were not
+
+
+def require(checks: Sequence[Check]) -> None:
+    """Raise VerificationError, naming each that did not, unless all checks passed."""
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        lines = "; ".join(f"{c.name}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed)
+        raise VerificationError(f"the files do not compute what their source computes, and were removed: {lines}")
+
+
 def check_sizes(spec: Spec, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the heights and widths that a net is checked at: its own, and an odd, oblong one."""
     return (size, size), (2 * spec.min_size + 7, 3 * spec.min_size + 10)
 
 
 def verify(folder: Path, size: int) -> Iterator[Check]:
-    """Yield the checks of a bundle's `model.safetensors`, `dirac/model.safetensors` and `onnx/model.onnx`.
+    """Yield the checks of a bundle's folded net and graph, and of its training form if it has one.
 
     Args:
         folder: the bundle.
         size: height and width of the pictures that the net is meant for.
     """
-    folded = Checkpoint.load(folder / "model.safetensors")
+    folded = Checkpoint.load(folder / FOLDED)
     net = cast(nn.Sequential, folded.model())
     sizes = check_sizes(folded.spec, size)
-    source = folder / "dirac" / "model.safetensors"
+    source = folder / TRAINING_FORM
     if source.is_file():
-        yield from _check_fold(Checkpoint.load(source), folded, sizes[1])
-    yield from _check_graph(folder / "onnx" / "model.onnx", net, folded.spec, sizes)
+        yield from check_fold(Checkpoint.load(source), folded, sizes[1])
+    yield from _check_graph(folder / GRAPH, net, folded.spec, sizes)
 
 
-def _check_fold(source: Checkpoint, folded: Checkpoint, size: tuple[int, int]) -> Iterator[Check]:
-    """The algorithm in float64, then the file that was written, each against the training form."""
+def check_fold(source: Checkpoint, folded: Checkpoint, size: tuple[int, int]) -> Iterator[Check]:
+    """Yield two checks against the training form: of the algorithm in float64, and of the folded file."""
     exact = source.model().double()
     batch_input = torch.from_numpy(_input(source.spec, BATCHES[-1], size)).double()
     for name, candidate, limit in (

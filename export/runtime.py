@@ -13,6 +13,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from export.layout import GRAPH
+
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -39,7 +41,7 @@ class Classifier:
     def __init__(self, source: str | Path, *, threads: int = 0) -> None:
         path = Path(source)
         if path.is_dir():
-            path = path / "onnx" / "model.onnx"
+            path = path / GRAPH
         if not path.is_file():
             raise FileNotFoundError(f"no ONNX file {path}")
         options = onnxruntime.SessionOptions()

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from zoo.files import replace_file, write_json
+from zoo.checkpoint import Checkpoint
+from zoo.files import write_json
 from zoo.network import DiracNet
 from zoo.registry import get_spec
 from zoo.spec import Spec
@@ -25,6 +25,9 @@ from zoo.training.data import Dataset, batches
 from zoo.training.evaluate import evaluate
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder, read_json
+
+WEIGHTS = "trained"
+"""What a run's checkpoint calls its weights, until it is shipped under a tag."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +149,14 @@ def train(
 
     trained = accelerator.unwrap_model(model)
     metrics = evaluate(trained, measured, data.preprocessing)
-    weights = {name: tensor.cpu().contiguous() for name, tensor in trained.state_dict().items()}
-    with replace_file(run.model) as temporary:
-        save_file(weights, temporary)
+    Checkpoint(
+        form="dirac",
+        spec=spec,
+        weights=WEIGHTS,
+        labels=pictures.classes,
+        preprocessing=data.preprocessing,
+        state=trained.state_dict(),
+    ).save(run.model)
     wall, cpu = clock.elapsed()
     result = {
         "metrics": metrics,

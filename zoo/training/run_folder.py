@@ -24,7 +24,7 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.result = path / "result.json"
         self.metrics = path / "metrics.jsonl"
-        self._request = path / "run.json"
+        self.request = path / "run.json"
         self._state = path / "state.pt"
 
     def open(self, request: dict[str, Any]) -> None:
@@ -35,13 +35,13 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; name a folder for the run")
-        if not self._request.exists():
+        if not self.request.exists():
             if self.path.exists() and any(self.path.iterdir()):
                 raise ValueError(f"{self.path} is not empty and holds no run; name a new folder")
             self.path.mkdir(parents=True, exist_ok=True)
-            write_json(self._request, request)
+            write_json(self.request, request)
             return
-        found = read_json(self._request)
+        found = read_json(self.request)
         wanted = json.loads(json.dumps(request))
         changed = _differences(found, wanted)
         if changed:

@@ -1,0 +1,21 @@
+"""Where things lie in a bundle. Imports nothing, so that inference without PyTorch can use it."""
+
+FOLDED = "model.safetensors"
+TRAINING_FORM = "dirac/model.safetensors"
+TRAINING_CONFIG = "dirac/config.json"
+GRAPH = "onnx/model.onnx"
+CONFIG = "config.json"
+CARD = "README.md"
+REPORT = "report.json"
+SUMS = "SHA256SUMS"
+
+FILES = {
+    FOLDED: "the folded net: plain convolutions with bias, float32",
+    TRAINING_FORM: "the training form, with alpha, beta and BatchNorm, for fine-tuning",
+    TRAINING_CONFIG: "structure and preprocessing of the training form",
+    GRAPH: "the folded net; input `pixel_values` [batch, channels, height, width], output `logits`",
+    CONFIG: "structure, labels, preprocessing, accuracy",
+    REPORT: "every check of the export with its figure",
+    SUMS: "for `sha256sum -c SHA256SUMS`",
+}
+"""What each file is, in the card's words."""

@@ -1,0 +1,78 @@
+"""From a finished training run to an entry of `checkpoints/`: both forms of the net, the manifest, the log."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from export.folding import fold
+from export.layout import FOLDED, TRAINING_FORM
+from export.parity import check_fold, require
+from zoo import Checkpoint, DiracNet
+from zoo.files import new_folder, sha256, write_json
+from zoo.training.run_folder import RunFolder, read_json
+from zoo.weights import MANIFEST
+
+LOG = "metrics.jsonl"
+
+
+def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: str) -> Path:
+    """Write `checkpoints/MODEL/TAG` from a finished run.
+
+    Args:
+        run_path: the run's folder.
+        checkpoints: the repository's folder of checkpoints.
+        tag: the weights' name among those of the net; begins with the data set's, such as "cifar10".
+        dataset: what the net was trained and measured on, as people should read it.
+        licence: of the weights, as an SPDX identifier.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        ValueError: the run is not finished or measured held-out pictures, or the entry exists already.
+        VerificationError: the folded file does not compute what the training form computes.
+    """
+    run = RunFolder(run_path)
+    if not run.result.is_file():
+        raise ValueError(f"{run_path} holds no finished run: it has no {run.result.name}")
+    result, request = read_json(run.result), read_json(run.request)
+    if request["recipe"]["holdout"]:
+        raise ValueError(f"{run_path} held out {request['recipe']['holdout']:.0%} of its pictures; ship a run on all")
+    source = replace(Checkpoint.load(run.model), weights=tag)
+    model = source.spec.name
+    with new_folder(checkpoints / model / tag) as folder:
+        source.save(folder / TRAINING_FORM)
+        folded = replace(source, form="folded", state=fold(cast(DiracNet, source.model())).state_dict())
+        folded.save(folder / FOLDED)
+        size = cast(Any, source.preprocessing).size
+        require(
+            list(check_fold(Checkpoint.load(folder / TRAINING_FORM), Checkpoint.load(folder / FOLDED), (size, size)))
+        )
+        shutil.copyfile(run.metrics, folder / LOG)
+        files = {"dirac": TRAINING_FORM, "folded": FOLDED}
+        manifest = {
+            "model": model,
+            "tag": tag,
+            **{key: value for key, value in source.describe().items() if key in ("spec", "labels", "preprocessing")},
+            "dataset": dataset,
+            "metrics": result["metrics"],
+            "licence": licence,
+            "recipe": request["recipe"],
+            "files": {
+                form: {"path": name, "sha256": sha256(folder / name), "size": (folder / name).stat().st_size}
+                for form, name in files.items()
+            },
+            "provenance": {
+                "measured": f"last epoch, no test-time augmentation, {result['pictures']} {result['measured_on']}",
+                "resize_backend": "PIL",
+                "seed": request["seed"],
+                "data_sha256": request["data"],
+                "log": {"path": LOG, "sha256": sha256(folder / LOG)},
+                **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
+            },
+        }
+        write_json(folder / MANIFEST, manifest)
+    return checkpoints / model / tag
