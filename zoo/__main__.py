@@ -23,6 +23,8 @@ from zoo.upstream import read_upstream
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=zoo.__doc__)
 console = Console()
+log = Console(stderr=True)
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained) or a checkpoint file.")]
 
@@ -104,12 +106,20 @@ def evaluate(
     from zoo.training.evaluate import evaluate as measure
 
     checkpoint, _ = open_model(model, form)
-    pictures = load_dataset(data).test
+    with log.status(f"reading {data}"):
+        pictures = load_dataset(data).test
     if checkpoint.preprocessing is None:
         raise ValueError(f"{model} does not say how pictures become its input")
     if checkpoint.labels and checkpoint.labels != pictures.classes:
         raise ValueError(f"{model} tells apart {checkpoint.labels}, the data set has {pictures.classes}")
-    metrics = measure(checkpoint.model(), pictures, checkpoint.preprocessing)
+    with Progress(*COLUMNS, console=log) as bars:
+        bar = bars.add_task("evaluating", total=len(pictures))
+        metrics = measure(
+            checkpoint.model(),
+            pictures,
+            checkpoint.preprocessing,
+            on_batch=lambda done: bars.update(bar, completed=done),
+        )
     result = {"model": model, "pictures": len(pictures), "data_sha256": pictures.sha256(), "metrics": metrics}
     if as_json:
         print(json.dumps(result, indent=2))
@@ -151,11 +161,9 @@ def _train(
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
     chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
-    log = Console(stderr=True)
-    log.print(f"reading {data}")
-    dataset = load_dataset(data)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=log) as bars:
+    with log.status(f"reading {data}"):
+        dataset = load_dataset(data)
+    with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("", total=None)
         start = time.monotonic()
 

@@ -98,7 +98,10 @@ class Checkpoint:
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
                 text = (file.metadata() or {}).get(_KEY)
         except SafetensorError as error:
-            raise ValueError(f"{path} is no safetensors file, or is damaged: {error}") from error
+            raise ValueError(
+                f"{path} is no safetensors file, or is damaged: {error}. Files of the original code are converted by "
+                "`diracnet import-upstream`"
+            ) from error
         if text is None:
             raise ValueError(
                 f"{path} does not say which net it belongs to: its metadata lack {_KEY!r}. Files of the original code "

@@ -66,6 +66,11 @@ class Weight:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def sha256(self) -> dict[str, str]:
+        """The hash of each form's file; of files that upstream published only the first eight digits are known."""
+        return {form: file.sha256 for form, file in self.files.items()}
+
     def transforms(self) -> Preprocessing:
         """Return the callable that maps a PIL picture to the net's input, (channels, size, size)."""
         return self.preprocessing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -12,7 +14,12 @@ from zoo.training.data import Pictures
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, pictures: Pictures, preprocessing: Preprocessing, *, batch_size: int = 500
+    model: nn.Module,
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int = 500,
+    on_batch: Callable[[int], None] = lambda done: None,
 ) -> dict[str, float]:
     """Return top-1 and top-5 accuracy in percent and the mean cross-entropy, without test-time augmentation.
 
@@ -21,6 +28,7 @@ def evaluate(
         pictures: what to measure on.
         preprocessing: the weights' own; the pictures are taken to be cropped already.
         batch_size: pictures at a time; the figures do not depend on it.
+        on_batch: told after each batch how many pictures are done.
 
     Returns:
         `{"top1": %, "top5": %, "loss": nats}`; top5 is absent with five or fewer classes.
@@ -29,7 +37,7 @@ def evaluate(
     model.eval()
     device = next(model.parameters()).device
     right = {1: 0, 5: 0}
-    loss = 0.0
+    loss, done = 0.0, 0
     try:
         for images, targets in zip(pictures.images.split(batch_size), pictures.targets.split(batch_size), strict=True):
             # Pictures lie as (n, h, w, c), so this is channels_last without a copy.
@@ -39,6 +47,8 @@ def evaluate(
             ranked = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]
             for k in right:
                 right[k] += int(ranked[:, :k].any(dim=1).sum())
+            done += len(targets)
+            on_batch(done)
     finally:
         model.train(was_training)
     metrics = {f"top{k}": 100 * count / len(pictures) for k, count in right.items() if k < len(pictures.classes)}

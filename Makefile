@@ -1,0 +1,29 @@
+# Each target makes what it needs in .venv; `make PYTHON=python3.12 test` chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint bench
+
+demo: $(INSTALLED)
+	rm -rf build/demo
+	$(BIN)/diracnet info diracnet16_cifar:cifar10
+	$(BIN)/diracnet export diracnet16_cifar:cifar10 --out build/demo
+	cd build/demo && sha256sum -c SHA256SUMS
+	$(BIN)/diracnet predict build/demo docs/cat.jpg
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+$(INSTALLED): setup.py pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	touch $@

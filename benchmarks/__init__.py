@@ -1,0 +1,1 @@
+"""Timings. Two things are always timed in alternation, and what is reported is their ratio, round by round."""

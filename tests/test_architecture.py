@@ -1,0 +1,71 @@
+"""The shape of the code: which way imports point, how long files are, what names are taken."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import export
+import zoo
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = {"PIL", "huggingface_hub", "numpy", "rich", "safetensors", "torch", "torchvision", "typer"}
+STANDARD = set(__import__("sys").stdlib_module_names)
+# Inside export, each module's siblings. __main__ and __init__ may know all.
+SIBLINGS = {
+    "layout": set(),
+    "folding": set(),
+    "onnx_graph": set(),
+    "runtime": {"layout"},
+    "parity": {"folding", "layout", "onnx_graph"},
+    "card": {"layout", "parity"},
+    "bundle": {"card", "folding", "layout", "onnx_graph", "parity"},
+    "shipping": {"folding", "layout", "parity"},
+}
+FILES = sorted([*(ROOT / "zoo").rglob("*.py"), *(ROOT / "export").rglob("*.py"), ROOT / "hubconf.py"])
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+    return names
+
+
+def packages(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)} - STANDARD
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    place = path.relative_to(ROOT)
+    if place.parts[0] == "zoo":
+        extra = {"accelerate", "sklearn"} if place.parts[1] == "training" else set()
+        assert packages(path) <= CORE | extra | {"zoo"}
+    elif place.name == "hubconf.py":
+        assert packages(path) <= {"zoo"}
+    elif place.stem not in ("__init__", "__main__"):
+        siblings = {name.partition(".")[2] for name in imports(path) if name.startswith("export.")}
+        assert siblings <= SIBLINGS[place.stem]
+        assert "export" not in imports(path)
+
+
+@pytest.mark.parametrize("module", ["runtime", "layout"])
+def test_inference_needs_neither_torch_nor_zoo(module: str) -> None:
+    assert packages(ROOT / "export" / f"{module}.py") <= {"PIL", "export", "numpy", "onnxruntime"}
+
+
+@pytest.mark.parametrize("package", [zoo, export])
+def test_no_module_hides_a_public_name(package: object) -> None:
+    modules = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
+    assert not modules & set(package.__all__)
+    assert all(getattr(package, name) is not None for name in package.__all__)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_stay_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300

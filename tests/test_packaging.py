@@ -1,0 +1,56 @@
+"""The wheel: built, installed elsewhere and used."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Built from a copy, because setuptools leaves build/ and an egg-info beside setup.py.
+    root, copy = Path(zoo.__file__).parent.parent, tmp_path_factory.mktemp("source") / "tree"
+    ignored = shutil.ignore_patterns(".*", "build", "runs", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(root, copy, ignore=ignored)
+    out = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, copy], check=True)
+    (file,) = out.glob("diracnet_zoo-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", out / "site", file], check=True)
+    return file
+
+
+def python(wheel: Path, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(wheel.parent / "site")}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=wheel.parent, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_contents(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"zoo/py.typed", "export/py.typed", "zoo/training/loop.py"} <= names
+    assert "zoo/checkpoints/diracnet16_cifar/cifar10/manifest.json" in names
+    assert not [name for name in names if name.endswith(".safetensors") or name.startswith(("tests", "benchmarks"))]
+    (entry,) = [name for name in names if name.endswith("entry_points.txt")]
+    assert "diracnet = export.__main__:main" in zipfile.ZipFile(wheel).read(entry).decode()
+
+
+def test_an_installed_package_works_and_knows_what_it_lacks(wheel: Path) -> None:
+    listed = python(wheel, "-m", "export", "list", "diracnet16_cifar", "--json")
+    assert json.loads(listed.stdout)[0]["weights"] == ["cifar10"], listed.stderr
+    program = (
+        "import zoo, export, torch; print(zoo.__file__, export.__file__)\n"
+        "net = zoo.get_model('diracnet10_cifar').eval()\n"
+        "assert torch.allclose(net(torch.ones(1, 3, 8, 8)), export.fold(net)(torch.ones(1, 3, 8, 8)), atol=1e-5)\n"
+        "zoo.get_model('diracnet16_cifar', weights='cifar10')"
+    )
+    done = python(wheel, "-c", program)
+    assert all(path.startswith(str(wheel.parent / "site")) for path in done.stdout.split())
+    assert done.returncode == 1 and "an installed package carries no weights" in done.stderr, done.stderr

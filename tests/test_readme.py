@@ -1,0 +1,61 @@
+"""The README: its snippets run, its figures are those of the manifests."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import zoo
+from zoo.weights import weights
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```(python|sh)\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("readme") / "clone"
+    copy.mkdir()
+    for name in ("zoo", "export", "checkpoints", "docs", "tests", "hubconf.py"):
+        (copy / name).symlink_to(ROOT / name)
+    return copy
+
+
+def test_snippets_run(clone: Path) -> None:
+    """One after the other in a folder like a clone, because some use what earlier ones wrote."""
+    assert len(SNIPPETS) >= 7
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    for language, text in SNIPPETS:
+        commands = [["-c", text]] if language == "python" else [shlex.split(line)[1:] for line in text.splitlines()]
+        for command in commands:
+            prefix = [sys.executable] if language == "python" else [sys.executable, "-m", "export"]
+            done = subprocess.run(
+                [*prefix, *command], cwd=clone, env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, f"{text}\n{done.stderr}"
+    shutil.rmtree(clone / "build")
+
+
+def test_every_shell_line_is_a_diracnet_command() -> None:
+    lines = [line for language, text in SNIPPETS if language == "sh" for line in text.splitlines()]
+    assert lines and all(line.startswith("diracnet ") for line in lines)
+
+
+def test_the_table_of_weights_is_that_of_the_manifests() -> None:
+    expected = []
+    for record in weights().values():
+        if record.folder is None:
+            continue
+        with torch.device("meta"):
+            parameters = sum(p.numel() for p in zoo.plain(record.spec).parameters())
+        expected.append(
+            f"| `{record.model}` | `{record.tag}` | {record.dataset} | {record.metrics['top1']:.2f} % | {parameters:,} |"
+        )
+    rows = re.findall(r"^\| `diracnet.*$", TEXT, flags=re.MULTILINE)
+    assert rows == expected

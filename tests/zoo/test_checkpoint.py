@@ -1,0 +1,98 @@
+"""Checkpoint files: round trip, equal bytes, damage."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import zoo
+from zoo.files import new_folder, replace_file, sha256
+from zoo.preprocessing import CIFAR
+
+
+def checkpoint() -> zoo.Checkpoint:
+    net = zoo.get_model("diracnet10_cifar", num_classes=2)
+    return zoo.Checkpoint(
+        form="dirac",
+        spec=net.spec,
+        weights="test",
+        labels=("a", "b"),
+        preprocessing=CIFAR,
+        state={name: tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+               for name, tensor in net.state_dict().items()},
+    )  # fmt: skip
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    saved = checkpoint()
+    saved.save(tmp_path / "net.safetensors")
+    loaded = zoo.Checkpoint.load(tmp_path / "net.safetensors")
+    assert loaded.describe() == saved.describe()
+    assert all(torch.equal(loaded.state[name], saved.state[name]) for name in saved.state)
+    assert isinstance(loaded.model(), zoo.DiracNet) and not loaded.model().training
+
+
+def test_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
+    checkpoint().save(tmp_path / "net.safetensors")
+    program = (
+        "import sys, zoo; from pathlib import Path\nzoo.Checkpoint.load(Path(sys.argv[1])).save(Path(sys.argv[2]))"
+    )
+    for seed in ("1", "2"):
+        copy = tmp_path / f"copy{seed}.safetensors"
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "net.safetensors"), str(copy)],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(zoo.__file__).parent.parent)},
+        )
+        assert sha256(copy) == sha256(tmp_path / "net.safetensors")
+
+
+def test_damage_is_a_clear_error(tmp_path: Path) -> None:
+    file = tmp_path / "net.safetensors"
+    checkpoint().save(file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10])
+    with pytest.raises(ValueError, match="is no safetensors file, or is damaged"):
+        zoo.Checkpoint.load(file)
+    save_file({"weight": torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match="does not say which net it belongs to"):
+        zoo.Checkpoint.load(file)
+    save_file({"weight": torch.zeros(1)}, file, metadata={"diracnet": '{"form": "dirac"}'})
+    with pytest.raises(ValueError, match="the description inside"):
+        zoo.Checkpoint.load(file)
+    with pytest.raises(FileNotFoundError):
+        zoo.Checkpoint.load(tmp_path / "absent.safetensors")
+
+
+def test_a_state_that_does_not_fit_names_what_does_not() -> None:
+    saved = checkpoint()
+    state = dict(saved.state)
+    state["fc.bias"] = torch.zeros(3)
+    state["more"] = state.pop("bn.weight")
+    with pytest.raises(ValueError, match=r"bn.weight is missing; more is unexpected; fc.bias has shape \(3,\)"):
+        replace(saved, state=state).model()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("form", "flat"), ("labels", ("one",)), ("spec", zoo.Spec(depth=18, in_channels=1))]
+)
+def test_contradictions_are_errors(field: str, value: object) -> None:
+    with pytest.raises(ValueError):
+        replace(checkpoint(), **{field: value})
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")
+    with pytest.raises(OSError, match="disk full"), replace_file(file) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk full")
+    with pytest.raises(OSError, match="disk full"), new_folder(tmp_path / "folder") as folder:
+        (folder / "half").touch()
+        raise OSError("disk full")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"] and file.read_text() == "old"

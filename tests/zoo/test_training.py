@@ -1,0 +1,177 @@
+"""Training: the data's randomness, resuming, errors; on scikit-learn's digits."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo.files import sha256
+from zoo.training.data import Dataset, batches, load_dataset
+from zoo.training.evaluate import evaluate
+from zoo.training.loop import train
+from zoo.training.recipes import RECIPES, Recipe
+
+DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
+    result = train(RECIPES["digits"], digits, tmp_path / "run")
+    assert result["metrics"]["top1"] >= 95
+    net = zoo.Checkpoint.load(tmp_path / "run" / "model.safetensors").model()
+    assert evaluate(net, digits.test, digits.preprocessing, batch_size=77) == pytest.approx(result["metrics"])
+
+
+def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path) -> None:
+    train(DIGITS, digits, tmp_path / "whole", seed=3)
+    train(DIGITS, digits, tmp_path / "parts", seed=3, stop_after=1)
+    assert not (tmp_path / "parts" / "model.safetensors").exists()
+
+    class PowerCutError(Exception):
+        pass
+
+    def cut(progress: object) -> None:
+        if progress.epoch == 1 and progress.step == 5:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        train(DIGITS, digits, tmp_path / "parts", seed=3, on_step=cut)
+    train(DIGITS, digits, tmp_path / "parts", seed=3)
+    for name in ("model.safetensors", "metrics.jsonl", "run.json"):
+        assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
+    train(DIGITS, digits, tmp_path / "other", seed=4)
+    assert sha256(tmp_path / "other" / "model.safetensors") != sha256(tmp_path / "whole" / "model.safetensors")
+
+
+def test_a_finished_run_is_not_trained_again(digits: Dataset, tmp_path: Path) -> None:
+    first = train(DIGITS, digits, tmp_path)
+    before = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    assert train(DIGITS, digits, tmp_path) == first
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_run_s_folder_is_refused(digits: Dataset, tmp_path: Path) -> None:
+    train(DIGITS, digits, tmp_path / "run", stop_after=1)
+    with pytest.raises(ValueError, match=r"recipe\.lr=0\.1, not 0\.3"):
+        train(dataclasses.replace(DIGITS, lr=0.3), digits, tmp_path / "run")
+    with pytest.raises(ValueError, match="seed=0, not 1"):
+        train(DIGITS, digits, tmp_path / "run", seed=1)
+    (tmp_path / "run" / "state.pt").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match=r"state\.pt is damaged"):
+        train(DIGITS, digits, tmp_path / "run")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "thesis.txt").touch()
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        train(DIGITS, digits, tmp_path / "foreign")
+
+
+def test_a_loss_that_explodes_keeps_the_last_good_state(digits: Dataset, tmp_path: Path) -> None:
+    wild = dataclasses.replace(DIGITS, lr=1e30, momentum=0.0)
+    with pytest.raises(FloatingPointError, match=r"Lower lr=1e\+30"):
+        train(wild, digits, tmp_path)
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_held_out_pictures_are_measured_in_place_of_the_test_pictures(digits: Dataset, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(DIGITS, holdout=0.1, epochs=1)
+    result = train(recipe, digits, tmp_path)
+    rest, held = digits.train.split(0.1, seed=0)
+    assert (result["measured_on"], result["pictures"]) == ("held-out training pictures", len(held))
+    assert len(rest) + len(held) == len(digits.train)
+    assert sorted(held.targets.unique().tolist()) == list(range(10))
+
+
+def test_batches_depend_on_seed_and_epoch_alone(digits: Dataset) -> None:
+    def first(seed: int, epoch: int) -> torch.Tensor:
+        return next(batches(digits.train, digits.preprocessing, DIGITS, seed=seed, epoch=epoch))[0]
+
+    assert torch.equal(first(1, 2), first(1, 2))
+    assert not torch.equal(first(1, 2), first(2, 1))
+    assert not torch.equal(first(1, 2), first(1, 3))
+
+
+def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(digits: Dataset) -> None:
+    recipe = dataclasses.replace(DIGITS, crop_padding=0, flip=False, batch_size=1438)
+    ((images, targets),) = batches(digits.train, digits.preprocessing, recipe, seed=0, epoch=0)
+    expected = digits.preprocessing.normalize(digits.train.images.permute(0, 3, 1, 2))
+    order = torch.argsort(images.flatten(1).double() @ torch.arange(256.0).double())
+    reference = torch.argsort(expected.flatten(1).double() @ torch.arange(256.0).double())
+    assert torch.equal(images[order], expected[reference])
+    assert torch.equal(targets.bincount(), digits.train.targets.bincount())
+
+
+def test_crops_are_reflected_and_flips_mirror(digits: Dataset) -> None:
+    recipe = dataclasses.replace(DIGITS, crop_padding=2, flip=True, batch_size=64)
+    one = digits.train.subset(torch.zeros(64, dtype=torch.long))
+    images, _ = next(batches(one, digits.preprocessing, recipe, seed=0, epoch=0))
+    source = digits.preprocessing.normalize(one.images[:1].permute(0, 3, 1, 2))
+    padded = torch.nn.functional.pad(source, (2,) * 4, mode="reflect")
+    crops = [padded[..., y : y + 16, x : x + 16] for y in range(5) for x in range(5)]
+    allowed = torch.cat([*crops, *(crop.flip(3) for crop in crops)])
+    matches = (images[:, None] == allowed[None]).flatten(2).all(2)
+    assert matches.any(1).all()
+    assert matches.any(0).sum() > 20  # of 50 kinds, 64 draws
+
+
+def test_folders_of_pictures_are_read(tmp_path: Path) -> None:
+    for index, name in enumerate(("train/cat", "train/dog", "test/cat", "test/dog")):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (40 + index, 32), (10 * index, 0, 255)).save(tmp_path / name / "a.png")
+    data = load_dataset(str(tmp_path))
+    assert data.train.images.shape == (2, 32, 32, 3) and data.train.classes == ("cat", "dog")
+    assert data.test.images[1, 0, 0].tolist() == [30, 0, 255]
+    (tmp_path / "test" / "dog").rename(tmp_path / "test" / "fox")
+    with pytest.raises(ValueError, match="differ"):
+        load_dataset(str(tmp_path))
+    with pytest.raises(ValueError, match="has no folder train and no folder test"):
+        load_dataset(str(tmp_path / "train"))
+
+
+def test_schedules() -> None:
+    steps = RECIPES["cifar"]
+    assert [steps.learning_rate(epoch * 10, 10) for epoch in (0, 59, 60, 120, 160, 199)] == pytest.approx(
+        [0.1, 0.1, 0.02, 0.004, 0.0008, 0.0008]
+    )
+    triangle = Recipe(epochs=10, lr=1.0, warmup=0.2)
+    rates = [triangle.learning_rate(step, 10) for step in range(100)]
+    assert max(rates) == pytest.approx(1.0, abs=0.03) and rates.index(max(rates)) in (19, 20)
+    assert 0 < rates[0] < 0.05 and 0 < rates[-1] < 0.01
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_weight_decay_spares_one_dimensional_parameters_in_version_2(version: int) -> None:
+    from zoo.training.loop import _optimizer
+
+    net = zoo.diracnet(depth=10, family="cifar", version=version)
+    spared = [
+        p for group in _optimizer(net, DIGITS).param_groups if group["weight_decay"] == 0 for p in group["params"]
+    ]
+    expected = [p for p in net.parameters() if p.ndim <= 1] if version == 2 else []
+    assert {id(p) for p in spared} == {id(p) for p in expected}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"epochs": 0}, {"lr": -1.0}, {"holdout": 1.0}, {"schedule": "cosine"}, {"crop_padding": -1}]
+)
+def test_a_wrong_recipe_is_an_error(fields: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        dataclasses.replace(DIGITS, **fields)
+
+
+def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size=5000 exceeds the 1438"):
+        train(dataclasses.replace(DIGITS, batch_size=5000), digits, tmp_path)
+
+
+def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path) -> None:
+    train(DIGITS, digits, tmp_path, stop_after=1)
+    request = json.loads((tmp_path / "run.json").read_text())
+    assert request["recipe"] == DIGITS.to_dict() and request["data"]["train"] == digits.train.sha256()
