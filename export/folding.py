@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from zoo import DiracConv1d, DiracConv2d, DiracConv3d, DiracNet, NCReLU, plain
+from zoo.checkpoint import load_strictly
 from zoo.conv import Conv, plain_conv
 from zoo.parametrize import DiracParametrization
 
@@ -46,17 +47,15 @@ def fold(model: nn.Module) -> nn.Module:
         ValueError: the model, or a layer that would be folded, is in train mode; or a layer cannot be folded, whose
             name and reason are given.
     """
-    if isinstance(model, DiracNet):
-        _refuse_train_mode(model)
-        return _fold_diracnet(model)
-    if _is_dirac(model):
-        _refuse_train_mode(model)
-        return _folded(cast(Conv, model))
-    pairs = _find_pairs(model)
     layers = {name for name, module in model.named_modules() if _is_dirac(module)}
-    _refuse_train_mode(model)
     if not layers:
         raise ValueError(f"{type(model).__name__} has no Dirac layer, so there is nothing to fold")
+    _refuse_train_mode(model)
+    if _is_dirac(model):
+        return _folded(cast(Conv, model))
+    pairs = _find_pairs(model)
+    if isinstance(model, DiracNet):
+        return _fold_diracnet(model, pairs)
     # Folded layers replace originals in a copy; shared layers are replaced at every place that they stand.
     replaced: dict[int, nn.Module] = {}
     for name in layers | set(pairs):
@@ -77,15 +76,7 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
         folded: what `fold(model)` returned, or what was loaded from a file of it.
         input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
     """
-    pairs = (
-        {
-            name: name.removesuffix("conv") + "bn"
-            for name, module in folded.named_modules()
-            if isinstance(module, _CONVS)
-        }
-        if isinstance(model, DiracNet)
-        else _find_pairs(model)
-    )
+    pairs = _find_pairs(model)
     names = [name for name, module in folded.named_modules() if isinstance(module, _CONVS)]
     sources = _record(model, {pairs.get(name, name) for name in names}, input)
     results = _record(folded, set(names), input)
@@ -132,16 +123,15 @@ def _refuse_train_mode(model: nn.Module) -> None:
         )
 
 
-def _fold_diracnet(model: DiracNet) -> nn.Sequential:
+def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
+    """Return the plain net of the model's spec, with the folded convolutions and the classifier of the model."""
     reference = model.fc.weight
     folded = plain(model.spec).to(device=reference.device, dtype=reference.dtype)
     state = {f"fc.{name}": tensor for name, tensor in model.fc.state_dict().items()}
-    for name, module in folded.named_modules():
-        if isinstance(module, nn.Conv2d):
-            norm = model.get_submodule(name.removesuffix("conv") + "bn")
-            layer = _folded(cast(Conv, model.get_submodule(name)), norm)
-            state |= {f"{name}.{part}": tensor for part, tensor in layer.state_dict().items()}
-    folded.load_state_dict(state, strict=True)
+    for conv, norm in pairs.items():
+        layer = _folded(cast(Conv, model.get_submodule(conv)), model.get_submodule(norm))
+        state |= {f"{conv}.{part}": tensor for part, tensor in layer.state_dict().items()}
+    load_strictly(folded, state, f"the folded {model.spec.name}")
     return folded.eval()
 
 

@@ -1,0 +1,232 @@
+"""Bundles: which files they hold, that the files agree and say what they are, and that failing checks are noticed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+from safetensors import safe_open
+
+from export import Check, VerificationError, export_bundle, verify
+from export.__main__ import main
+from export.layout import CARD, CONFIG, FILES, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
+from export.onnx_graph import emit
+from export.parity import require
+from zoo import Checkpoint, Weight
+from zoo.files import sha256
+from zoo.reference import open_model
+
+NAMES = ["diracnet10_cifar", "diracnet10_v1_cifar"]
+LABELS = tuple(f"label {index}" for index in range(10))
+EXACT = "training form / folded, float64"
+FOLDED_FILE = "training form in float64 / folded file"
+OPERATORS = "operators outside the allowed ones"
+RUNTIMES = {"ONNX Runtime", "ONNX Runtime, not optimised", "reference evaluator"}
+
+
+def randomised_checkpoint(name: str, randomise: Callable) -> Checkpoint:
+    checkpoint, _ = open_model(name)
+    state = randomise(checkpoint.model()).state_dict()
+    return replace(checkpoint, weights="mine", labels=LABELS, state=state)
+
+
+@pytest.fixture
+def source(randomised: Callable) -> Checkpoint:
+    return randomised_checkpoint(NAMES[0], randomised)
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("untrained") / "bundle"
+    export_bundle(open_model(NAMES[0])[0], out)
+    return out
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_exports_are_complete_and_equal(name: str, randomised: Callable, tmp_path: Path) -> None:
+    source = randomised_checkpoint(name, randomised)
+    first, second = tmp_path / "first", tmp_path / "deep" / "er" / "second"
+    checks = export_bundle(source, first)
+    export_bundle(source, second)
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "deep"}
+    expected = {FOLDED, TRAINING_FORM, TRAINING_CONFIG, CONFIG, GRAPH, CARD, REPORT, SUMS}
+    assert set(files(first)) == set(files(second)) == expected == {*FILES, CARD}
+    for file in expected - {REPORT, SUMS}:
+        assert files(first)[file] == files(second)[file], file
+
+    report = read(first / REPORT)
+    assert report["checks"] == [
+        {"name": c.name, "figure": c.figure, "limit": c.limit, "note": c.note, "passed": True} for c in checks
+    ]
+    sizes = {(batch, *size) for batch in (1, 3) for size in ((32, 32), (15, 22))}
+    runs = {f"PyTorch / {runtime}, {b}×{h}×{w}" for runtime in RUNTIMES for b, h, w in sizes}
+    assert {check.name for check in checks} == runs | {EXACT, FOLDED_FILE, OPERATORS}
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum here")
+def test_sha256sum_accepts_the_sums_and_covers_every_file(untrained: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "moved"
+    shutil.copytree(untrained, copy)
+    command = ["sha256sum", "--strict", "--check", SUMS]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True)
+    assert {line.removesuffix(": OK") for line in done.stdout.splitlines()} == set(files(copy)) - {SUMS}
+    (copy / CARD).write_text("changed")
+    assert subprocess.run(command, cwd=copy, capture_output=True, check=False).returncode == 1
+
+
+def test_untrained_weights_are_marked_in_every_file(untrained: Path) -> None:
+    for form in (FOLDED, TRAINING_FORM):
+        with safe_open(untrained / form, framework="pt") as file:
+            assert json.loads(file.metadata()["diracnet"])["weights"] == "untrained"
+    (entry,) = onnx.load(untrained / GRAPH).metadata_props
+    for value in (read(untrained / CONFIG), read(untrained / TRAINING_CONFIG), json.loads(entry.value)):
+        assert value["untrained"] is True and value["weights"] == "untrained"
+    assert read(untrained / REPORT)["untrained"] is True
+    card = (untrained / CARD).read_text(encoding="utf-8")
+    assert "(untrained)" in card and "**Untrained:" in card
+
+
+def test_weights_with_a_name_are_described(source: Checkpoint, tmp_path: Path) -> None:
+    record = Weight(
+        model=NAMES[0], tag="mine", spec=source.spec, labels=LABELS, preprocessing=source.preprocessing,
+        dataset="Ten Things", metrics={"top1": 91.234, "loss": 0.5}, licence="Apache-2.0", files={},
+        provenance={"seed": 3},
+    )  # fmt: skip
+    export_bundle(source, tmp_path / "bundle", record=record)
+    config, (entry,) = read(tmp_path / "bundle" / CONFIG), onnx.load(tmp_path / "bundle" / GRAPH).metadata_props
+    assert json.loads(entry.value) == config
+    assert (config["form"], read(tmp_path / "bundle" / TRAINING_CONFIG)["form"]) == ("folded", "dirac")
+    assert config["untrained"] is False and config["dataset"] == "Ten Things" and config["num_classes"] == 10
+    assert config["id2label"] == {str(index): label for index, label in enumerate(LABELS)}
+    assert config["label2id"] == {label: index for index, label in enumerate(LABELS)}
+    assert config["preprocessing"]["size"] == 32
+    card = (tmp_path / "bundle" / CARD).read_text(encoding="utf-8")
+    assert "| top-1 | 91.23 % |" in card and "license: apache-2.0" in card and "Ten Things" in card
+    assert "ntrained" not in card
+
+
+def test_the_weights_come_back(source: Checkpoint, tmp_path: Path) -> None:
+    export_bundle(source, tmp_path / "bundle")
+    training, folded = (Checkpoint.load(tmp_path / "bundle" / name) for name in (TRAINING_FORM, FOLDED))
+    assert replace(training, state={}) == replace(source, state={})
+    assert replace(folded, state={}) == replace(source, form="folded", state={})
+    for name, tensor in source.state.items():
+        assert torch.equal(training.state[name], tensor)
+    pictures = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    session = onnxruntime.InferenceSession(tmp_path / "bundle" / GRAPH, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"pixel_values": pictures.numpy()})
+    for checkpoint in (training, folded):
+        expected = checkpoint.model()(pictures).detach().numpy()
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_folded_source_gives_a_bundle_without_training_form(source: Checkpoint, tmp_path: Path) -> None:
+    export_bundle(source, tmp_path / "first")
+    checks = export_bundle(Checkpoint.load(tmp_path / "first" / FOLDED), tmp_path / "second")
+    assert set(files(tmp_path / "second")) == set(files(tmp_path / "first")) - {TRAINING_FORM, TRAINING_CONFIG}
+    for name in (FOLDED, CONFIG, GRAPH):
+        assert sha256(tmp_path / "first" / name) == sha256(tmp_path / "second" / name)
+    assert not {check.name for check in checks} & {EXACT, FOLDED_FILE}
+    assert "dirac/" not in (tmp_path / "second" / CARD).read_text(encoding="utf-8")
+
+
+def alter_graph(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Add half of the largest weight to one weight of the last layer."""
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "fc.weight")
+    array = numpy_helper.to_array(tensor).copy()
+    array[0, 0] += 0.5 * np.abs(array).max()
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    return model
+
+
+def add_operator(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Put an operator behind the logits that leaves them as they are."""
+    model.graph.node[-1].output[0] = "before"
+    model.graph.node.append(onnx.helper.make_node("Identity", ["before"], ["logits"], "odd"))
+    return model
+
+
+def test_a_failed_check_leaves_nothing_behind(
+    source: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("export.bundle.emit", lambda *arguments: alter_graph(emit(*arguments)))
+    with pytest.raises(VerificationError, match=r"PyTorch / ONNX Runtime, 3×15×22: .* exceeds 0\.0001"):
+        export_bundle(source, tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(sys, "argv", ["diracnet", "export", NAMES[0], "--out", str(tmp_path / "bundle")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "error: " in (stderr := capsys.readouterr().err) and "PyTorch / ONNX Runtime" in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_nan_weights_fail(source: Checkpoint, tmp_path: Path) -> None:
+    state = {**source.state, "fc.bias": torch.full((10,), float("nan"))}
+    with pytest.raises(VerificationError, match="inf exceeds"):
+        export_bundle(replace(source, state=state), tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors(source: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    with pytest.raises(ValueError, match="exists already"):
+        export_bundle(source, tmp_path / "bundle")
+    with pytest.raises(ValueError, match="preprocessing"):
+        export_bundle(replace(source, preprocessing=None), tmp_path / "other")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "bundle"]
+
+
+def alter_tensor(path: Path, name: str) -> None:
+    checkpoint = Checkpoint.load(path)
+    tensor = checkpoint.state[name].clone()
+    tensor.view(-1)[0] += 0.5 * tensor.abs().max()
+    replace(checkpoint, state={**checkpoint.state, name: tensor}).save(path)
+
+
+@pytest.mark.parametrize(
+    ("alter", "failing"),
+    [
+        (lambda folder: None, set()),
+        (lambda folder: alter_tensor(folder / FOLDED, "fc.weight"), {FOLDED_FILE, "PyTorch"}),
+        (lambda folder: alter_tensor(folder / FOLDED, "group1.block0.conv.weight"), {FOLDED_FILE, "PyTorch"}),
+        (lambda folder: alter_tensor(folder / TRAINING_FORM, "group1.block0.conv.alpha"), {FOLDED_FILE}),
+        (lambda folder: alter_tensor(folder / TRAINING_FORM, "group0.block0.bn.running_var"), {FOLDED_FILE}),
+        (lambda folder: onnx.save(alter_graph(onnx.load(folder / GRAPH)), folder / GRAPH), {"PyTorch"}),
+        (lambda folder: onnx.save(add_operator(onnx.load(folder / GRAPH)), folder / GRAPH), {OPERATORS}),
+    ],
+    ids=["nothing", "folded fc", "folded conv", "alpha", "running variance", "graph", "operator"],
+)
+def test_each_check_can_fail(untrained: Path, tmp_path: Path, alter: Callable, failing: set[str]) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(untrained, folder)
+    alter(folder)
+    checks = list(verify(folder, 32))
+    found = {"PyTorch" if check.name.startswith("PyTorch") else check.name for check in checks if not check.passed}
+    assert found == failing
+    if "PyTorch" in failing:
+        assert not any(check.passed for check in checks if check.name.startswith("PyTorch"))
+
+
+def test_require_names_the_failed_checks_only() -> None:
+    require([Check("good", 1.0, 1.0)])
+    with pytest.raises(VerificationError, match=r"worse: 2 exceeds 1 here; none: nan exceeds 1$") as caught:
+        require([Check("good", 0.5, 1.0), Check("worse", 2.0, 1.0, "here"), Check("none", float("nan"), 1.0)])
+    assert "good" not in str(caught.value)
