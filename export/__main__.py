@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
@@ -39,7 +40,6 @@ app = typer.Typer(
     add_completion=False,
     help="DiracNets: train them, load them, fold them, export them with proof, run them.",
 )
-console = Console()
 
 
 @app.command()
@@ -52,22 +52,17 @@ def export(
     from export.bundle import export_bundle
     from zoo.reference import open_model
 
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task(f"loading {model}")
+    with Console(stderr=True).status(escape(f"loading {model}")) as status:
         source, record = open_model(model)
-        checks = export_bundle(source, out, record=record, on_stage=lambda text: bar.update(task, description=text))
+        checks = export_bundle(source, out, record=record, on_stage=lambda text: status.update(escape(text)))
     if as_json:
         print((out / "report.json").read_text(encoding="utf-8"), end="")
         return
     table = Table("check", "figure", "limit")
     for check in checks:
-        table.add_row(check.name, f"{check.figure:.2g}", f"{check.limit:g}")
-    console.print(table)
-    console.print(
-        f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed"
-    )
+        table.add_row(check.name, f"{check.figure:.1e}", f"{check.limit:.0e}")
+    Console().print(table)
+    print(f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed")
 
 
 @app.command()
@@ -81,7 +76,7 @@ def ship(
     """Make a finished training run an entry of checkpoints/."""
     from export.shipping import ship as write_entry
 
-    console.print(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
+    print(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
 
 
 @app.command()
@@ -120,9 +115,9 @@ def predict(
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     if untrained:
-        Console(stderr=True).print(f"{model} is untrained: these answers mean nothing")
+        print(f"{model} is untrained: these answers mean nothing", file=sys.stderr)
     for path, answer in zip(images, answers, strict=True):
-        console.print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.1%}" for one in answer))
+        print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.1%}" for one in answer))
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from export.layout import FILES
+from export.layout import FILES, REPORT
 from export.parity import Check
 
 
@@ -14,9 +14,9 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
     name, weights, untrained = description["name"], description["weights"], description["untrained"]
     spec, preprocessing = description["spec"], description["preprocessing"]
     licence = description.get("licence", "other")
-    worst = max((check for check in checks if check.limit > 0), key=lambda check: check.figure / check.limit)
-    reference = name if untrained else f"{name}:{weights}"
-    pictures = f"{'RGB' if spec['in_channels'] == 3 else 'grey'} pictures of {preprocessing['size']} pixels"
+    reference = f"{name}:{weights}" if "dataset" in description else f"{name} ({weights})"
+    size = preprocessing["size"]
+    pictures = f"{'RGB' if spec['in_channels'] == 3 else 'grey'} pictures of {size}×{size} pixels"
     lines = [
         "---",
         f"license: {licence.lower() if licence == 'Apache-2.0' else 'other'}",
@@ -25,7 +25,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "tags: [diracnet, onnx, image-classification]",
         "---",
         "",
-        f"# {reference}{' (untrained)' if untrained else ''}",
+        f"# {reference}",
         "",
     ]
     if untrained:
@@ -35,7 +35,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         ]
     lines += [
         f"A DiracNet ([arXiv 1706.00388](https://arxiv.org/abs/1706.00388)) of depth {spec['depth']} and width "
-        f"{spec['width']:g}, {spec['family']} family, version {spec['version']}, for {pictures} and "
+        f"{spec['width']:g}, of the {spec['family']} family, version {spec['version']}, for {pictures} and "
         f"{spec['num_classes']} classes: convolutions, poolings and one linear layer, without skip connections.",
         "",
     ]
@@ -48,6 +48,8 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
             title, unit = units[key]
             lines.append(f"| {title} | {value:.4g}{unit} |" if key == "loss" else f"| {title} | {value:.2f}{unit} |")
         lines += ["", f"Licence: {licence}.", ""]
+    elif not untrained:
+        lines += ["Accuracy and licence of these weights are not known to this package.", ""]
     lines += [
         "## Files",
         "",
@@ -58,7 +60,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "## Preprocessing",
         "",
         f"Resize the shorter side to {preprocessing['resize']} pixels (PIL, {preprocessing['interpolation']}), crop "
-        f"the central {preprocessing['size']}×{preprocessing['size']}, scale to [0, 1], subtract the mean "
+        f"the central {size}×{size}, scale to [0, 1], subtract the mean "
         f"{_numbers(preprocessing['mean'])} and divide by the deviation {_numbers(preprocessing['std'])}. It is not "
         "part of the graph.",
         "",
@@ -70,8 +72,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "",
         "## Checks",
         "",
-        f"{len(checks)} checks passed before this bundle was written; the closest to its limit is "
-        f"“{worst.name}”: {worst.figure:.1e} of {worst.limit:.0e}.",
+        f"{len(checks)} checks passed before this bundle was written; `{REPORT}` has their figures and limits.",
         "",
     ]
     return "\n".join(lines)

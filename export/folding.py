@@ -13,18 +13,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-import torch.fx
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from zoo import DiracConv1d, DiracConv2d, DiracConv3d, DiracNet, NCReLU, plain
+from export.pairing import CONVS, DIRAC_CONVS, find_pairs, is_dirac
+from zoo import DiracNet, plain
 from zoo.checkpoint import load_strictly
 from zoo.conv import Conv, plain_conv
-from zoo.parametrize import DiracParametrization
-
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_DIRAC_CONVS = (DiracConv1d, DiracConv2d, DiracConv3d)
-_BATCH_NORM = {nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d, nn.Conv3d: nn.BatchNorm3d}
 
 
 @dataclass(frozen=True)
@@ -38,23 +32,23 @@ class LayerError:
 def fold(model: nn.Module) -> nn.Module:
     """Return a new net that computes the same with plain convolutions.
 
-    A `DiracNet` becomes the plain `nn.Sequential` of `zoo.plain`. In any other module every Dirac convolution (layers
-    of `zoo.DiracConv*` and convolutions with the `zoo.dirac` parametrization) becomes a plain one, and every BatchNorm
-    that directly follows a convolution goes into it and leaves an `nn.Identity`; the module's class stays. Folded in
+    A `DiracNet` becomes the plain `nn.Sequential` of `zoo.plain`. In any other module (a subclass included) every Dirac
+    convolution (layers of `zoo.DiracConv*` and convolutions with the `zoo.dirac` parametrization) becomes a plain one,
+    and every BatchNorm that directly follows a convolution goes into it and leaves an `nn.Identity`; the module's class
+    stays. The result holds for calls `model(input)` with optional arguments at their defaults, on batches. Folded in
     float64, stored in the model's dtype; the original is left untouched.
 
     Raises:
         ValueError: the model, or a layer that would be folded, is in train mode; or a layer cannot be folded, whose
             name and reason are given.
     """
-    layers = {name for name, module in model.named_modules() if _is_dirac(module)}
+    layers = {name for name, module in model.named_modules() if is_dirac(module)}
     if not layers:
         raise ValueError(f"{type(model).__name__} has no Dirac layer, so there is nothing to fold")
     _refuse_train_mode(model)
-    if _is_dirac(model):
-        return _folded(cast(Conv, model))
-    pairs = _find_pairs(model)
-    if isinstance(model, DiracNet):
+    pairs = find_pairs(model)
+    # A subclass, or a net with another classifier, may compute something else.
+    if type(model) is DiracNet and type(model.fc) is nn.Linear:
         return _fold_diracnet(model, pairs)
     # Folded layers replace originals in a copy; shared layers are replaced at every place that they stand.
     replaced: dict[int, nn.Module] = {}
@@ -76,8 +70,8 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
         folded: what `fold(model)` returned, or what was loaded from a file of it.
         input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
     """
-    pairs = _find_pairs(model)
-    names = [name for name, module in folded.named_modules() if isinstance(module, _CONVS)]
+    pairs = find_pairs(model)
+    names = [name for name, module in folded.named_modules() if isinstance(module, CONVS)]
     sources = _record(model, {pairs.get(name, name) for name in names}, input)
     results = _record(folded, set(names), input)
     errors = []
@@ -93,7 +87,7 @@ def _record(model: nn.Module, names: set[str], input: Tensor) -> dict[str, Tenso
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:
-        return lambda module, args, output: outputs.update({name: output})
+        return lambda module, args, output: outputs.update({name: output.detach().clone()})
 
     hooks = [model.get_submodule(name).register_forward_hook(keep(name)) for name in names]
     try:
@@ -102,15 +96,6 @@ def _record(model: nn.Module, names: set[str], input: Tensor) -> dict[str, Tenso
         for hook in hooks:
             hook.remove()
     return outputs
-
-
-def _is_dirac(module: nn.Module) -> bool:
-    if isinstance(module, _DIRAC_CONVS):
-        return True
-    return parametrize.is_parametrized(module, "weight") and any(
-        isinstance(part, DiracParametrization)
-        for part in cast(Mapping[str, nn.ModuleList], module.parametrizations)["weight"]
-    )
 
 
 def _refuse_train_mode(model: nn.Module) -> None:
@@ -126,7 +111,9 @@ def _refuse_train_mode(model: nn.Module) -> None:
 def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
     """Return the plain net of the model's spec, with the folded convolutions and the classifier of the model."""
     reference = model.fc.weight
-    folded = plain(model.spec).to(device=reference.device, dtype=reference.dtype)
+    with torch.device("meta"):  # draws no random numbers
+        folded = plain(model.spec).to(reference.dtype)
+    folded.to_empty(device=reference.device)
     state = {f"fc.{name}": tensor for name, tensor in model.fc.state_dict().items()}
     for conv, norm in pairs.items():
         layer = _folded(cast(Conv, model.get_submodule(conv)), model.get_submodule(norm))
@@ -141,73 +128,16 @@ def _folded(conv: Conv, norm: nn.Module | None = None) -> Conv:
     # Composed in a float64 copy: rounding the kernel to float32 in between would lose digits. The copy of a
     # parametrized convolution shares its class, so its parametrization must be read, never removed.
     exact = deepcopy(conv).double()
-    weight = exact.composed_weight() if isinstance(exact, _DIRAC_CONVS) else exact.weight
+    weight = exact.composed_weight() if isinstance(exact, DIRAC_CONVS) else exact.weight
     bias = exact.bias
     if norm is not None:
         statistics = cast(nn.BatchNorm2d, deepcopy(norm).double())
         mean, var = cast(Tensor, statistics.running_mean), cast(Tensor, statistics.running_var)
         scale = (var + statistics.eps).rsqrt()
-        if statistics.affine:
+        if statistics.weight is not None:
             scale = scale * statistics.weight
-        bias = (0 if bias is None else bias) * scale - mean * scale
-        if statistics.affine:
+        bias = ((0 if bias is None else bias) - mean) * scale
+        if statistics.bias is not None:
             bias = bias + statistics.bias
         weight = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
     return plain_conv(conv, weight, bias)
-
-
-class _Tracer(torch.fx.Tracer):
-    """Traces into users' modules, and takes PyTorch's, the Dirac layers and NCReLU for leaves."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (*_CONVS, NCReLU)) or super().is_leaf_module(m, module_qualified_name)
-
-
-def _find_pairs(model: nn.Module) -> dict[str, str]:
-    """Return convolution → BatchNorm for all pairs in which the norm sees that convolution alone and vice versa."""
-    try:
-        graph = _Tracer().trace(model)
-    # Any code of the user's runs under the tracer, so any error may come out.
-    except Exception as error:
-        raise ValueError(
-            f"{type(model).__name__} cannot be folded: torch.fx cannot follow its forward ({error}). Fold the parts "
-            "that it can follow, each by a call of its own"
-        ) from error
-    modules = dict(model.named_modules())
-    for node in graph.nodes:
-        owner = str(node.target).rpartition(".")[0]
-        while node.op == "get_attr" and owner:
-            if owner in modules and _is_dirac(modules[owner]):
-                raise ValueError(
-                    f"{owner} cannot be folded: the model's forward reads {node.target}, not the layer's output"
-                )
-            owner = owner.rpartition(".")[0]
-    pairs: dict[str, set[str | None]] = {}
-    sources: dict[str, set[str | None]] = {}
-    for node in graph.nodes:
-        if node.op != "call_module":
-            continue
-        module = modules[node.target]
-        if isinstance(module, _CONVS):
-            users = list(node.users)
-            follower = users[0] if len(users) == 1 and users[0].op == "call_module" else None
-            norm = follower and modules[str(follower.target)]
-            fits = norm is not None and any(
-                isinstance(module, conv) and isinstance(norm, kind) for conv, kind in _BATCH_NORM.items()
-            )
-            pairs.setdefault(str(node.target), set()).add(str(follower.target) if follower and fits else None)
-        elif isinstance(module, tuple(_BATCH_NORM.values())):
-            source = node.args[0] if node.args else None
-            called = isinstance(source, torch.fx.Node) and source.op == "call_module"
-            sources.setdefault(str(node.target), set()).add(str(cast(torch.fx.Node, source).target) if called else None)
-    found = {}
-    for conv, norms in pairs.items():
-        (norm_name, *more) = norms
-        if more or norm_name is None or sources[norm_name] != {conv}:
-            continue  # a convolution shared by several norms, or the reverse: each stays a layer of its own
-        if modules[norm_name].running_mean is None:
-            if _is_dirac(modules[conv]):
-                raise ValueError(f"{norm_name} cannot be folded into {conv}: it keeps no running statistics")
-            continue
-        found[conv] = norm_name
-    return found

@@ -14,7 +14,7 @@ FILES = {
     TRAINING_FORM: "the training form, with alpha, beta and BatchNorm, for fine-tuning",
     TRAINING_CONFIG: "structure and preprocessing of the training form",
     GRAPH: "the folded net; input `pixel_values` [batch, channels, height, width], output `logits`",
-    CONFIG: "structure, labels, preprocessing, accuracy",
+    CONFIG: "structure and preprocessing, and where they are known labels and accuracy",
     REPORT: "every check of the export with its figure",
     SUMS: "for `sha256sum -c SHA256SUMS`",
 }

@@ -43,9 +43,12 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
     """
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
-    chain = list(_leaves(folded))
+    chain = list(_leaves(folded)) if isinstance(folded, nn.Sequential) else []
     if not chain or not isinstance(chain[0][1], nn.Conv2d) or not isinstance(chain[-1][1], nn.Linear):
-        raise ValueError("a folded net starts with a Conv2d and ends with a Linear; give what export.fold returned")
+        raise ValueError(
+            "a folded net is an nn.Sequential that starts with a Conv2d and ends with a Linear, not a "
+            f"{type(folded).__name__}; give what export.fold returns for a DiracNet"
+        )
     value, negated = INPUT, False
     for position, (name, module) in enumerate(chain):
         result = OUTPUT if position == len(chain) - 1 else name
@@ -62,8 +65,8 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
             operator, attributes = _operator(name, module)
             parameters = {part: tensor.detach().cpu().numpy() for part, tensor in module.named_parameters()}
             if negated:
-                if not isinstance(module, nn.Conv2d):
-                    raise ValueError(f"{name}: a convolution must follow an NCReLU, not a {type(module).__name__}")
+                if not isinstance(module, nn.Conv2d) or module.groups != 1:
+                    raise ValueError(f"{name}: a convolution with one group must follow an NCReLU, not {module}")
                 parameters["weight"] = _negate_second_half(parameters["weight"])
                 negated = False
             inputs = [value]
@@ -96,7 +99,7 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
 
 def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield name and module of a nested Sequential's leaves, in the order of execution."""
-    for name, child in module.named_children():
+    for name, child in module._modules.items():  # named_children leaves out a module that stands there twice
         path = f"{prefix}{name}"
         if isinstance(child, nn.Sequential):
             yield from _leaves(child, f"{path}.")

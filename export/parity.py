@@ -94,16 +94,20 @@ def check_fold(source: Checkpoint, folded: Checkpoint, size: tuple[int, int]) ->
 
 
 def _check_graph(path: Path, net: nn.Sequential, spec: Spec, sizes: tuple[tuple[int, int], ...]) -> Iterator[Check]:
-    model = onnx.load(path)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model, full_check=True)
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        runtimes = {
+            "ONNX Runtime": _session(path, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL),
+            "ONNX Runtime, not optimised": _session(path, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL),
+            "reference evaluator": ReferenceEvaluator(model),
+        }
+    # The errors of onnx and onnxruntime have no common class but Exception.
+    except Exception as error:
+        raise VerificationError(f"{path.name} is no valid ONNX graph: {error}") from error
     foreign = sorted({node.op_type for node in model.graph.node} - OPERATORS)
-    yield Check("operators outside the allowed ones", len(foreign), 0, ", ".join(foreign))
-    runtimes = {
-        "ONNX Runtime": _session(path, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL),
-        "ONNX Runtime, not optimised": _session(path, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL),
-        "reference evaluator": ReferenceEvaluator(model),
-    }
+    yield Check("operators that a folded net has no use for", len(foreign), 0, ", ".join(foreign))
     for height, width in sizes:
         for batch in BATCHES:
             batch_input = _input(spec, batch, (height, width))

@@ -41,6 +41,8 @@ class Classifier:
     def __init__(self, source: str | Path, *, threads: int = 0) -> None:
         path = Path(source)
         if path.is_dir():
+            if not (path / GRAPH).is_file():
+                raise FileNotFoundError(f"{path} is no bundle: it has no {GRAPH}")
             path = path / GRAPH
         if not path.is_file():
             raise FileNotFoundError(f"no ONNX file {path}")
@@ -54,6 +56,9 @@ class Classifier:
         if text is None:
             raise ValueError(f"{path} does not say how to prepare its pictures: its metadata lack 'diracnet'")
         self.description: dict[str, Any] = json.loads(text)
+        missing = {"preprocessing", "id2label", "untrained"} - self.description.keys()
+        if missing:
+            raise ValueError(f"{path} does not describe itself fully: its metadata lack {', '.join(sorted(missing))}")
 
     def preprocess(self, picture: Image.Image) -> NDArray[np.float32]:
         """Map a PIL picture to the net's input, (channels, size, size)."""

@@ -14,7 +14,8 @@ STANDARD = set(__import__("sys").stdlib_module_names)
 # Inside export, each module's siblings. __main__ and __init__ may know all.
 SIBLINGS = {
     "layout": set(),
-    "folding": set(),
+    "pairing": set(),
+    "folding": {"pairing"},
     "onnx_graph": set(),
     "runtime": {"layout"},
     "parity": {"folding", "layout", "onnx_graph"},

@@ -1,17 +1,24 @@
-"""DiracNets: very deep convolutional networks without skip connections (arXiv 1706.00388)."""
+"""DiracNets: very deep convolutional networks without skip connections (arXiv 1706.00388).
 
-from zoo.builders import diracnet, get_model
-from zoo.checkpoint import Checkpoint
-from zoo.conv import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU, dirac_delta, dirac_weight
-from zoo.hub import load_weight
-from zoo.network import DiracNet
-from zoo.parametrize import dirac
-from zoo.preprocessing import Preprocessing
-from zoo.registry import get_spec, list_models
-from zoo.sequential import plain
-from zoo.spec import Spec
-from zoo.upstream import load_upstream
-from zoo.weights import Weight, get_weight, list_weights
+Names are imported when they are first used (PEP 562), so that commands that need no PyTorch do not wait for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.builders import diracnet, get_model
+    from zoo.checkpoint import Checkpoint
+    from zoo.conv import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU, dirac_delta, dirac_weight
+    from zoo.hub import load_weight
+    from zoo.network import DiracNet
+    from zoo.parametrize import dirac
+    from zoo.preprocessing import Preprocessing
+    from zoo.registry import get_spec, list_models
+    from zoo.sequential import plain
+    from zoo.spec import Spec
+    from zoo.upstream import load_upstream
+    from zoo.weights import Weight, get_weight, list_weights
 
 __all__ = [
     "Checkpoint",
@@ -36,3 +43,37 @@ __all__ = [
     "load_weight",
     "plain",
 ]
+
+_MODULES = {
+    "Checkpoint": "checkpoint",
+    "DiracConv1d": "conv",
+    "DiracConv2d": "conv",
+    "DiracConv3d": "conv",
+    "DiracNet": "network",
+    "NCReLU": "conv",
+    "Preprocessing": "preprocessing",
+    "Spec": "spec",
+    "Weight": "weights",
+    "dirac": "parametrize",
+    "dirac_delta": "conv",
+    "dirac_weight": "conv",
+    "diracnet": "builders",
+    "get_model": "builders",
+    "get_spec": "registry",
+    "get_weight": "weights",
+    "list_models": "registry",
+    "list_weights": "weights",
+    "load_upstream": "upstream",
+    "load_weight": "hub",
+    "plain": "sequential",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -13,8 +13,10 @@ from typing import Annotated, Any, get_type_hints
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 import zoo
 from zoo.command_line import run
@@ -39,10 +41,12 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("name", "parameters", "weights: top-1")
+    if not rows:
+        raise ValueError(f"no net matches {pattern!r}; without a pattern all are listed")
+    table = Table("name", "parameters, folded", "weights: top-1")
     for row in rows:
         tags = (f"{tag}: {zoo.get_weight(row['name'], tag).metrics['top1']:.2f} %" for tag in row["weights"])
-        table.add_row(row["name"], f"{row['parameters']:,}", ", ".join(tags))
+        table.add_row(row["name"], f"{row['parameters']:,}", ", ".join(tags) or "none")
     console.print(table)
 
 
@@ -52,8 +56,8 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show all that is known about a net, and about its weights if a tag is given."""
-    name, _, tag = model.partition(":")
-    record = zoo.get_weight(name, tag) if tag else None
+    name, colon, tag = model.partition(":")
+    record = zoo.get_weight(name, tag) if colon else None
     spec = record.spec if record else zoo.get_spec(name)
     facts: dict[str, Any] = {
         "name": name,
@@ -83,8 +87,10 @@ def info(
         if isinstance(value, dict):
             value = "\n".join(f"{k}: {v}" for k, v in value.items())
         elif isinstance(value, list):
-            value = ", ".join(map(str, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "")
-        table.add_row(key.replace("_", " "), str(value))
+            value = ", ".join(map(str, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "") or "none"
+        elif key.startswith("parameters"):
+            value = f"{value:,}"
+        table.add_row(key.replace("_", " "), Text(str(value)))
     console.print(table)
 
 
@@ -106,10 +112,17 @@ def evaluate(
     from zoo.training.evaluate import evaluate as measure
 
     checkpoint, _ = open_model(model, form)
-    with log.status(f"reading {data}"):
-        pictures = load_dataset(data).test
+    with log.status(escape(f"reading {data}")):
+        dataset = load_dataset(data)
+    pictures = dataset.test
     if checkpoint.preprocessing is None:
         raise ValueError(f"{model} does not say how pictures become its input")
+    there = (len(pictures.classes), dataset.preprocessing)
+    if (checkpoint.spec.num_classes, checkpoint.preprocessing) != there:
+        raise ValueError(
+            f"{model} and {data} do not fit: the net has {checkpoint.spec.num_classes} classes and wants "
+            f"{checkpoint.preprocessing}, the data have {there[0]} classes and are prepared by {there[1]}"
+        )
     if checkpoint.labels and checkpoint.labels != pictures.classes:
         raise ValueError(f"{model} tells apart {checkpoint.labels}, the data set has {pictures.classes}")
     with Progress(*COLUMNS, console=log) as bars:
@@ -124,8 +137,12 @@ def evaluate(
     if as_json:
         print(json.dumps(result, indent=2))
         return
-    figures = ", ".join(f"{name} {value:.2f}{'' if name == 'loss' else ' %'}" for name, value in metrics.items())
-    console.print(f"{model}: {figures} on {len(pictures)} test pictures")
+    print(f"{model}: {_figures(metrics)} on {len(pictures)} test pictures")
+
+
+def _figures(metrics: Mapping[str, float]) -> str:
+    units = {"top1": "top-1 {:.2f} %", "top5": "top-5 {:.2f} %", "loss": "loss {:.4f}"}
+    return ", ".join(text.format(metrics[name]) for name, text in units.items() if name in metrics)
 
 
 @app.command("import-upstream")
@@ -139,7 +156,7 @@ def import_upstream(
     """Convert weights of the original code (2017–18) to a checkpoint file."""
     checkpoint = read_upstream(file, final_relu)
     checkpoint.save(out)
-    console.print(f"{out}: {checkpoint.spec.name}, {checkpoint.form} form")
+    print(f"{out}: {checkpoint.spec.name}, {checkpoint.form} form")
 
 
 def _train(
@@ -161,7 +178,7 @@ def _train(
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
     chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
-    with log.status(f"reading {data}"):
+    with log.status(escape(f"reading {data}")):
         dataset = load_dataset(data)
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("", total=None)
@@ -181,8 +198,7 @@ def _train(
     if as_json:
         print(json.dumps(result, indent=2))
     else:
-        figures = ", ".join(f"{name} {value:.2f}" for name, value in result["metrics"].items())
-        console.print(f"{out}: {figures} on {result['pictures']} {result['measured_on']}")
+        print(f"{out}: {_figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
 
 
 def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:

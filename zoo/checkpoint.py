@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -61,7 +62,9 @@ class Checkpoint:
         Raises:
             ValueError: names or shapes of the state do not fit the spec.
         """
-        model = DiracNet(self.spec) if self.form == "dirac" else plain(self.spec)
+        with torch.device("meta"):  # without drawing random numbers, which the state replaces
+            model = DiracNet(self.spec) if self.form == "dirac" else plain(self.spec)
+        model.to_empty(device="cpu")
         load_strictly(model, self.state, f"a {self.spec.name} in {self.form} form")
         return model.eval()
 

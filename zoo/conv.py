@@ -115,7 +115,8 @@ def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
     source = cast(nn.Conv2d, conv)  # or of another dimension: their attributes have the same names
     kind = next(kind for kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d) if isinstance(conv, kind))
     own = next(source.parameters())
-    plain: Conv = kind(
+    plain: Conv = nn.utils.skip_init(  # drawing initial values would advance the user's random numbers
+        kind,
         source.in_channels,
         source.out_channels,
         cast(Any, source.kernel_size),

@@ -48,6 +48,8 @@ def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta
     """
     if name != "weight":
         raise ValueError(f"name={name!r}: only the kernel, 'weight', has a Dirac parametrization")
+    if hasattr(module, "composed_weight"):
+        raise ValueError(f"{type(module).__name__} is a Dirac convolution already")
     if parametrize.is_parametrized(module, name):
         raise ValueError(
             f"the {name} of {type(module).__name__} is parametrized already; remove that parametrization first"

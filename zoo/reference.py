@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from zoo.checkpoint import UNTRAINED, Checkpoint
+from zoo.checkpoint import FORMS, UNTRAINED, Checkpoint
 from zoo.hub import load_weight
 from zoo.network import DiracNet
 from zoo.preprocessing import CIFAR, IMAGENET
@@ -29,21 +30,31 @@ def open_model(reference: str, form: str | None = None) -> tuple[Checkpoint, Wei
         ValueError: no such net or tag, a damaged file, or a file in another form.
         FileNotFoundError, RuntimeError: the weights are not here and cannot be fetched.
     """
+    if form not in (None, *FORMS):
+        raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
     path = Path(reference)
     if path.suffix == ".safetensors" or path.is_file():
         checkpoint = Checkpoint.load(path)
         if form not in (None, checkpoint.form):
             raise ValueError(f"{path} holds a net in {checkpoint.form} form, not in {form} form")
         return checkpoint, None
-    name, _, tag = reference.partition(":")
-    if tag:
+    name, colon, tag = reference.partition(":")
+    if colon:
         record = get_weight(name, tag)
         return load_weight(record, form or ("dirac" if "dirac" in record.files else "folded")), record
+    if len(path.parts) > 1:
+        raise FileNotFoundError(f"no checkpoint file {path}")
     spec = get_spec(name)
     if form == "folded":
         raise ValueError(f"{name} without a tag is untrained and has no folded weights; name weights: {name}:TAG")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        state = DiracNet(spec).state_dict()
+        net = DiracNet(spec)
+        for parameter in net.parameters():
+            if parameter.ndim > 1:
+                # Uniform draws have the same bits on every processor, normal ones depend on its vector width.
+                nn.init.kaiming_uniform_(parameter, nonlinearity="relu")
     preprocessing = CIFAR if spec.family == "cifar" else IMAGENET
-    return Checkpoint(form="dirac", spec=spec, weights=UNTRAINED, preprocessing=preprocessing, state=state), None
+    return Checkpoint(
+        form="dirac", spec=spec, weights=UNTRAINED, preprocessing=preprocessing, state=net.state_dict()
+    ), None

@@ -60,7 +60,7 @@ def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
         counters = (
             f"{name.removesuffix('running_mean')}num_batches_tracked" for name in state if "running_mean" in name
         )
-        state |= dict.fromkeys(counters, torch.tensor(0))
+        state |= {name: torch.tensor(0) for name in counters}  # each its own: shared ones cannot be saved
     preprocessing = (CIFAR if spec.family == "cifar" else IMAGENET) if spec.in_channels == 3 else None
     return Checkpoint(form=form, spec=spec, weights=WEIGHTS, preprocessing=preprocessing, state=state)
 

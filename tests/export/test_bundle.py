@@ -29,7 +29,7 @@ NAMES = ["diracnet10_cifar", "diracnet10_v1_cifar"]
 LABELS = tuple(f"label {index}" for index in range(10))
 EXACT = "training form / folded, float64"
 FOLDED_FILE = "training form in float64 / folded file"
-OPERATORS = "operators outside the allowed ones"
+OPERATORS = "operators that a folded net has no use for"
 RUNTIMES = {"ONNX Runtime", "ONNX Runtime, not optimised", "reference evaluator"}
 
 

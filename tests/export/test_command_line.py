@@ -128,6 +128,13 @@ def test_predict_warns_of_untrained_weights(bundle: Path, picture: Path, finishe
     assert trained.status == 0 and not trained.errors and "class" not in trained.output
 
 
+def test_names_of_pictures_are_printed_as_they_are(bundle: Path, picture: Path, tmp_path: Path) -> None:
+    odd = tmp_path / ("long" * 30 + "[b]cat[") / "x].png"
+    odd.parent.mkdir()
+    odd.write_bytes(picture.read_bytes())
+    assert diracnet("predict", bundle, odd).output.startswith(f"{odd}: class ")
+
+
 def test_a_finished_run_is_given_back_and_guarded(finished: Path) -> None:
     before = sha256(finished / "state.pt")
     again = diracnet(*DIGITS, "--epochs", 2, "--out", finished, "--json")
@@ -143,7 +150,7 @@ def test_evaluate_measures_what_training_measured(finished: Path) -> None:
     result = diracnet("evaluate", model, "--data", "digits", "--json").value
     assert result["metrics"] == pytest.approx(trained["metrics"]) and result["pictures"] == 359
     text = diracnet("evaluate", model, "--data", "digits").output
-    assert f"top1 {trained['metrics']['top1']:.2f} %" in words(text)
+    assert f"top-1 {trained['metrics']['top1']:.2f} %" in words(text)
     other = diracnet("evaluate", model, "--data", "digits", "--form", "folded")
     assert other.status == 2 and "dirac form, not in folded form" in other.errors
 
@@ -173,13 +180,20 @@ def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
     assert not (tmp_path / "c").exists()
 
 
-def test_upstreams_folded_file_becomes_a_bundle(root: Path, tmp_path: Path) -> None:
-    golden = root / "tests/golden/v2-imagenet-18-0.125-folded.pth"
-    imported = diracnet("import-upstream", golden, "--out", tmp_path / "net.safetensors")
-    assert imported.status == 0 and "diracnet18_x0_125, folded form" in words(imported.output)
+@pytest.mark.parametrize(
+    ("file", "description", "checks"),
+    [
+        ("v2-imagenet-18-0.125-folded.pth", "diracnet18_x0_125, folded form", 13),
+        ("v2-cifar10-16-0.5.pth", "diracnet16_x0_5_cifar, dirac form", 15),
+        ("v1-cifar10-16-0.5.pth", "diracnet16_v1_x0_5_cifar, dirac form", 15),
+    ],
+)
+def test_upstreams_files_become_bundles(file: str, description: str, checks: int, root: Path, tmp_path: Path) -> None:
+    imported = diracnet("import-upstream", root / "tests" / "golden" / file, "--out", tmp_path / "net.safetensors")
+    assert imported.status == 0 and description in imported.output
     exported = diracnet("export", tmp_path / "net.safetensors", "--out", tmp_path / "b")
-    assert exported.status == 0 and "13 checks passed" in words(exported.output)
-    assert not (tmp_path / "b/dirac").exists() and (tmp_path / "b/onnx/model.onnx").is_file()
+    assert exported.status == 0 and f"{checks} checks passed" in exported.output
+    assert (tmp_path / "b/dirac").exists() == ("dirac form" in description)
 
 
 WRONG = [
@@ -191,12 +205,18 @@ WRONG = [
     ("export TEXT --out OUT", "is no safetensors file, or is damaged"),
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
-    ("predict EMPTY PICTURE", "no ONNX file"),
+    ("predict EMPTY PICTURE", "is no bundle"),
     ("predict BUNDLE NONE.png", "no picture"),
     ("predict BUNDLE PICTURE TEXT", "is no picture that can be read"),
     ("predict diracnet10_cifar TEXT", "is no picture that can be read"),
     ("evaluate diracnet10_cifar --data NONE", "has no folder train and no folder test"),
     ("evaluate diracnet10_cifar --data digits --form folded", "without a tag is untrained"),
+    ("evaluate diracnet10_cifar --data digits --form bogus", "form='bogus': allowed are dirac, folded"),
+    ("evaluate diracnet10_cifar --data digits", "diracnet10_cifar and digits do not fit"),
+    ("export diracnet10_cifar: --out OUT", "has no weights ''"),
+    ("info diracnet10_cifar:", "has no weights ''"),
+    ("list nothing*", "no net matches 'nothing*'"),
+    ("predict NONE/net PICTURE", "no checkpoint file"),
     ("train --data digits --recipe nope --out OUT", "no recipe is named 'nope'; there are cifar,"),
     ("train --data digits --epochs 0 --out OUT", "epochs=0: must be above zero"),
     ("import-upstream NONE.pth --out OUT", "no file"),
@@ -235,11 +255,17 @@ def test_help_lists_both_packages_commands() -> None:
     assert result.status == 0 and commands <= listed
 
 
-def test_as_processes(root: Path, tmp_path: Path) -> None:
-    def python(*arguments: str) -> subprocess.CompletedProcess:
+def test_as_processes(bundle: Path, picture: Path, root: Path, tmp_path: Path) -> None:
+    def python(*arguments: str, interpreter: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
         environment = {**os.environ, "PYTHONPATH": str(root)}
-        command = [sys.executable, "-m", *arguments]
+        command = [sys.executable, *interpreter, "-m", *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    # Recorded by the interpreter itself; the command ends by SystemExit.
+    predicted = python("export", "predict", str(bundle), str(picture), interpreter=("-X", "importtime"))
+    assert predicted.returncode == 0 and "onnxruntime" in predicted.stderr and "class " in predicted.stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in predicted.stderr.splitlines()}
+    assert not imported & {"torch", "torchvision"}
 
     listed = python("zoo", "list", "diracnet18", "--json")
     assert listed.returncode == 0 and json.loads(listed.stdout)[0]["name"] == "diracnet18"

@@ -191,14 +191,23 @@ def test_a_foreign_module_is_named(text: str) -> None:
         (nn.Sequential(), "starts with a Conv2d"),
         (nn.Sequential(nn.ReLU(), nn.Linear(2, 2)), "starts with a Conv2d"),
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), "ends with a Linear"),
-        (DiracNet(SPECS[0]), "bn.* fold"),
+        (DiracNet(SPECS[0]), "not a DiracNet; give what export.fold"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), NCReLU(), nn.Conv2d(8, 4, 3, groups=2), nn.Linear(8, 2)), "one group"),
         (
             nn.Sequential(nn.Conv2d(3, 4, 3), NCReLU(), nn.MaxPool2d(2), nn.Linear(8, 2)),
-            "^2: a convolution must follow",
+            "^2: a convolution with one group must follow",
         ),
     ],
-    ids=["empty", "no convolution", "no linear layer", "not folded", "NCReLU before a pool"],
+    ids=["empty", "no convolution", "no linear layer", "not folded", "NCReLU before groups", "NCReLU before a pool"],
 )
 def test_other_chains_are_refused(net: nn.Module, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         emit(net, {})
+
+
+def test_a_module_that_stands_twice_is_emitted_twice() -> None:
+    act = nn.ReLU()
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), act, nn.Conv2d(4, 4, 3), act, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    ).eval()
+    assert [node.op_type for node in emit(net, {}).graph.node].count("Relu") == 2

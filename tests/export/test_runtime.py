@@ -176,7 +176,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
         open_picture(tmp_path / "none.png")
     with pytest.raises(ValueError, match="is no picture that can be read"):
         open_picture(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"^no ONNX file .*onnx/model\.onnx$"):
+    with pytest.raises(FileNotFoundError, match=r"is no bundle: it has no onnx/model\.onnx$"):
         Classifier(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"^no ONNX file .*none\.onnx$"):
         Classifier(tmp_path / "none.onnx")

@@ -1,0 +1,147 @@
+"""Which layers of a module can be folded: its Dirac convolutions, and the BatchNorms that directly follow one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any, cast
+
+import torch.fx
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrize
+
+from zoo import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU
+from zoo.parametrize import DiracParametrization
+
+CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+DIRAC_CONVS = (DiracConv1d, DiracConv2d, DiracConv3d)
+_NORMS = {nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d, nn.Conv3d: nn.BatchNorm3d}
+
+
+def is_dirac(module: nn.Module) -> bool:
+    """Tell whether a module is a Dirac convolution, or a convolution with the `zoo.dirac` parametrization."""
+    if isinstance(module, DIRAC_CONVS):
+        return True
+    return parametrize.is_parametrized(module, "weight") and any(
+        isinstance(part, DiracParametrization)
+        for part in cast(Mapping[str, nn.ModuleList], module.parametrizations)["weight"]
+    )
+
+
+def find_pairs(model: nn.Module) -> dict[str, str]:
+    """Return convolution → BatchNorm by name, for all pairs of which each sees nothing but the other.
+
+    Follows `model(input)` with torch.fx on a copy; optional arguments of forward are taken at their defaults.
+
+    Raises:
+        ValueError: torch.fx cannot follow the model's forward, or a Dirac layer cannot be folded; it is named.
+    """
+    for name, module in model.named_modules():
+        if is_dirac(module):
+            _check_foldable(name, module)
+    if isinstance(model, CONVS):
+        return {}
+    graph, modules = _trace(model), dict(model.named_modules())
+    read = _parameters_read(graph, modules)
+    followers: dict[str, set[str | None]] = {}
+    sources: dict[str, set[str | None]] = {}
+    for node in graph.nodes:
+        if node.op == "call_module":
+            name, module = str(node.target), modules[str(node.target)]
+            if isinstance(module, CONVS):
+                followers.setdefault(name, set()).add(_only_user(node, modules))
+            elif isinstance(module, _BatchNorm):
+                sources.setdefault(name, set()).add(_source(node))
+    pairs = {}
+    for conv, norms in followers.items():
+        (norm, *more) = norms
+        # Where a convolution or a norm has several partners, each stays a layer of its own.
+        if more or norm is None or sources[norm] != {conv} or not _fits(modules[conv], modules[norm]):
+            continue
+        if {conv, norm} & read:
+            continue
+        if modules[norm].running_mean is None:
+            if is_dirac(modules[conv]):
+                raise ValueError(f"{norm} cannot be folded into {conv}: it keeps no running statistics")
+            continue
+        pairs[conv] = norm
+    return pairs
+
+
+def _trace(model: nn.Module) -> torch.fx.Graph:
+    class Tracer(torch.fx.Tracer):
+        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+            return isinstance(m, (*CONVS, NCReLU)) or super().is_leaf_module(m, module_qualified_name)
+
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        # A copy, because the user's forward runs under the tracer and may keep what it sees.
+        return Tracer().trace(deepcopy(model), concrete_args=defaults or None)
+    # Any code of the user's runs here, so any error may come out.
+    except Exception as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be folded: torch.fx cannot follow its forward ({error}). Fold the parts "
+            "that it can follow, each by a call of its own (of a compiled model, fold the original)"
+        ) from error
+
+
+def _parameters_read(graph: torch.fx.Graph, modules: Mapping[str, nn.Module]) -> set[str]:
+    """Return the modules whose parameters forward reads itself; ValueError where one of them is a Dirac layer."""
+    read = set()
+    for node in graph.nodes:
+        # A parametrized weight is computed by a module below the layer, a plain one is an attribute.
+        parametrized = node.op == "call_module" and ".parametrizations." in str(node.target)
+        owner = str(node.target)
+        while (node.op == "get_attr" or parametrized) and "." in owner:
+            owner = owner.rpartition(".")[0]
+            read.add(owner)
+            if owner in modules and is_dirac(modules[owner]):
+                raise ValueError(
+                    f"{owner} cannot be folded: the model's forward reads {node.target}, not the layer's output"
+                )
+    return read
+
+
+def _only_user(node: torch.fx.Node, modules: Mapping[str, nn.Module]) -> str | None:
+    users = list(node.users)
+    if len(users) == 1 and users[0].op == "call_module" and isinstance(modules[str(users[0].target)], _BatchNorm):
+        return str(users[0].target)
+    return None
+
+
+def _source(node: torch.fx.Node) -> str | None:
+    source = node.args[0] if node.args else None
+    return str(source.target) if isinstance(source, torch.fx.Node) and source.op == "call_module" else None
+
+
+def _fits(conv: nn.Module, norm: nn.Module) -> bool:
+    """Tell whether both compute what their stock classes compute."""
+    dimension = next(kind for kind in CONVS if isinstance(conv, kind))
+    return (
+        isinstance(norm, _NORMS[dimension])
+        and type(norm).forward is _BatchNorm.forward
+        and (is_dirac(conv) or _is_stock(conv))
+        and not _has_hooks(conv)
+        and not _has_hooks(norm)
+    )
+
+
+def _is_stock(conv: nn.Module) -> bool:
+    kind = next(kind for kind in (*DIRAC_CONVS, *CONVS) if isinstance(conv, kind))
+    methods = ("forward", "_conv_forward", *(("composed_weight",) if kind in DIRAC_CONVS else ()))
+    return all(getattr(type(conv), name) is getattr(kind, name) for name in methods)
+
+
+def _has_hooks(module: Any) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _check_foldable(name: str, layer: nn.Module) -> None:
+    name = name or type(layer).__name__
+    if not _is_stock(layer):
+        raise ValueError(f"{name} cannot be folded: its class {type(layer).__name__} computes something of its own")
+    if _has_hooks(layer):
+        raise ValueError(f"{name} cannot be folded: it has forward hooks, which would be lost; remove them first")
