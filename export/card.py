@@ -47,7 +47,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         for key, value in sorted(description["metrics"].items()):
             title, unit = units[key]
             lines.append(f"| {title} | {value:.4g}{unit} |" if key == "loss" else f"| {title} | {value:.2f}{unit} |")
-        lines += ["", f"Licence: {licence}.", ""]
+        lines += ["", _provenance(description["provenance"]), f"Licence: {licence}.", ""]
     elif not untrained:
         lines += ["Accuracy and licence of these weights are not known to this package.", ""]
     lines += [
@@ -76,6 +76,18 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "",
     ]
     return "\n".join(lines)
+
+
+def _provenance(provenance: dict[str, Any]) -> str:
+    """Say with what the accuracy was measured, or by whom."""
+    if "environment" not in provenance:
+        return "These figures are their authors' own; they were not measured by us."
+    environment = provenance["environment"]
+    return (
+        f"Seed {provenance['seed']}, {provenance['cpu_hours']:.1f} CPU-hours on {environment['device']}, "
+        f"torch {environment['torch']}, torchvision {environment['torchvision']}; pictures resized by "
+        f"{provenance['resize_backend']}."
+    )
 
 
 def _numbers(values: Sequence[float]) -> str:

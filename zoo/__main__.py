@@ -84,14 +84,23 @@ def info(
         return
     table = Table(show_header=False)
     for key, value in facts.items():
-        if isinstance(value, dict):
-            value = "\n".join(f"{k}: {v}" for k, v in value.items())
-        elif isinstance(value, list):
-            value = ", ".join(map(str, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "") or "none"
-        elif key.startswith("parameters"):
-            value = f"{value:,}"
-        table.add_row(key.replace("_", " "), Text(str(value)))
+        table.add_row(key.replace("_", " "), Text(_readable(value)))
     console.print(table)
+
+
+def _readable(value: Any) -> str:
+    match value:
+        case dict():
+            lines = (f"{key}: {line}" for key, inner in value.items() for line in _readable(inner).splitlines())
+            return "\n".join(lines)
+        case list() | tuple():
+            return ", ".join(map(_readable, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "") or "none"
+        case float():
+            return f"{value:.6g}"
+        case bool() | str() | None:
+            return str(value)
+        case _:
+            return f"{value:,}"
 
 
 def _parameters(spec: zoo.Spec, *, folded: bool) -> int:
