@@ -2,6 +2,11 @@
 
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +17,7 @@ import zoo
 from zoo.files import sha256
 from zoo.training.data import Dataset, batches, load_dataset
 from zoo.training.evaluate import evaluate
-from zoo.training.loop import train
+from zoo.training.loop import Progress, train
 from zoo.training.recipes import RECIPES, Recipe
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
@@ -21,6 +26,21 @@ DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
     return load_dataset("digits")
+
+
+class PowerCutError(Exception):
+    """Stands for whatever ends a process."""
+
+
+def cut(digits: Dataset, out: Path, epoch: int, step: int, **arguments: object) -> None:
+    """Train until this step of this epoch is done, and no further."""
+
+    def stop(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (epoch, step):
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        train(DIGITS, digits, out, on_step=stop, **arguments)
 
 
 def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
@@ -32,18 +52,10 @@ def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
 
 def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path) -> None:
     train(DIGITS, digits, tmp_path / "whole", seed=3)
-    train(DIGITS, digits, tmp_path / "parts", seed=3, stop_after=1)
-    assert not (tmp_path / "parts" / "model.safetensors").exists()
-
-    class PowerCutError(Exception):
-        pass
-
-    def cut(progress: object) -> None:
-        if progress.epoch == 1 and progress.step == 5:
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        train(DIGITS, digits, tmp_path / "parts", seed=3, on_step=cut)
+    for place in ((0, 3), (1, 22), (2, 1)):  # steps of 22
+        # Saved after every step, or at the ends of epochs only.
+        cut(digits, tmp_path / "parts", *place, seed=3, save_every=0 if place[0] != 2 else 1e9)
+        assert not (tmp_path / "parts" / "model.safetensors").exists()
     train(DIGITS, digits, tmp_path / "parts", seed=3)
     for name in ("model.safetensors", "metrics.jsonl", "run.json"):
         assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
@@ -59,7 +71,7 @@ def test_a_finished_run_is_not_trained_again(digits: Dataset, tmp_path: Path) ->
 
 
 def test_another_run_s_folder_is_refused(digits: Dataset, tmp_path: Path) -> None:
-    train(DIGITS, digits, tmp_path / "run", stop_after=1)
+    cut(digits, tmp_path / "run", 1, 1)
     with pytest.raises(ValueError, match=r"recipe\.lr=0\.1, not 0\.3"):
         train(dataclasses.replace(DIGITS, lr=0.3), digits, tmp_path / "run")
     with pytest.raises(ValueError, match="seed=0, not 1"):
@@ -172,6 +184,38 @@ def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Pat
 
 
 def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path) -> None:
-    train(DIGITS, digits, tmp_path, stop_after=1)
+    cut(digits, tmp_path, 0, 1)
     request = json.loads((tmp_path / "run.json").read_text())
     assert request["recipe"] == DIGITS.to_dict() and request["data"]["train"] == digits.train.sha256()
+
+
+COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "12")
+
+
+def process(root: Path, out: Path) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "zoo", *COMMAND, "--out", str(out)]
+    with (out.parent / "stderr").open("w") as errors:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+
+
+def saved(out: Path) -> int:
+    return (out / "state.pt").stat().st_mtime_ns if (out / "state.pt").exists() else 0
+
+
+def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert process(root, whole).wait() == 0
+    for number, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
+        before, running = saved(parts), process(root, parts)
+        while saved(parts) == before and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(number)
+        assert running.wait() == status, (tmp_path / "stderr").read_text()
+    errors = (tmp_path / "stderr").read_text()
+    assert "was stopped and saved; the same command line continues it" in errors
+    (parts / ".state.pt.abc").touch()  # as a process leaves it that is killed while it writes
+    assert process(root, parts).wait() == 0
+    assert {path.name for path in parts.iterdir()} == {path.name for path in whole.iterdir()}
+    for name in ("model.safetensors", "metrics.jsonl", "run.json"):
+        assert sha256(parts / name) == sha256(whole / name)

@@ -115,11 +115,12 @@ def _digits() -> Dataset:
 
 
 def batches(
-    pictures: Pictures, preprocessing: Preprocessing, recipe: Recipe, *, seed: int, epoch: int
+    pictures: Pictures, preprocessing: Preprocessing, recipe: Recipe, *, seed: int, epoch: int, first_step: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield an epoch's (input, targets) in a fresh order, randomly cropped and mirrored as the recipe says.
 
-    Order, crops and flips depend on seed and epoch alone, so that a resumed run sees what an uninterrupted one saw.
+    Order, crops and flips depend on seed and epoch alone, so that a run resumed at `first_step` sees what an
+    uninterrupted one saw.
     The input is float32, (batch_size, channels, height, width), in channels_last order.
     """
     # Distinct streams for all (seed, epoch): SeedSequence mixes them, where a sum would repeat (1, 2) as (2, 1).
@@ -131,7 +132,7 @@ def batches(
     tops, lefts = torch.randint(-pad, pad + 1, (2, count), generator=generator)
     mirrored = (torch.rand(count, generator=generator) < 0.5) & recipe.flip
 
-    for start in range(0, count - recipe.batch_size + 1, recipe.batch_size):
+    for start in range(first_step * recipe.batch_size, count - recipe.batch_size + 1, recipe.batch_size):
         chosen = order[start : start + recipe.batch_size]
         rows = _reflect(tops[chosen, None] + torch.arange(height), height)
         columns = _reflect(lefts[chosen, None] + torch.arange(width), width)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
-from itertools import islice
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from zoo.network import DiracNet
 from zoo.registry import get_spec
 from zoo.spec import Spec
 from zoo.training.data import Dataset, batches
+from zoo.training.environment import Clock, environment
 from zoo.training.evaluate import evaluate
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder, read_json
@@ -42,35 +42,64 @@ class Progress:
     lr: float
 
 
+class InterruptedRunError(RuntimeError):
+    """A run was asked to stop, and saved its state first."""
+
+    exit_status = 128 + signal.SIGTERM
+
+
+@dataclass
+class _Epoch:
+    """How far an epoch is, and its sums so far."""
+
+    epoch: int = 0
+    step: int = 0
+    seen: int = 0
+    right: int = 0
+    loss: float = 0.0
+
+    def add(self, loss: float, logits: torch.Tensor, targets: torch.Tensor) -> None:
+        self.step += 1
+        self.seen += len(targets)
+        self.loss += loss * len(targets)
+        self.right += int((logits.detach().argmax(dim=1) == targets).sum())
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean loss, and accuracy in percent."""
+        return self.loss / self.seen, 100 * self.right / self.seen
+
+
 def train(
     recipe: Recipe,
     data: Dataset,
     out: Path,
     *,
     seed: int = 0,
-    stop_after: int | None = None,
+    save_every: float = 300.0,
     on_step: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
     """Train a net as the recipe says, from scratch or from where the run in `out` stopped.
 
-    The state is saved at the end of each epoch; what a step computes depends on recipe, seed and data alone, so that a
-    resumed run ends with the weights of an uninterrupted one (on the same machine and versions).
+    What a step computes depends on recipe, seed and data alone, so that a run that was killed at any moment and
+    continued ends with the bytes of an uninterrupted one (on the same machine and versions).
 
     Args:
         recipe: what to train and how.
         data: from `load_dataset`.
         out: the run's folder; see `RunFolder`.
         seed: of the initial weights and of all randomness in the data.
-        stop_after: stop once this many epochs are done, to be continued later.
+        save_every: seconds after which the state is saved within an epoch too.
         on_step: called after each step.
 
     Returns:
         The contents of `result.json`: accuracy on the test pictures (on the held-out ones if the recipe has any) after
-        the last epoch, with versions and times. Of a run stopped early: its last line of the log.
+        the last epoch, with versions and times.
 
     Raises:
         ValueError: `out` holds another run, or the recipe does not suit the data.
-        FloatingPointError: the loss is no longer finite; the last epoch's state is kept.
+        FloatingPointError: the loss is no longer finite; the last good state is kept.
+        InterruptedRunError: the process got SIGTERM; the state was saved.
     """
     run = RunFolder(out)
     pictures, measured = data.train, data.test
@@ -107,45 +136,54 @@ def train(
     model, optimizer = accelerator.prepare(model, _optimizer(model, recipe))
 
     history: list[dict[str, Any]] = []
-    clock = _Clock()
+    clock, now = Clock(), _Epoch()
     saved = run.load()
     if saved is not None:
         accelerator.unwrap_model(model).load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        history, clock = saved["history"], _Clock(*saved["elapsed"])
+        history, clock, now = saved["history"], Clock(*saved["elapsed"]), _Epoch(**saved["now"])
 
-    for epoch in range(len(history), recipe.epochs):
-        if epoch == stop_after:
-            return history[-1]
-        model.train()
-        seen = right = 0
-        total = 0.0
-        for step, (images, targets) in enumerate(batches(pictures, data.preprocessing, recipe, seed=seed, epoch=epoch)):
-            lr = recipe.learning_rate(epoch * steps + step, steps)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            images, targets = images.to(accelerator.device), targets.to(accelerator.device)
-            logits = model(images)
-            loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-            optimizer.zero_grad()
-            accelerator.backward(loss)
-            optimizer.step()
-            seen += len(targets)
-            total += loss.item() * len(targets)
-            right += int((logits.detach().argmax(dim=1) == targets).sum())
-            on_step(Progress(epoch, step + 1, steps, total / seen, 100 * right / seen, lr))
-            if total != total or total == float("inf"):
-                raise FloatingPointError(
-                    f"the loss is {loss.item()} at epoch {epoch}, step {step}; the state after epoch {epoch - 1} is "
-                    f"kept in {out}. Lower lr={recipe.lr} in a new folder"
-                )
-        history.append({"epoch": epoch, "train_loss": total / seen, "train_top1": 100 * right / seen, "lr": lr})
+    def save() -> float:
         state = {
             "model": accelerator.unwrap_model(model).state_dict(),
             "optimizer": optimizer.state_dict(),
             "elapsed": clock.elapsed(),
+            "now": asdict(now),
         }
         run.save(state, history)
+        return time.monotonic()
+
+    last_save = time.monotonic()
+    model.train()
+    with _termination() as asked_to_stop:
+        while now.epoch < recipe.epochs:
+            data_left = batches(pictures, data.preprocessing, recipe, seed=seed, epoch=now.epoch, first_step=now.step)
+            for images, targets in data_left:
+                lr = recipe.learning_rate(now.epoch * steps + now.step, steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+                images, targets = images.to(accelerator.device), targets.to(accelerator.device)
+                logits = model(images)
+                loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+                if not torch.isfinite(loss):
+                    raise FloatingPointError(
+                        f"the loss is {loss.item()} at epoch {now.epoch}, step {now.step}; the last good state is kept "
+                        f"in {out}. Lower lr={recipe.lr} in a new folder"
+                    )
+                optimizer.zero_grad()
+                accelerator.backward(loss)
+                optimizer.step()
+                now.add(loss.item(), logits, targets)
+                on_step(Progress(now.epoch, now.step, steps, *now.means, lr))
+                if asked_to_stop():
+                    save()
+                    raise InterruptedRunError(f"{out} was stopped and saved; the same command line continues it")
+                if time.monotonic() - last_save > save_every and now.step < steps:
+                    last_save = save()
+            mean_loss, accuracy = now.means
+            history.append({"epoch": now.epoch, "train_loss": mean_loss, "train_top1": accuracy, "lr": lr})
+            now = _Epoch(now.epoch + 1)
+            last_save = save()
 
     trained = accelerator.unwrap_model(model)
     metrics = evaluate(trained, measured, data.preprocessing)
@@ -164,7 +202,7 @@ def train(
         "pictures": len(measured),
         "wall_hours": wall / 3600,
         "cpu_hours": cpu / 3600,
-        "environment": _environment(accelerator.device),
+        "environment": environment(accelerator.device),
     }
     write_json(run.result, result)
     return result
@@ -185,31 +223,15 @@ def _optimizer(model: DiracNet, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-class _Clock:
-    """Wall and processor seconds of a run over all its sittings."""
-
-    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
-        self._wall, self._cpu = wall - time.monotonic(), cpu - time.process_time()
-
-    def elapsed(self) -> tuple[float, float]:
-        return self._wall + time.monotonic(), self._cpu + time.process_time()
-
-
-def _environment(device: torch.device) -> dict[str, str]:
-    """What the figures depend on besides recipe, seed and data."""
-    return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
-        "threads": str(torch.get_num_threads()),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "torchvision", "accelerate", "numpy")},
-    }
-
-
-def _processor() -> str:
-    """The processor's own name where Linux tells it, with the number of cores."""
+@contextmanager
+def _termination() -> Iterator[Callable[[], bool]]:
+    """Give a call that tells whether SIGTERM has come; outside the main thread signals cannot be caught."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
     try:
-        lines: Iterator[str] = iter(Path("/proc/cpuinfo").read_text().splitlines())
-        model = next(islice((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), 1))
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return f"{model}, {os.cpu_count()} cores"
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -35,6 +35,8 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; name a folder for the run")
+        for leftover in self.path.glob(".*"):  # of a process killed while it wrote
+            leftover.unlink()
         if not self.request.exists():
             if self.path.exists() and any(self.path.iterdir()):
                 raise ValueError(f"{self.path} is not empty and holds no run; name a new folder")

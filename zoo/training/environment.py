@@ -1,0 +1,42 @@
+"""What a run's figures depend on besides recipe, seed and data: hardware, versions, time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+class Clock:
+    """Wall and processor seconds of a run over all its sittings."""
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._wall, self._cpu = wall - time.monotonic(), cpu - time.process_time()
+
+    def elapsed(self) -> tuple[float, float]:
+        """Return wall and processor seconds so far."""
+        return self._wall + time.monotonic(), self._cpu + time.process_time()
+
+
+def environment(device: torch.device) -> dict[str, str]:
+    """Return the device, the threads and the versions that a run on this device computes with."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": str(torch.get_num_threads()),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "torchvision", "accelerate", "numpy")},
+    }
+
+
+def _processor() -> str:
+    """The processor's own name where Linux tells it, with the number of cores."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    return f"{model}, {os.cpu_count()} cores"
