@@ -24,6 +24,6 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
 $(INSTALLED): setup.py pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@

@@ -56,12 +56,13 @@ def _entrypoint(name: str) -> _Callable[..., _Any]:
         return _zoo.get_model(name, weights=weights, folded=folded, **overrides)
 
     spec = _zoo.get_spec(name)
+    tags = [f"{tag} ({' and '.join(_zoo.get_weight(name, tag).files)} form)" for tag in _zoo.list_weights(name)]
     load.__name__ = load.__qualname__ = name
     load.__doc__ = f"""{name}: depth {spec.depth}, width {spec.width:g}, {spec.family} family, version {spec.version}.
 
-    weights: a tag, or None for fresh weights. Tags: {", ".join(_zoo.list_weights(name)) or "none yet"}.
+    weights: a tag, or None for fresh weights. Tags: {", ".join(tags) or "none yet"}.
     pretrained: True means the first of these tags.
-    folded: the plain nn.Sequential in place of the DiracNet in its training form.
+    folded: the plain nn.Sequential (folded form) in place of the DiracNet in its training form (dirac form).
     overrides: fields of zoo.Spec, such as num_classes or in_channels.
     """
     return load

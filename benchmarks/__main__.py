@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from importlib.metadata import version
 
 import torch
@@ -12,13 +10,14 @@ from rich.table import Table
 
 from benchmarks.cases import cases
 from benchmarks.pairs import paired
+from zoo.training.environment import processor
 
 
 def main() -> None:
     """Print a table."""
     console = Console()
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "numpy"))
-    console.print(f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; {packages}")
+    console.print(f"{processor()}, {torch.get_num_threads()} threads; {packages}")
     table = Table("a / b", "median of a / b", "quartiles", "a, ms", "b, ms", "rounds")
     for case in cases():
         console.print(f"timing {case.name}")

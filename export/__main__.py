@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
+from export.layout import GRAPH, REPORT
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -56,7 +58,7 @@ def export(
         source, record = open_model(model)
         checks = export_bundle(source, out, record=record, on_stage=lambda text: status.update(escape(text)))
     if as_json:
-        print((out / "report.json").read_text(encoding="utf-8"), end="")
+        print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
     table = Table("check", "figure", "limit")
     for check in checks:
@@ -89,7 +91,7 @@ def predict(
     """Say what is in pictures."""
     from export.runtime import Classifier, open_picture, rank
 
-    if Path(model).is_dir() or Path(model).suffix == ".onnx":
+    if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx":
         classifier = Classifier(model)
         untrained = classifier.description["untrained"]
         answers = [classifier.predict([open_picture(path)], top)[0] for path in images]

@@ -9,21 +9,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from export.card import card
 from export.folding import fold
 from export.layout import CARD, CONFIG, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.onnx_graph import emit
-from export.parity import Check, require, verify
+from export.parity import SEED, Check, require, verify
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.checkpoint import UNTRAINED
 from zoo.files import new_folder, sha256, write_json
+from zoo.training.environment import processor
 
 
 def export_bundle(
     source: Checkpoint,
-    out: Path,
+    out: str | Path,
     *,
     record: Weight | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
@@ -47,7 +49,7 @@ def export_bundle(
     """
     if source.preprocessing is None:
         raise ValueError("the checkpoint does not say how pictures become its input; its metadata lack 'preprocessing'")
-    with new_folder(out) as folder:
+    with new_folder(Path(out)) as folder:
         on_stage("folding")
         if source.form == "dirac":
             source.save(folder / TRAINING_FORM)
@@ -117,6 +119,8 @@ def _report(description: dict[str, Any], checks: list[Check]) -> dict[str, Any]:
         "name": description["name"],
         "weights": description["weights"],
         UNTRAINED: description[UNTRAINED],
+        "machine": f"{processor()}, {torch.get_num_threads()} threads",
+        "seed": SEED,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
     }

@@ -40,7 +40,8 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "",
     ]
     if "metrics" in description:
-        source = description["provenance"].get("source", "measured after the last epoch, no test-time augmentation")
+        provenance = description["provenance"]
+        source = provenance.get("measured") or provenance.get("source", "nobody recorded how")
         lines += [f"## Accuracy\n\nOn the test pictures of {description['dataset']} ({source}):", ""]
         lines += ["| figure | value |", "|---|---|"]
         units = {"top1": ("top-1", " %"), "top5": ("top-5", " %"), "loss": ("loss", " nats")}
@@ -81,7 +82,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
 def _provenance(provenance: dict[str, Any]) -> str:
     """Say with what the accuracy was measured, or by whom."""
     if "environment" not in provenance:
-        return "These figures are their authors' own; they were not measured by us."
+        return f"Not measured by us. Pictures were resized by {provenance.get('resize_backend', 'an unknown library')}."
     environment = provenance["environment"]
     return (
         f"Seed {provenance['seed']}, {provenance['cpu_hours']:.1f} CPU-hours on {environment['device']}, "

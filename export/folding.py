@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from export.pairing import CONVS, DIRAC_CONVS, find_pairs, is_dirac
+from export.pairing import CONVS, DIRAC_CONVS, find_pairs, has_hooks, is_dirac
 from zoo import DiracNet, plain
 from zoo.checkpoint import load_strictly
 from zoo.conv import Conv, plain_conv
@@ -39,16 +39,20 @@ def fold(model: nn.Module) -> nn.Module:
     float64, stored in the model's dtype; the original is left untouched.
 
     Raises:
-        ValueError: the model, or a layer that would be folded, is in train mode; or a layer cannot be folded, whose
-            name and reason are given.
+        ValueError: the model or one of its layers is in train mode, or a layer cannot be folded; it is named.
     """
+    # Also where the caller is in inference mode, the result can be trained.
+    with torch.inference_mode(False):
+        return _fold(model)
+
+
+def _fold(model: nn.Module) -> nn.Module:
     layers = {name for name, module in model.named_modules() if is_dirac(module)}
     if not layers:
         raise ValueError(f"{type(model).__name__} has no Dirac layer, so there is nothing to fold")
     _refuse_train_mode(model)
     pairs = find_pairs(model)
-    # A subclass, or a net with another classifier, may compute something else.
-    if type(model) is DiracNet and type(model.fc) is nn.Linear:
+    if isinstance(model, DiracNet) and _is_as_built(model):
         return _fold_diracnet(model, pairs)
     # Folded layers replace originals in a copy; shared layers are replaced at every place that they stand.
     replaced: dict[int, nn.Module] = {}
@@ -63,13 +67,14 @@ def fold(model: nn.Module) -> nn.Module:
 
 
 def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[LayerError]:
-    """Return, per folded layer in order of execution, how far its output is from that of its source.
+    """Return, per convolution in order of execution, how far its output is from that of its source.
 
     Args:
         model: the source, in eval mode.
         folded: what `fold(model)` returned, or what was loaded from a file of it.
         input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
     """
+    _refuse_train_mode(model)
     pairs = find_pairs(model)
     names = [name for name, module in folded.named_modules() if isinstance(module, CONVS)]
     sources = _record(model, {pairs.get(name, name) for name in names}, input)
@@ -99,13 +104,26 @@ def _record(model: nn.Module, names: set[str], input: Tensor) -> dict[str, Tenso
 
 
 def _refuse_train_mode(model: nn.Module) -> None:
-    training = [name for name, module in model.named_modules() if module.training and not list(module.children())]
+    training = [
+        f"its layer {name} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if name and module.training and not list(module.children())
+    ]
     if training or model.training:
-        where = "" if model.training else f" (its layer {training[0]} is)"
         raise ValueError(
-            f"{type(model).__name__} is in train mode{where}: BatchNorm then uses each batch's own statistics, which "
-            "no constant kernel can hold. Call model.eval() first"
+            f"{type(model).__name__}{'' if model.training else f', or rather {training[0]},'} is in train mode; "
+            "the folded net computes what the model computes in eval mode. Call model.eval() first"
         )
+
+
+def _is_as_built(model: DiracNet) -> bool:
+    """Tell whether a net still is what its spec describes: no subclass, no layer exchanged or added, no hooks."""
+    with torch.device("meta"):
+        built = DiracNet(model.spec)
+    found, expected = (
+        [(name, type(module), module.extra_repr()) for name, module in net.named_modules()] for net in (model, built)
+    )
+    return found == expected and not any(has_hooks(module) for module in model.modules())
 
 
 def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
@@ -122,16 +140,23 @@ def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
     return folded.eval()
 
 
+def _exact(module: nn.Module) -> Any:
+    """Return a float64 copy, on the CPU because not every accelerator has float64."""
+    copy = deepcopy(module)
+    on_meta = any(parameter.is_meta for parameter in copy.parameters())
+    return copy.double() if on_meta else copy.cpu().double()
+
+
 @torch.no_grad()
 def _folded(conv: Conv, norm: nn.Module | None = None) -> Conv:
     """Return the plain convolution that computes norm(conv(x)), or conv(x) where there is no norm."""
     # Composed in a float64 copy: rounding the kernel to float32 in between would lose digits. The copy of a
     # parametrized convolution shares its class, so its parametrization must be read, never removed.
-    exact = deepcopy(conv).double()
+    exact = _exact(conv)
     weight = exact.composed_weight() if isinstance(exact, DIRAC_CONVS) else exact.weight
     bias = exact.bias
     if norm is not None:
-        statistics = cast(nn.BatchNorm2d, deepcopy(norm).double())
+        statistics = cast(nn.BatchNorm2d, _exact(norm))
         mean, var = cast(Tensor, statistics.running_mean), cast(Tensor, statistics.running_var)
         scale = (var + statistics.eps).rsqrt()
         if statistics.weight is not None:

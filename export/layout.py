@@ -9,6 +9,11 @@ CARD = "README.md"
 REPORT = "report.json"
 SUMS = "SHA256SUMS"
 
+INPUT, OUTPUT = "pixel_values", "logits"
+"""Names of the graph's input and output."""
+METADATA_KEY = "diracnet"
+"""Under which the graph describes itself, in JSON."""
+
 FILES = {
     FOLDED: "the folded net: plain convolutions with bias, float32",
     TRAINING_FORM: "the training form, with alpha, beta and BatchNorm, for fine-tuning",

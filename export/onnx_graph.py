@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from export.layout import INPUT, METADATA_KEY, OUTPUT
+from export.pairing import has_hooks
 from zoo import NCReLU
 
-INPUT, OUTPUT = "pixel_values", "logits"
 OPSET = 20
 IR_VERSION = 9  # the oldest that has opset 20, for the sake of older runtimes
 PRODUCER = "diracnet-zoo"
-METADATA_KEY = "diracnet"
+_STOCK = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear)
 OPERATORS = frozenset({"Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool", "MaxPool", "Neg", "Relu"})
 
 
@@ -63,7 +64,11 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
             negated = True
         else:
             operator, attributes = _operator(name, module)
-            parameters = {part: tensor.detach().cpu().numpy() for part, tensor in module.named_parameters()}
+            parameters = {
+                part: getattr(module, part).detach().cpu().numpy()
+                for part in ("weight", "bias")
+                if getattr(module, part, None) is not None
+            }
             if negated:
                 if not isinstance(module, nn.Conv2d) or module.groups != 1:
                     raise ValueError(f"{name}: a convolution with one group must follow an NCReLU, not {module}")
@@ -108,8 +113,10 @@ def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _operator(name: str, module: nn.Module) -> tuple[str, dict[str, Any]]:
-    """Return operator and attributes of a leaf."""
+    """Return operator and attributes of a leaf, which must be of a stock class itself: a subclass may do more."""
     match module:
+        case _ if type(module) not in _STOCK or has_hooks(module):
+            pass
         case nn.Conv2d(padding_mode="zeros") if not isinstance(module.padding, str):
             return "Conv", {
                 "kernel_shape": module.kernel_size,
@@ -132,9 +139,10 @@ def _operator(name: str, module: nn.Module) -> tuple[str, dict[str, Any]]:
             return "Flatten", {"axis": 1}
         case nn.Linear():
             return "Gemm", {"transB": 1}
+    described = " ".join(str(module).split())
     raise ValueError(
-        f"{name}: {module} has no place in the graph; a folded net consists of Conv2d (zero padding in numbers), ReLU, "
-        "NCReLU, MaxPool2d, AdaptiveAvgPool2d(1), Flatten(1) and Linear"
+        f"{name}: {described} has no place in the graph; a folded net consists of stock modules without hooks: Conv2d "
+        "(zero padding in numbers), ReLU, NCReLU, MaxPool2d, AdaptiveAvgPool2d(1), Flatten(1) and Linear"
     )
 
 

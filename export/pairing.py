@@ -124,8 +124,8 @@ def _fits(conv: nn.Module, norm: nn.Module) -> bool:
         isinstance(norm, _NORMS[dimension])
         and type(norm).forward is _BatchNorm.forward
         and (is_dirac(conv) or _is_stock(conv))
-        and not _has_hooks(conv)
-        and not _has_hooks(norm)
+        and not has_hooks(conv)
+        and not has_hooks(norm)
     )
 
 
@@ -135,7 +135,8 @@ def _is_stock(conv: nn.Module) -> bool:
     return all(getattr(type(conv), name) is getattr(kind, name) for name in methods)
 
 
-def _has_hooks(module: Any) -> bool:
+def has_hooks(module: Any) -> bool:
+    """Tell whether calling a module does more than its forward."""
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
@@ -143,5 +144,5 @@ def _check_foldable(name: str, layer: nn.Module) -> None:
     name = name or type(layer).__name__
     if not _is_stock(layer):
         raise ValueError(f"{name} cannot be folded: its class {type(layer).__name__} computes something of its own")
-    if _has_hooks(layer):
+    if has_hooks(layer):
         raise ValueError(f"{name} cannot be folded: it has forward hooks, which would be lost; remove them first")

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from export.layout import GRAPH
+from export.layout import GRAPH, INPUT, METADATA_KEY, OUTPUT
 
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -46,15 +45,17 @@ class Classifier:
             path = path / GRAPH
         if not path.is_file():
             raise FileNotFoundError(f"no ONNX file {path}")
+        import onnxruntime  # here, because predicting with PyTorch uses the rest of this file
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no common class but Exception
             raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from error
-        text = self._session.get_modelmeta().custom_metadata_map.get("diracnet")
+        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
-            raise ValueError(f"{path} does not say how to prepare its pictures: its metadata lack 'diracnet'")
+            raise ValueError(f"{path} does not say how to prepare its pictures: its metadata lack {METADATA_KEY!r}")
         self.description: dict[str, Any] = json.loads(text)
         missing = {"preprocessing", "id2label", "untrained"} - self.description.keys()
         if missing:
@@ -77,7 +78,7 @@ class Classifier:
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map inputs (batch, channels, height, width) to logits (batch, classes)."""
-        result: NDArray[np.float32] = self._session.run(["logits"], {"pixel_values": batch})[0]
+        result: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: batch})[0]
         return result
 
     def predict(self, pictures: Sequence[Image.Image], top: int = 5) -> list[list[Prediction]]:

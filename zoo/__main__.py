@@ -6,9 +6,9 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import torch
 import typer
@@ -22,6 +22,7 @@ import zoo
 from zoo.command_line import run
 from zoo.reference import open_model
 from zoo.upstream import read_upstream
+from zoo.weights import weights
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=zoo.__doc__)
 console = Console()
@@ -38,11 +39,11 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
         {"name": name, "parameters": _parameters(zoo.get_spec(name), folded=True), "weights": zoo.list_weights(name)}
         for name in zoo.list_models(pattern)
     ]
+    if not rows:
+        raise ValueError(f"no net matches {pattern!r}; without a pattern all are listed")
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    if not rows:
-        raise ValueError(f"no net matches {pattern!r}; without a pattern all are listed")
     table = Table("name", "parameters, folded", "weights: top-1")
     for row in rows:
         tags = (f"{tag}: {zoo.get_weight(row['name'], tag).metrics['top1']:.2f} %" for tag in row["weights"])
@@ -51,25 +52,27 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
 
 
 @app.command()
-def info(
-    model: Annotated[str, typer.Argument(metavar="NAME[:TAG]")],
-    as_json: AsJson = False,
-) -> None:
-    """Show all that is known about a net, and about its weights if a tag is given."""
-    name, colon, tag = model.partition(":")
-    record = zoo.get_weight(name, tag) if colon else None
-    spec = record.spec if record else zoo.get_spec(name)
-    facts: dict[str, Any] = {
-        "name": name,
-        **spec.to_dict(),
+def info(model: Model, as_json: AsJson = False) -> None:
+    """Show all that is known about a net, and about its weights if a tag or a file is given."""
+    facts: dict[str, Any] = {}
+    if Path(model).is_file():
+        checkpoint, record = open_model(model)
+        spec, facts = checkpoint.spec, checkpoint.describe()
+    else:
+        name, colon, tag = model.partition(":")
+        record = zoo.get_weight(name, tag) if colon else None
+        spec = record.spec if record else zoo.get_spec(name)
+    facts |= {
+        "name": spec.name,
+        "spec": spec.to_dict(),
         "smallest picture": spec.min_size,
         "parameters, training form": _parameters(spec, folded=False),
         "parameters, folded": _parameters(spec, folded=True),
-        "weights": zoo.list_weights(name),
+        "known weights": [tag for name, tag in weights() if name == spec.name],
     }
     if record:
         facts |= {
-            "tag": tag,
+            "weights": record.tag,
             "dataset": record.dataset,
             "metrics": dict(record.metrics),
             "labels": list(record.labels),
@@ -77,21 +80,23 @@ def info(
             "licence": record.licence,
             "recipe": dict(record.recipe),
             "provenance": dict(record.provenance),
-            "files": {form: {"path": f.path, "sha256": f.sha256, "size": f.size} for form, f in record.files.items()},
+            "files": {form: asdict(file) for form, file in record.files.items()},
         }
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     table = Table(show_header=False)
     for key, value in facts.items():
-        table.add_row(key.replace("_", " "), Text(_readable(value)))
+        if value not in ({}, None):
+            table.add_row(key, Text(_readable(value)))
     console.print(table)
 
 
 def _readable(value: Any) -> str:
     match value:
         case dict():
-            lines = (f"{key}: {line}" for key, inner in value.items() for line in _readable(inner).splitlines())
+            known = ((key, inner) for key, inner in value.items() if inner is not None)
+            lines = (f"{key}: {line}" for key, inner in known for line in _readable(inner).splitlines())
             return "\n".join(lines)
         case list() | tuple():
             return ", ".join(map(_readable, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "") or "none"
@@ -117,23 +122,19 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a net's accuracy on the test pictures of a data set."""
-    from zoo.training.data import load_dataset
+    from zoo.training.data import check_dataset, load_test
     from zoo.training.evaluate import evaluate as measure
 
+    check_dataset(data)
     checkpoint, _ = open_model(model, form)
-    with log.status(escape(f"reading {data}")):
-        dataset = load_dataset(data)
-    pictures = dataset.test
     if checkpoint.preprocessing is None:
         raise ValueError(f"{model} does not say how pictures become its input")
-    there = (len(pictures.classes), dataset.preprocessing)
-    if (checkpoint.spec.num_classes, checkpoint.preprocessing) != there:
-        raise ValueError(
-            f"{model} and {data} do not fit: the net has {checkpoint.spec.num_classes} classes and wants "
-            f"{checkpoint.preprocessing}, the data have {there[0]} classes and are prepared by {there[1]}"
-        )
+    with log.status(escape(f"reading {data}")):
+        pictures = load_test(data, checkpoint.preprocessing)
+    if checkpoint.spec.num_classes != len(pictures.classes):
+        raise ValueError(f"{model} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}")
     if checkpoint.labels and checkpoint.labels != pictures.classes:
-        raise ValueError(f"{model} tells apart {checkpoint.labels}, the data set has {pictures.classes}")
+        raise ValueError(f"{model} tells apart {checkpoint.labels}, {data} has {pictures.classes}")
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("evaluating", total=len(pictures))
         metrics = measure(
@@ -163,6 +164,8 @@ def import_upstream(
     ] = None,
 ) -> None:
     """Convert weights of the original code (2017–18) to a checkpoint file."""
+    if out.exists():
+        raise ValueError(f"{out} exists already; remove it, or name another file")
     checkpoint = read_upstream(file, final_relu)
     checkpoint.save(out)
     print(f"{out}: {checkpoint.spec.name}, {checkpoint.form} form")
@@ -177,11 +180,8 @@ def _train(
     **changes: Any,
 ) -> None:
     """Train a net, from scratch or from where the run in --out stopped."""
-    try:
-        from zoo.training.loop import train as run_training
-    except ImportError as error:
-        raise ValueError(f"training needs {error.name}: pip install 'diracnet-zoo[train]'") from error
     from zoo.training.data import load_dataset
+    from zoo.training.loop import train as run_training
     from zoo.training.recipes import RECIPES
 
     if recipe not in RECIPES:
@@ -214,11 +214,14 @@ def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one optional flag for each field of a recipe, so that the fields are listed once."""
     from zoo.training.recipes import Recipe
 
-    hints = get_type_hints(Recipe)
+    hints = get_type_hints(Recipe, include_extras=True)
     flags = []
     for field in fields(Recipe):
-        kind: Any = list[int] if field.name == "milestones" else hints[field.name]
-        annotation = Annotated[kind | None, typer.Option(help="In place of the recipe's.", rich_help_panel="Recipe")]
+        kind: Any
+        kind, meaning = get_args(hints[field.name])
+        kind = list[int] if field.name == "milestones" else kind
+        option = typer.Option(help=meaning, show_default="the recipe's", rich_help_panel="Recipe")
+        annotation = Annotated[kind | None, option]
         flags.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for parameter in signature.parameters.values() if parameter.name != "changes"]

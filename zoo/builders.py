@@ -35,7 +35,7 @@ def get_model(name: str, weights: str | None = None, folded: bool = False, **ove
         spec = _override(get_spec(name), overrides)
         return plain(spec) if folded else DiracNet(spec)
     record = get_weight(name, weights)
-    spec = _override(record.spec, overrides)
+    _override(record.spec, overrides)  # names unknown fields
     for field, wanted in overrides.items():
         fixed = getattr(record.spec, field)
         if wanted != fixed:
@@ -44,8 +44,8 @@ def get_model(name: str, weights: str | None = None, folded: bool = False, **ove
                 "or load them and call reset_classifier(num_classes)"
             )
     checkpoint = load_weight(record, "folded" if folded else "dirac")
-    if checkpoint.spec != spec:
-        raise ValueError(f"the weights {name}:{weights} hold a {checkpoint.spec}, the registry says {spec}")
+    if checkpoint.spec != record.spec:
+        raise ValueError(f"the weights {name}:{weights} hold a {checkpoint.spec}, the registry says {record.spec}")
     return checkpoint.model()
 
 

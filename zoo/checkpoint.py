@@ -23,7 +23,8 @@ FORMS = ("dirac", "folded")
 """The training form, `DiracNet`, and the folded one, `zoo.plain`."""
 
 _KEY = "diracnet"  # one metadata key with sorted JSON, because safetensors writes several in random order
-UNTRAINED = "untrained"
+UNTRAINED, TRAINED, UPSTREAM = "untrained", "trained", "upstream"
+"""What weights are called that have no tag of the registry: fresh ones, those of a run, those of a file of upstream."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class Checkpoint:
             )
 
     def model(self) -> nn.Module:
-        """Return a new `DiracNet` or plain `nn.Sequential` with these weights, in eval mode.
+        """Return a new `DiracNet` or plain `nn.Sequential` with these weights, in eval mode and float32.
 
         Raises:
             ValueError: names or shapes of the state do not fit the spec.
@@ -78,22 +79,23 @@ class Checkpoint:
             "preprocessing": self.preprocessing and self.preprocessing.to_dict(),
         }
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the file; equal checkpoints give equal bytes."""
         # Copied to the CPU in row-major order: safetensors refuses other strides.
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}
         metadata = {_KEY: json.dumps(self.describe(), sort_keys=True)}
-        with replace_file(path) as temporary:
+        with replace_file(Path(path)) as temporary:
             save_file(tensors, temporary, metadata=metadata)
 
     @classmethod
-    def load(cls, path: Path) -> Checkpoint:
+    def load(cls, path: str | Path) -> Checkpoint:
         """Read a file written by `save`.
 
         Raises:
             FileNotFoundError: no such file.
             ValueError: the file is damaged or was not written by this package.
         """
+        path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"no checkpoint file {path}")
         try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
+EXTRAS = {"accelerate": "train", "sklearn": "train", "onnx": "export", "onnxruntime": "export"}
+"""The extra that brings each optional package."""
+DEBUG = "DIRACNET_DEBUG"
+"""Set in the environment, it makes errors end in a traceback."""
 
 
 def run(app: Callable[[], object]) -> None:
@@ -15,7 +20,15 @@ def run(app: Callable[[], object]) -> None:
     """
     try:
         app()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS or DEBUG in os.environ:
+            raise
+        print(f"error: this needs {package}: pip install 'diracnet-zoo[{EXTRAS[package]}]'", file=sys.stderr)
+        sys.exit(2)
     except USER_ERRORS as error:
+        if DEBUG in os.environ:
+            raise
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         sys.exit(getattr(error, "exit_status", 2))
     except KeyboardInterrupt:

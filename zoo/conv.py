@@ -12,6 +12,7 @@ is an ordinary convolution.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast, get_args
 
 import torch
@@ -44,7 +45,11 @@ def dirac_weight(weight: Tensor, alpha: Tensor, beta: Tensor, *, groups: int = 1
 
     Returns:
         A new tensor of weight's shape and dtype.
+
+    Raises:
+        ValueError: such a kernel has no identity.
     """
+    check_kernel(weight.shape, groups, delta)
     out, channels = weight.shape[0], weight.shape[1]
     rows = out // groups
     norm = torch.linalg.vector_norm(weight.flatten(1), dim=1)
@@ -72,29 +77,34 @@ def dirac_delta(weight: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> T
     return dirac_weight(torch.zeros_like(weight), one, torch.zeros_like(one), groups=groups, delta=delta)
 
 
+def check_kernel(shape: Sequence[int], groups: int, delta: Delta) -> None:
+    """Raise ValueError where a kernel of this shape, (out, in / groups, *kernel), has no identity."""
+    rows, channels = shape[0] // groups, shape[1]
+    if delta not in get_args(Delta):
+        raise ValueError(f"delta={delta!r}: allowed are {', '.join(map(repr, get_args(Delta)))}")
+    if any(size % 2 == 0 for size in shape[2:]):
+        raise ValueError(
+            f"kernel_size={tuple(shape[2:])}: a Dirac kernel has odd sizes, because the identity needs a centre tap"
+        )
+    if shape[0] % groups or rows == 0 or channels == 0:
+        raise ValueError(f"out_channels={shape[0]}, groups={groups}: every group needs the same number, at least 1")
+    if delta == "tiled" and max(rows, channels) % min(rows, channels):
+        raise ValueError(
+            f"in_channels={channels * groups}, out_channels={shape[0]}, groups={groups}: a tiled identity needs one of "
+            f"{channels} and {rows} channels per group to be a multiple of the other; use delta='dirac'"
+        )
+
+
 def check_identity(conv: nn.Module, delta: Delta) -> None:
     """Raise ValueError where a convolution of conv's geometry has no identity kernel, TypeError for other modules."""
     if not isinstance(conv, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) or isinstance(conv.weight, nn.UninitializedParameter):
         raise TypeError(f"expected an initialised Conv1d, Conv2d or Conv3d, got {type(conv).__name__}")
-    if delta not in get_args(Delta):
-        raise ValueError(f"delta={delta!r}: allowed are {', '.join(map(repr, get_args(Delta)))}")
     if any(stride != 1 for stride in conv.stride):
         raise ValueError(
-            f"stride={conv.stride}: a Dirac convolution has stride 1, because the identity keeps the size of its "
-            "input; pool before or after it to reduce the size"
+            f"stride={conv.stride}: a Dirac convolution has stride 1, because the identity keeps its input's size; "
+            "pool before or after it to reduce the size"
         )
-    if any(size % 2 == 0 for size in conv.kernel_size):
-        raise ValueError(
-            f"kernel_size={conv.kernel_size}: a Dirac kernel has odd sizes, because the identity needs a centre tap"
-        )
-    rows, channels = conv.out_channels // conv.groups, conv.in_channels // conv.groups
-    if rows == 0 or channels == 0:
-        raise ValueError(f"in_channels={conv.in_channels}, out_channels={conv.out_channels}: both must be at least 1")
-    if delta == "tiled" and max(rows, channels) % min(rows, channels):
-        raise ValueError(
-            f"in_channels={conv.in_channels}, out_channels={conv.out_channels}, groups={conv.groups}: a tiled identity "
-            f"needs one of {channels} and {rows} channels per group to be a multiple of the other; use delta='dirac'"
-        )
+    check_kernel(conv.weight.shape, conv.groups, delta)
 
 
 def initial_scales(conv: nn.Module, scale: Scale) -> tuple[nn.Parameter, nn.Parameter]:
@@ -185,7 +195,9 @@ class _DiracConv(nn.modules.conv._ConvNd):
 
     def fold(self) -> Conv:
         """Return a new plain convolution that computes the same, its kernel composed in float64."""
-        parts = (part.detach().double() for part in (self.weight, self.alpha, self.beta))
+        parts = (part.detach() for part in (self.weight, self.alpha, self.beta))
+        # On the CPU because not every accelerator has float64.
+        parts = (part.double() if part.is_meta else part.cpu().double() for part in parts)
         return plain_conv(self, dirac_weight(*parts, groups=self.groups, delta=self.delta), self.bias)
 
     def extra_repr(self) -> str:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     """Give a temporary folder beside `out` that becomes `out` if the block succeeds, and vanishes otherwise."""
     if out.exists():
         raise ValueError(f"{out} exists already; remove it, or name another folder")
+    missing = [parent for parent in out.parents if not parent.exists()]
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
@@ -44,6 +45,9 @@ def new_folder(out: Path) -> Iterator[Path]:
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        for parent in missing:  # innermost first; only those that nothing was put into
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def _umask() -> int:

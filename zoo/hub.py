@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import URLError
 
@@ -26,13 +27,14 @@ def load_weight(weight: Weight, form: str) -> Checkpoint:
         raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
     if form not in weight.files:
         raise ValueError(
-            f"{weight.model}:{weight.tag} has no file in {form} form whose sha256 is known; "
-            f"it has {', '.join(weight.files)}{' (folded=True)' if 'folded' in weight.files else ''}. "
-            "A file that you trust is read by zoo.load_upstream"
+            f"{weight.model}:{weight.tag} has no file in {form} form whose sha256 is known, only in "
+            f"{' and '.join(weight.files)} form: pass folded={'folded' in weight.files}. A file that you trust is read "
+            "by zoo.load_upstream"
         )
     file = weight.files[form]
     if weight.folder is None:
-        return read_upstream(_download(file))
+        found = read_upstream(_download(file))
+        return replace(found, weights=weight.tag, labels=weight.labels, preprocessing=weight.preprocessing)
     path = weight.folder / file.path
     if not path.is_file():
         raise FileNotFoundError(
@@ -59,7 +61,9 @@ def _download(file: WeightFile) -> Path:
     try:
         # Writes to a temporary file, compares the hash and renames.
         torch.hub.download_url_to_file(file.path, str(path), file.sha256, progress=sys.stderr.isatty())
-    except (URLError, OSError, RuntimeError) as error:
+    except RuntimeError as error:
+        raise RuntimeError(f"what {file.path} sends is not the file of the registry: {error}") from error
+    except (URLError, OSError) as error:
         raise RuntimeError(
             f"cannot fetch {file.path}: {error}. It is the authors' own address of 2018 and may be gone; if you have "
             "the file, give it to zoo.load_upstream"

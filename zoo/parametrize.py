@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from zoo.conv import Delta, Scale, check_identity, dirac_weight, initial_scales
+from zoo.conv import Delta, DiracConv1d, DiracConv2d, DiracConv3d, Scale, check_identity, dirac_weight, initial_scales
 
 Conv = TypeVar("Conv", nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -48,7 +48,7 @@ def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta
     """
     if name != "weight":
         raise ValueError(f"name={name!r}: only the kernel, 'weight', has a Dirac parametrization")
-    if hasattr(module, "composed_weight"):
+    if isinstance(module, (DiracConv1d, DiracConv2d, DiracConv3d)):
         raise ValueError(f"{type(module).__name__} is a Dirac convolution already")
     if parametrize.is_parametrized(module, name):
         raise ValueError(

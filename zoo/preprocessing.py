@@ -22,10 +22,11 @@ class Preprocessing:
     """Resize the shorter side, crop the centre, scale to [0, 1], normalize. Callable on a PIL picture.
 
     Args:
-        resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters when it
-        shrinks. size: side of the square centre crop, in pixels.
+        resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters as it shrinks.
+        size: side of the square centre crop, in pixels.
         interpolation: "bilinear" or "bicubic".
-        mean, std: per channel, in units of the [0, 1] range. Three channels mean RGB pictures, one means grey ones.
+        mean: per channel, in units of the [0, 1] range. Three channels mean RGB pictures, one means grey ones.
+        std: likewise.
 
     Raises:
         ValueError: a value is outside what it may be.

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from zoo.checkpoint import FORMS, UNTRAINED, Checkpoint
+from zoo.files import sha256
 from zoo.hub import load_weight
 from zoo.network import DiracNet
 from zoo.preprocessing import CIFAR, IMAGENET
-from zoo.registry import get_spec
-from zoo.weights import Weight, get_weight
+from zoo.registry import MODELS, get_spec
+from zoo.weights import Weight, get_weight, weights
 
 SEED = 0
 """Of the weights of a net that is named without a tag."""
@@ -37,11 +38,14 @@ def open_model(reference: str, form: str | None = None) -> tuple[Checkpoint, Wei
         checkpoint = Checkpoint.load(path)
         if form not in (None, checkpoint.form):
             raise ValueError(f"{path} holds a net in {checkpoint.form} form, not in {form} form")
-        return checkpoint, None
+        digest = sha256(path)
+        return checkpoint, next((weight for weight in weights().values() if digest in weight.sha256.values()), None)
     name, colon, tag = reference.partition(":")
     if colon:
         record = get_weight(name, tag)
         return load_weight(record, form or ("dirac" if "dirac" in record.files else "folded")), record
+    if path.is_dir() and name not in MODELS:
+        raise ValueError(f"{path} is a folder; name a checkpoint file in it, such as {path / 'model.safetensors'}")
     if len(path.parts) > 1:
         raise FileNotFoundError(f"no checkpoint file {path}")
     spec = get_spec(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from zoo.conv import Delta, Scale
@@ -99,7 +99,7 @@ class Spec:
     family: str = "imagenet"
     version: int = 2
     in_channels: int = 3
-    num_classes: int = field(default=0)
+    num_classes: int = None  # type: ignore[assignment]  # becomes the family's own in __post_init__
     final_relu: bool = True
 
     def __post_init__(self) -> None:
@@ -108,21 +108,28 @@ class Spec:
         if self.version not in VERSIONS:
             raise ValueError(f"version={self.version!r}: allowed are 1 and 2")
         table = FAMILIES[self.family]
-        if self.depth not in table.blocks:
+        if type(self.depth) is not int or self.depth not in table.blocks:
             raise ValueError(f"depth={self.depth!r}: a net of the {self.family} family has a depth of {table.depths}")
+        if self.num_classes is None:
+            object.__setattr__(self, "num_classes", table.num_classes)
+        if not isinstance(self.width, (int, float)) or not 1 <= table.widths[0] * self.width < 2**20:
+            raise ValueError(
+                f"width={self.width!r}: must be a number that leaves the first group, of {table.widths[0]} channels at "
+                "width 1, with at least one channel and at most a million"
+            )
         object.__setattr__(self, "width", float(self.width))
-        object.__setattr__(self, "num_classes", self.num_classes or table.num_classes)
-        if int(table.widths[0] * self.width) < 1:
-            raise ValueError(f"width={self.width}: it leaves the first group without channels; choose a larger one")
         for name in ("in_channels", "num_classes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name}={value!r}: must be a whole number, at least 1")
+        if type(self.final_relu) is not bool:
+            raise ValueError(f"final_relu={self.final_relu!r}: allowed are True and False")
 
     @property
     def name(self) -> str:
         """The registry's name for this structure, such as `diracnet18_v1_x0_75` or `diracnet28_cifar`."""
         version = "" if self.version == 2 else f"_v{self.version}"
-        width = "" if self.width == 1 else f"_x{self.width:g}".replace(".", "_")
+        width = "" if self.width == 1 else f"_x{self.width!r}".removesuffix(".0").replace(".", "_")
         return f"diracnet{self.depth}{version}{width}{'' if self.family == 'imagenet' else '_' + self.family}"
 
     @property
@@ -156,10 +163,12 @@ class Spec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Spec:
-        """Return the Spec with these fields; ValueError where a key is no field."""
+        """Return the Spec with these fields; ValueError where a key is no field, or depth is missing."""
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise ValueError(
                 f"a Spec has no field {', '.join(unknown)}; its fields are {[f.name for f in fields(cls)]}"
             )
+        if "depth" not in values:
+            raise ValueError("depth is missing: a Spec needs one, such as depth=18")
         return cls(**values)

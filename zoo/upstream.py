@@ -11,12 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from zoo.checkpoint import Checkpoint
+from zoo.checkpoint import UPSTREAM, Checkpoint
 from zoo.conv import dirac_delta
 from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.spec import FAMILIES, VERSIONS, Spec
-
-WEIGHTS = "upstream"
 
 
 def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | None = None) -> nn.Module:
@@ -47,6 +45,8 @@ def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
     content = source if isinstance(source, Mapping) else _read(Path(source))
     what = "this dict" if isinstance(source, Mapping) else str(source)
     tensors = _tensors(content, what)
+    if "group0.block0.conv.alpha" in tensors:
+        raise ValueError(f"{what} was not made by the original code but by this package: use zoo.Checkpoint.load")
     form = "dirac" if "group0.block0.alpha" in tensors else "folded"
     eyes = {name: tensor for name, tensor in tensors.items() if re.fullmatch(r"eye\d+(_\d+)+", name)}
     state = {_renamed(name, form): tensor for name, tensor in tensors.items() if name not in eyes}
@@ -62,7 +62,7 @@ def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
         )
         state |= {name: torch.tensor(0) for name in counters}  # each its own: shared ones cannot be saved
     preprocessing = (CIFAR if spec.family == "cifar" else IMAGENET) if spec.in_channels == 3 else None
-    return Checkpoint(form=form, spec=spec, weights=WEIGHTS, preprocessing=preprocessing, state=state)
+    return Checkpoint(form=form, spec=spec, weights=UPSTREAM, preprocessing=preprocessing, state=state)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

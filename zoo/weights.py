@@ -80,6 +80,8 @@ class Weight:
         """Read the record in a manifest; ValueError where the file is damaged."""
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
+            if (value["model"], value["tag"]) != path.parts[-3:-1]:
+                raise ValueError(f"it is that of {value['model']}:{value['tag']}")
             return cls(
                 model=value["model"],
                 tag=value["tag"],
@@ -136,7 +138,10 @@ def weights() -> Mapping[tuple[str, str], Weight]:
         ),
         _upstream("diracnet34", WeightFile(f"{_BUCKET}diracnet34v2folded-dfb15d34.pth", "dfb15d34"), {"top1": 72.21}),
     ]
-    return MappingProxyType({(record.model, record.tag): record for record in records})
+    by_key = {(record.model, record.tag): record for record in records}
+    if len(by_key) < len(records):
+        raise ValueError(f"two records have the same model and tag among {sorted((r.model, r.tag) for r in records)}")
+    return MappingProxyType(by_key)
 
 
 def list_weights(name: str) -> list[str]:

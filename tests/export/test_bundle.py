@@ -20,7 +20,7 @@ from export import Check, VerificationError, export_bundle, verify
 from export.__main__ import main
 from export.layout import CARD, CONFIG, FILES, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.onnx_graph import emit
-from export.parity import require
+from export.parity import VALID, require
 from zoo import Checkpoint, Weight
 from zoo.files import sha256
 from zoo.reference import open_model
@@ -77,7 +77,7 @@ def test_two_exports_are_complete_and_equal(name: str, randomised: Callable, tmp
     ]
     sizes = {(batch, *size) for batch in (1, 3) for size in ((32, 32), (15, 22))}
     runs = {f"PyTorch / {runtime}, {b}×{h}×{w}" for runtime in RUNTIMES for b, h, w in sizes}
-    assert {check.name for check in checks} == runs | {EXACT, FOLDED_FILE, OPERATORS}
+    assert {check.name for check in checks} == runs | {EXACT, FOLDED_FILE, OPERATORS, VALID}
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum here")
@@ -156,10 +156,10 @@ def alter_graph(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def add_operator(model: onnx.ModelProto) -> onnx.ModelProto:
+def add_operator(model: onnx.ModelProto, operator: str = "Identity") -> onnx.ModelProto:
     """Put an operator behind the logits that leaves them as they are."""
     model.graph.node[-1].output[0] = "before"
-    model.graph.node.append(onnx.helper.make_node("Identity", ["before"], ["logits"], "odd"))
+    model.graph.node.append(onnx.helper.make_node(operator, ["before"], ["logits"], "odd"))
     return model
 
 
@@ -205,6 +205,7 @@ def alter_tensor(path: Path, name: str) -> None:
     ("alter", "failing"),
     [
         (lambda folder: None, set()),
+        (lambda folder: onnx.save(add_operator(onnx.load(folder / GRAPH), "NoSuchOp"), folder / GRAPH), {VALID}),
         (lambda folder: alter_tensor(folder / FOLDED, "fc.weight"), {FOLDED_FILE, "PyTorch"}),
         (lambda folder: alter_tensor(folder / FOLDED, "group1.block0.conv.weight"), {FOLDED_FILE, "PyTorch"}),
         (lambda folder: alter_tensor(folder / TRAINING_FORM, "group1.block0.conv.alpha"), {FOLDED_FILE}),
@@ -212,7 +213,7 @@ def alter_tensor(path: Path, name: str) -> None:
         (lambda folder: onnx.save(alter_graph(onnx.load(folder / GRAPH)), folder / GRAPH), {"PyTorch"}),
         (lambda folder: onnx.save(add_operator(onnx.load(folder / GRAPH)), folder / GRAPH), {OPERATORS}),
     ],
-    ids=["nothing", "folded fc", "folded conv", "alpha", "running variance", "graph", "operator"],
+    ids=["nothing", "unknown operator", "folded fc", "folded conv", "alpha", "running variance", "graph", "operator"],
 )
 def test_each_check_can_fail(untrained: Path, tmp_path: Path, alter: Callable, failing: set[str]) -> None:
     folder = tmp_path / "copy"

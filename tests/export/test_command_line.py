@@ -17,6 +17,7 @@ from PIL import Image
 
 import zoo
 from export.__main__ import main
+from zoo.command_line import run
 from zoo.files import sha256
 from zoo.hub import load_weight
 from zoo.weights import MANIFEST, Weight
@@ -62,7 +63,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundle") / "b"
     result = diracnet("export", "diracnet10_cifar", "--out", out)
     assert result.status == 0
-    assert "diracnet10_cifar (untrained), 15 checks passed" in words(result.output)
+    assert "diracnet10_cifar (untrained), 16 checks passed" in words(result.output)
     assert "PyTorch / ONNX Runtime, 1×32×32" in result.output
     return out
 
@@ -89,11 +90,12 @@ def test_list() -> None:
     assert by_name["diracnet10_v1_cifar"]["parameters"] == sum(p.numel() for p in net.parameters())
 
 
-def test_info() -> None:
+def test_info(bundle: Path) -> None:
     net = diracnet("info", "diracnet18_v1", "--json").value
-    assert net["smallest picture"] == 29 and net["version"] == 1 and "metrics" not in net
+    assert net["smallest picture"] == 29 and net["spec"]["version"] == 1 and "metrics" not in net
     assert net["parameters, training form"] > net["parameters, folded"] > 1e7
     weights = diracnet("info", "diracnet18:imagenet1k_upstream", "--json").value
+    assert diracnet("info", bundle / "model.safetensors", "--json").value["form"] == "folded"
     assert weights["metrics"]["top1"] == 69.63 and len(weights["labels"]) == 1000
     text = diracnet("info", "diracnet18:imagenet1k_upstream").output
     assert "smallest picture" in text and "… (1000)" in text and "69.63" in text
@@ -183,9 +185,9 @@ def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "description", "checks"),
     [
-        ("v2-imagenet-18-0.125-folded.pth", "diracnet18_x0_125, folded form", 13),
-        ("v2-cifar10-16-0.5.pth", "diracnet16_x0_5_cifar, dirac form", 15),
-        ("v1-cifar10-16-0.5.pth", "diracnet16_v1_x0_5_cifar, dirac form", 15),
+        ("v2-imagenet-18-0.125-folded.pth", "diracnet18_x0_125, folded form", 14),
+        ("v2-cifar10-16-0.5.pth", "diracnet16_x0_5_cifar, dirac form", 16),
+        ("v1-cifar10-16-0.5.pth", "diracnet16_v1_x0_5_cifar, dirac form", 16),
     ],
 )
 def test_upstreams_files_become_bundles(file: str, description: str, checks: int, root: Path, tmp_path: Path) -> None:
@@ -205,14 +207,14 @@ WRONG = [
     ("export TEXT --out OUT", "is no safetensors file, or is damaged"),
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
-    ("predict EMPTY PICTURE", "is no bundle"),
+    ("predict EMPTY PICTURE", "is a folder; name a checkpoint file"),
     ("predict BUNDLE NONE.png", "no picture"),
     ("predict BUNDLE PICTURE TEXT", "is no picture that can be read"),
     ("predict diracnet10_cifar TEXT", "is no picture that can be read"),
     ("evaluate diracnet10_cifar --data NONE", "has no folder train and no folder test"),
     ("evaluate diracnet10_cifar --data digits --form folded", "without a tag is untrained"),
     ("evaluate diracnet10_cifar --data digits --form bogus", "form='bogus': allowed are dirac, folded"),
-    ("evaluate diracnet10_cifar --data digits", "diracnet10_cifar and digits do not fit"),
+    ("evaluate diracnet18 --data digits", "diracnet18 has 1000 classes, digits has 10"),
     ("export diracnet10_cifar: --out OUT", "has no weights ''"),
     ("info diracnet10_cifar:", "has no weights ''"),
     ("list nothing*", "no net matches 'nothing*'"),
@@ -221,6 +223,8 @@ WRONG = [
     ("train --data digits --epochs 0 --out OUT", "epochs=0: must be above zero"),
     ("import-upstream NONE.pth --out OUT", "no file"),
     ("import-upstream TEXT --out OUT", "is damaged"),
+    ("ship EMPTY --tag ../up --dataset d --checkpoints OUT", "tag='../up': a tag is made of lower-case words"),
+    ("ship EMPTY --tag untrained --dataset d --checkpoints OUT", "is none of untrained"),
     ("ship EMPTY --tag t --dataset d --checkpoints OUT", "holds no finished run"),
 ]
 
@@ -253,6 +257,25 @@ def test_help_lists_both_packages_commands() -> None:
     listed = {line.split()[1] for line in result.output.splitlines() if re.match("│ [a-z]", line)}
     commands = {"list", "info", "evaluate", "import-upstream", "train", "export", "ship", "predict"}
     assert result.status == 0 and commands <= listed
+
+
+def test_a_shipped_file_is_recognised(tmp_path: Path) -> None:
+    record = zoo.get_weight("diracnet16_cifar", "cifar10")
+    file = record.folder / record.files["dirac"].path
+    assert diracnet("export", file, "--out", tmp_path / "b").status == 0
+    assert "86.36 %" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def needs_onnx() -> None:
+        raise ModuleNotFoundError("No module named 'onnx'", name="onnx.checker")
+
+    with pytest.raises(SystemExit) as ended:
+        run(needs_onnx)
+    assert ended.value.code == 2 and "pip install 'diracnet-zoo[export]'" in capsys.readouterr().err
+    monkeypatch.setenv("DIRACNET_DEBUG", "1")
+    with pytest.raises(ModuleNotFoundError):
+        run(needs_onnx)
 
 
 def test_as_processes(bundle: Path, picture: Path, root: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
+import zoo
 from export import emit, fold
 from zoo import DiracNet, NCReLU, Spec, load_upstream
 from zoo.reference import open_model
@@ -211,3 +212,12 @@ def test_a_module_that_stands_twice_is_emitted_twice() -> None:
         nn.Conv2d(3, 4, 3), act, nn.Conv2d(4, 4, 3), act, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     ).eval()
     assert [node.op_type for node in emit(net, {}).graph.node].count("Relu") == 2
+
+
+@pytest.mark.parametrize(
+    "conv", [zoo.DiracConv2d(3, 4, 3), zoo.dirac(nn.Conv2d(3, 4, 3))], ids=["layer", "parametrized"]
+)
+def test_layers_that_are_not_folded_are_refused(conv: nn.Module) -> None:
+    net = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    with pytest.raises(ValueError, match=r"^0: .* has no place in the graph; a folded net"):
+        emit(net, {})

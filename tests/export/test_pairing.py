@@ -92,6 +92,47 @@ def test_what_cannot_be_paired_stays_and_the_result_is_right(
     assert (fold(net)(INPUT) - expected).abs().max() <= 1e-10 * expected.abs().max()
 
 
+def edited(path: str, module: nn.Module) -> nn.Module:
+    net = zoo.get_model("diracnet10_cifar", in_channels=4)
+    parent, _, name = path.rpartition(".")
+    net.get_submodule(parent).add_module(name, module)
+    return net
+
+
+def doubling(path: str) -> nn.Module:
+    net = zoo.get_model("diracnet10_cifar", in_channels=4)
+    net.get_submodule(path).register_forward_hook(lambda module, args, output: 2 * output)
+    return net
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: edited("group0.block0.act", nn.GELU()),
+        lambda: edited("group1.extra", nn.Sigmoid()),
+        lambda: edited("group1.block0.conv", nn.Conv2d(16, 32, 3, stride=2, padding=1)),
+        lambda: edited("group1.block1.bn", nn.Identity()),
+        lambda: edited("fc", nn.Linear(64, 3)),
+        lambda: doubling("fc"),
+        lambda: doubling(""),
+    ],
+    ids=["activation", "extra layer", "stride", "no norm", "classes", "hook on fc", "hook on the net"],
+)
+def test_an_edited_net_is_not_taken_for_its_spec(
+    build: Callable[[], nn.Module], randomised: Callable[[nn.Module], nn.Module]
+) -> None:
+    net = randomised(build()).double()
+    expected = net(INPUT)
+    assert (fold(net)(INPUT) - expected).abs().max() <= 1e-10 * expected.abs().max()
+
+
+def test_what_is_folded_in_inference_mode_can_be_trained() -> None:
+    with torch.inference_mode():
+        folded = fold(nn.Sequential(dirac(), nn.BatchNorm2d(4)).eval())
+    folded(INPUT.float()).sum().backward()
+    assert folded[0].weight.grad is not None
+
+
 def hooked() -> nn.Module:
     net = nn.Sequential(dirac(), nn.BatchNorm2d(4))
     net[0].register_forward_hook(lambda module, args, output: 2 * output)

@@ -92,7 +92,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="disk full"), replace_file(file) as temporary:
         temporary.write_text("half")
         raise OSError("disk full")
-    with pytest.raises(OSError, match="disk full"), new_folder(tmp_path / "folder") as folder:
+    with pytest.raises(OSError, match="disk full"), new_folder(tmp_path / "new" / "folder") as folder:
         (folder / "half").touch()
         raise OSError("disk full")
     assert [path.name for path in tmp_path.iterdir()] == ["file"] and file.read_text() == "old"

@@ -287,3 +287,17 @@ def test_compile_and_export_compute_the_same(dims, groups, delta, randomised):
 def test_default_compiler_computes_the_same(randomised):
     conv, x = layer(2, 4, 6, 3, randomised=randomised), picture(2)
     torch.testing.assert_close(torch.compile(conv, fullgraph=True)(x), conv(x))
+
+
+@pytest.mark.parametrize(
+    ("shape", "keywords", "message"),
+    [
+        ((4, 4, 2, 3), {}, r"kernel_size=\(2, 3\)"),
+        ((4, 4, 3), {"delta": "x"}, "delta='x': allowed are 'dirac', 'tiled'"),
+        ((4, 4, 3), {"groups": 3}, "out_channels=4, groups=3"),
+        ((4, 6, 3), {"delta": "tiled"}, "a tiled identity needs"),
+    ],
+)
+def test_dirac_weight_names_what_it_cannot_compose(shape: tuple[int, ...], keywords: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dirac_weight(torch.ones(shape), torch.ones(1), torch.ones(1), **keywords)

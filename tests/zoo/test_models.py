@@ -96,6 +96,13 @@ def test_overrides_and_nameless_nets() -> None:
         ({"depth": 18, "version": 3}, "version=3"),
         ({"depth": 18, "width": 0.01}, "width=0.01"),
         ({"depth": 18, "num_classes": -1}, "num_classes=-1"),
+        ({"depth": 18, "num_classes": 0}, "num_classes=0: must be a whole number"),
+        ({"depth": 18, "in_channels": "3"}, "in_channels='3': must be a whole number"),
+        ({"depth": 18.0}, r"depth=18\.0"),
+        ({"depth": 18, "width": float("nan")}, "width=nan"),
+        ({"depth": 18, "width": float("inf")}, "width=inf"),
+        ({"depth": 18, "final_relu": None}, "final_relu=None"),
+        ({"width": 2}, "depth is missing"),
         ({"depth": 18, "breadth": 1}, "no field breadth"),
     ],
 )
@@ -114,3 +121,8 @@ def test_specs_are_frozen_and_survive_json() -> None:
         assert zoo.Spec.from_dict(spec.to_dict()) == spec
     with pytest.raises(AttributeError):
         zoo.get_spec("diracnet18").depth = 34
+
+
+def test_different_widths_have_different_names() -> None:
+    names = [zoo.Spec(depth=18, width=width).name for width in (1, 1.0000001, 0.1234567, 0.1234568, 2, 2.0)]
+    assert names[0] == "diracnet18" and names[4] == names[5] == "diracnet18_x2" and len(set(names)) == 5

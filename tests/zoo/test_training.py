@@ -17,7 +17,7 @@ import zoo
 from zoo.files import sha256
 from zoo.training.data import Dataset, batches, load_dataset
 from zoo.training.evaluate import evaluate
-from zoo.training.loop import Progress, train
+from zoo.training.loop import InterruptedRunError, Progress, train
 from zoo.training.recipes import RECIPES, Recipe
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
@@ -85,11 +85,57 @@ def test_another_run_s_folder_is_refused(digits: Dataset, tmp_path: Path) -> Non
         train(DIGITS, digits, tmp_path / "foreign")
 
 
-def test_a_loss_that_explodes_keeps_the_last_good_state(digits: Dataset, tmp_path: Path) -> None:
-    wild = dataclasses.replace(DIGITS, lr=1e30, momentum=0.0)
-    with pytest.raises(FloatingPointError, match=r"Lower lr=1e\+30"):
-        train(wild, digits, tmp_path)
-    assert not (tmp_path / "model.safetensors").exists()
+def test_a_loss_that_explodes_keeps_the_last_good_state(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FloatingPointError, match=r"no state was saved yet\. Lower lr=1e\+30"):
+        train(dataclasses.replace(DIGITS, lr=1e30, momentum=0.0), digits, tmp_path / "early")
+
+    cut(digits, tmp_path / "late", 1, 2)
+    good = sha256(tmp_path / "late" / "state.pt")
+    monkeypatch.setattr(Recipe, "learning_rate", lambda self, step, steps: 1e30 if step >= 24 else 0.01)
+    with pytest.raises(FloatingPointError, match="the last good state is kept"):
+        train(DIGITS, digits, tmp_path / "late")
+    assert sha256(tmp_path / "late" / "state.pt") == good and not (tmp_path / "late" / "model.safetensors").exists()
+
+
+def test_weights_that_are_not_finite_are_never_saved(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last step of the epoch ruins the weights, when its loss was still finite.
+    monkeypatch.setattr(Recipe, "learning_rate", lambda self, step, steps: float("inf") if step == steps - 1 else 0.01)
+    with pytest.raises(FloatingPointError, match="a weight is not finite"):
+        train(DIGITS, digits, tmp_path)
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_stop_at_the_last_step_of_an_epoch_is_continued(digits: Dataset, tmp_path: Path) -> None:
+    def terminate(progress: Progress) -> None:
+        if progress.step == progress.steps_per_epoch:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for _ in range(DIGITS.epochs):
+        with pytest.raises(InterruptedRunError):
+            train(DIGITS, digits, tmp_path / "parts", on_step=terminate)
+    train(DIGITS, digits, tmp_path / "parts")
+    train(DIGITS, digits, tmp_path / "whole")
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(digits: Dataset, tmp_path: Path) -> None:
+    names = {".bashrc", ".state.pt.mine", "thesis.txt"}
+    for name in names:
+        (tmp_path / name).write_text(name)
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        train(DIGITS, digits, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_training_leaves_the_caller_s_random_numbers_alone(digits: Dataset, tmp_path: Path) -> None:
+    state = torch.get_rng_state()
+    train(dataclasses.replace(DIGITS, epochs=1), digits, tmp_path)
+    assert torch.equal(state, torch.get_rng_state())
 
 
 def test_held_out_pictures_are_measured_in_place_of_the_test_pictures(digits: Dataset, tmp_path: Path) -> None:
@@ -171,7 +217,16 @@ def test_weight_decay_spares_one_dimensional_parameters_in_version_2(version: in
 
 
 @pytest.mark.parametrize(
-    "fields", [{"epochs": 0}, {"lr": -1.0}, {"holdout": 1.0}, {"schedule": "cosine"}, {"crop_padding": -1}]
+    "fields",
+    [
+        {"epochs": 0},
+        {"lr": -1.0},
+        {"lr": float("nan")},
+        {"weight_decay": float("inf")},
+        {"holdout": 1.0},
+        {"schedule": "cosine"},
+        {"crop_padding": -1},
+    ],
 )
 def test_a_wrong_recipe_is_an_error(fields: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):
@@ -179,6 +234,8 @@ def test_a_wrong_recipe_is_an_error(fields: dict) -> None:
 
 
 def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="crop_padding=16: must be below the size of the pictures, 16"):
+        train(dataclasses.replace(DIGITS, crop_padding=16), digits, tmp_path)
     with pytest.raises(ValueError, match="batch_size=5000 exceeds the 1438"):
         train(dataclasses.replace(DIGITS, batch_size=5000), digits, tmp_path)
 

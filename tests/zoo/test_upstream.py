@@ -102,6 +102,8 @@ def test_damaged_and_hostile_files_are_clear_errors(tmp_path: Path, monkeypatch:
 def test_foreign_dicts_are_clear_errors() -> None:
     with pytest.raises(ValueError, match="no DiracNet file"):
         zoo.load_upstream(torch.nn.Linear(2, 2).state_dict())
+    with pytest.raises(ValueError, match="was not made by the original code but by this package"):
+        zoo.load_upstream(zoo.get_model("diracnet10_cifar").state_dict())
     with pytest.raises(ValueError, match="its entry 'epoch' is a int"):
         zoo.load_upstream({"epoch": 3})
     file = load("v2-cifar10-16-0.5.pth")

@@ -23,8 +23,8 @@ def test_every_record_is_complete(record: Weight) -> None:
     assert record is zoo.get_weight(record.model, record.tag)
     assert record.tag in zoo.list_weights(record.model)
     assert len(record.labels) == record.spec.num_classes
-    assert dataclasses.replace(record.spec, num_classes=0, in_channels=3) == dataclasses.replace(
-        zoo.get_spec(record.model), num_classes=0
+    assert dataclasses.replace(record.spec, num_classes=1, in_channels=3) == dataclasses.replace(
+        zoo.get_spec(record.model), num_classes=1
     )
     assert 0 < record.metrics["top1"] <= 100
     assert record.licence and record.dataset
@@ -96,7 +96,8 @@ def test_upstream_weights_are_checked_cached_and_honest_about_dead_hosts(
     local = dataclasses.replace(record, files={"folded": file})
     cached = tmp_path / "cache" / "checkpoints" / source.name
 
-    assert load_weight(local, "folded").spec == record.spec
+    loaded = load_weight(local, "folded")
+    assert (loaded.spec, loaded.weights, loaded.labels) == (record.spec, record.tag, record.labels)
     cached.write_bytes(b"damaged")
     assert load_weight(local, "folded").spec == record.spec and sha256(cached) == sha256(source)
 
@@ -113,3 +114,12 @@ def test_upstream_weights_are_checked_cached_and_honest_about_dead_hosts(
         zoo.get_model("diracnet18", weights="imagenet1k_upstream", folded=True)
     with pytest.raises(ValueError, match="no file in dirac form whose sha256 is known"):
         zoo.get_model("diracnet18", weights="imagenet1k_upstream")
+
+
+def test_a_manifest_in_the_wrong_folder_is_refused(tmp_path: Path) -> None:
+    record = zoo.get_weight("diracnet16_cifar", "cifar10")
+    folder = tmp_path / "diracnet16_cifar" / "cifar100"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_bytes((record.folder / "manifest.json").read_bytes())
+    with pytest.raises(ValueError, match="it is that of diracnet16_cifar:cifar10"):
+        Weight.from_manifest(folder / "manifest.json")

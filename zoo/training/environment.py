@@ -25,15 +25,15 @@ class Clock:
 def environment(device: torch.device) -> dict[str, str]:
     """Return the device, the threads and the versions that a run on this device computes with."""
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "threads": str(torch.get_num_threads()),
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "torchvision", "accelerate", "numpy")},
     }
 
 
-def _processor() -> str:
-    """The processor's own name where Linux tells it, with the number of cores."""
+def processor() -> str:
+    """Return the processor's own name where Linux tells it, with the number of cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional as F
 
-from zoo.checkpoint import Checkpoint
+from zoo.checkpoint import TRAINED, Checkpoint
 from zoo.files import write_json
 from zoo.network import DiracNet
 from zoo.registry import get_spec
@@ -25,9 +25,6 @@ from zoo.training.environment import Clock, environment
 from zoo.training.evaluate import evaluate
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder, read_json
-
-WEIGHTS = "trained"
-"""What a run's checkpoint calls its weights, until it is shipped under a tag."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +105,10 @@ def train(
     steps = len(pictures) // recipe.batch_size
     if steps == 0:
         raise ValueError(f"batch_size={recipe.batch_size} exceeds the {len(pictures)} training pictures")
+    if recipe.crop_padding >= data.preprocessing.size:
+        raise ValueError(
+            f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {data.preprocessing.size}"
+        )
     spec = Spec(
         **{
             **get_spec(recipe.model).to_dict(),
@@ -131,8 +132,9 @@ def train(
     accelerator = Accelerator()
     if accelerator.num_processes > 1:
         raise ValueError(f"{accelerator.num_processes} processes were launched; training runs in one so far")
-    torch.manual_seed(seed)
-    model = DiracNet(spec).to(memory_format=torch.channels_last)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = DiracNet(spec).to(memory_format=torch.channels_last)
     model, optimizer = accelerator.prepare(model, _optimizer(model, recipe))
 
     history: list[dict[str, Any]] = []
@@ -143,9 +145,17 @@ def train(
         optimizer.load_state_dict(saved["optimizer"])
         history, clock, now = saved["history"], Clock(*saved["elapsed"]), _Epoch(**saved["now"])
 
+    def diverged(what: str) -> FloatingPointError:
+        kept = f"the last good state is kept in {out}" if run.has_state else "no state was saved yet"
+        place = f"epoch {now.epoch}, step {now.step}"
+        return FloatingPointError(f"{what} at {place}; {kept}. Lower lr={recipe.lr} in a new folder")
+
     def save() -> float:
+        weights = accelerator.unwrap_model(model).state_dict()
+        if not all(tensor.isfinite().all() for tensor in weights.values()):
+            raise diverged("a weight is not finite")
         state = {
-            "model": accelerator.unwrap_model(model).state_dict(),
+            "model": weights,
             "optimizer": optimizer.state_dict(),
             "elapsed": clock.elapsed(),
             "now": asdict(now),
@@ -166,10 +176,7 @@ def train(
                 logits = model(images)
                 loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
                 if not torch.isfinite(loss):
-                    raise FloatingPointError(
-                        f"the loss is {loss.item()} at epoch {now.epoch}, step {now.step}; the last good state is kept "
-                        f"in {out}. Lower lr={recipe.lr} in a new folder"
-                    )
+                    raise diverged(f"the loss is {loss.item()}")
                 optimizer.zero_grad()
                 accelerator.backward(loss)
                 optimizer.step()
@@ -181,7 +188,8 @@ def train(
                 if time.monotonic() - last_save > save_every and now.step < steps:
                     last_save = save()
             mean_loss, accuracy = now.means
-            history.append({"epoch": now.epoch, "train_loss": mean_loss, "train_top1": accuracy, "lr": lr})
+            last_rate = recipe.learning_rate(now.epoch * steps + now.step - 1, steps)
+            history.append({"epoch": now.epoch, "train_loss": mean_loss, "train_top1": accuracy, "lr": last_rate})
             now = _Epoch(now.epoch + 1)
             last_save = save()
 
@@ -190,7 +198,7 @@ def train(
     Checkpoint(
         form="dirac",
         spec=spec,
-        weights=WEIGHTS,
+        weights=TRAINED,
         labels=pictures.classes,
         preprocessing=data.preprocessing,
         state=trained.state_dict(),

@@ -2,62 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 SCHEDULES = ("steps", "triangle")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a net is trained: SGD on cross-entropy.
-
-    Args:
-        model: the net's name, as in `zoo.list_models()`.
-        epochs: passes over the training pictures.
-        batch_size: pictures a step; the last, smaller batch of an epoch is left out.
-        lr: the peak learning rate.
-        momentum, nesterov: of SGD.
-        weight_decay: on weights of two and more dimensions; in version 1 on all parameters, as upstream trained them.
-        schedule: "steps" multiplies the rate by `gamma` after each epoch in `milestones`; "triangle" rises linearly
-            from zero over the share `warmup` of all steps, then falls linearly to zero.
-        warmup, milestones, gamma: see schedule.
-        label_smoothing: share of the target probability spread over all classes.
-        crop_padding: pixels of reflection padding from which random crops are taken; 0 for none.
-        flip: whether each picture is mirrored with probability one half.
-        holdout: share of each class of the training pictures that is held out to compare recipes on; the run then
-            measures these and never touches the test pictures.
+    """How a net is trained: SGD on cross-entropy. Each field is annotated with what it means.
 
     Raises:
         ValueError: a value is outside what its field allows.
     """
 
-    model: str = "diracnet16_cifar"
-    epochs: int
-    batch_size: int = 128
-    lr: float
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
-    schedule: str = "triangle"
-    warmup: float = 0.2
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.2
-    label_smoothing: float = 0.0
-    crop_padding: int = 4
-    flip: bool = True
-    holdout: float = 0.0
+    model: Annotated[str, "the net's name"] = "diracnet16_cifar"
+    epochs: Annotated[int, "passes over the training pictures"]
+    batch_size: Annotated[int, "pictures a step; an epoch's last, smaller batch is left out"] = 128
+    lr: Annotated[float, "the peak learning rate"]
+    momentum: Annotated[float, "of SGD"] = 0.9
+    nesterov: Annotated[bool, "whether SGD's momentum is Nesterov's"] = True
+    weight_decay: Annotated[float, "on weights of two and more dimensions; in version 1 on all, as upstream did"] = 5e-4
+    schedule: Annotated[str, "steps: constant between milestones; triangle: linear up, then linear down to zero"] = (
+        "triangle"
+    )
+    warmup: Annotated[float, "share of all steps in which a triangle rises"] = 0.2
+    milestones: Annotated[tuple[int, ...], "epochs after which the rate of steps is multiplied by gamma"] = ()
+    gamma: Annotated[float, "see milestones"] = 0.2
+    label_smoothing: Annotated[float, "share of the target probability that is spread over all classes"] = 0.0
+    crop_padding: Annotated[int, "pixels of reflection around pictures from which random crops are taken"] = 4
+    flip: Annotated[bool, "whether each picture is mirrored with probability one half"] = True
+    holdout: Annotated[float, "share of the training pictures to measure on in place of the test pictures"] = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: allowed are {', '.join(SCHEDULES)}")
         for name in ("epochs", "batch_size", "lr"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}={getattr(self, name)}: must be above zero")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)}: must be above zero and finite")
         for name in ("momentum", "weight_decay", "crop_padding"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)}: must not be negative")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)}: must not be negative, and finite")
         for name in ("warmup", "label_smoothing", "holdout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0 and below 1")

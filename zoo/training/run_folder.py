@@ -35,12 +35,11 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; name a folder for the run")
-        for leftover in self.path.glob(".*"):  # of a process killed while it wrote
-            leftover.unlink()
         if not self.request.exists():
-            if self.path.exists() and any(self.path.iterdir()):
+            if self.path.exists() and set(self.path.iterdir()) - self._leftovers():
                 raise ValueError(f"{self.path} is not empty and holds no run; name a new folder")
             self.path.mkdir(parents=True, exist_ok=True)
+            self._remove_leftovers()
             write_json(self.request, request)
             return
         found = read_json(self.request)
@@ -51,6 +50,21 @@ class RunFolder:
                 f"{self.path} holds a run with {'; '.join(changed)}. Give the same command line to continue it, or "
                 "name a new folder"
             )
+        self._remove_leftovers()
+
+    def _leftovers(self) -> set[Path]:
+        """The temporary files of a process that was killed while it wrote."""
+        files = (self.model, self.result, self.metrics, self.request, self._state)
+        return {leftover for file in files for leftover in self.path.glob(f".{file.name}.*")}
+
+    def _remove_leftovers(self) -> None:
+        for leftover in self._leftovers():
+            leftover.unlink()
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a state to resume from."""
+        return self._state.exists()
 
     def save(self, state: dict[str, Any], history: list[dict[str, Any]]) -> None:
         """Write the state to resume from and the log up to it."""
@@ -61,7 +75,7 @@ class RunFolder:
 
     def load(self) -> dict[str, Any] | None:
         """Return the saved state, or None in a fresh run; ValueError where the file is damaged."""
-        if not self._state.exists():
+        if not self.has_state:
             return None
         try:
             state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
