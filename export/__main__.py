@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -60,11 +61,36 @@ def export(
     if as_json:
         print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
+    _print_checks(checks)
+    print(f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
+    expect: Annotated[str | None, typer.Option(help="The sha256 that its SHA256SUMS must have.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle's files by their hashes, against each other, and by what they compute; ends with 1 at a fault."""
+    from export.audit import audit
+    from export.parity import require
+
+    with Console(stderr=True).status(escape(f"verifying {folder}")):
+        checks = list(audit(folder, expect))
+    if as_json:
+        print(json.dumps([{**asdict(check), "passed": check.passed} for check in checks], indent=2))
+    else:
+        _print_checks(checks)
+    require(checks)
+    if not as_json:
+        print(f"{folder}: {len(checks)} checks passed")
+
+
+def _print_checks(checks: Sequence[Any]) -> None:
     table = Table("check", "figure", "limit")
     for check in checks:
         table.add_row(check.name, f"{check.figure:.1e}", f"{check.limit:.0e}")
     Console().print(table)
-    print(f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed")
 
 
 @app.command()

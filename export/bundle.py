@@ -13,13 +13,15 @@ import torch
 from torch import nn
 
 from export.card import card
+from export.description import describe
 from export.folding import fold
 from export.layout import CARD, CONFIG, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.onnx_graph import emit
 from export.parity import SEED, Check, require, verify
+from export.sums import files_below, write_sums
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.checkpoint import UNTRAINED
-from zoo.files import new_folder, sha256, write_json
+from zoo.files import new_folder, write_json
 from zoo.training.environment import processor
 
 
@@ -72,45 +74,10 @@ def export_bundle(
             checks.append(check)
         require(checks)
         write_json(folder / REPORT, _report(description, checks))
-        files = [*_files(folder), SUMS]
+        files = [*files_below(folder), SUMS]
         (folder / CARD).write_text(card(description, checks, files), encoding="utf-8")
         write_sums(folder)
     return checks
-
-
-def describe(checkpoint: Checkpoint, record: Weight | None) -> dict[str, Any]:
-    """Return what config.json, the ONNX metadata and the card say about a net, as JSON can hold it."""
-    labels = dict(enumerate(checkpoint.labels))
-    described = checkpoint.describe()
-    described.pop("labels")
-    description = {
-        "architectures": ["DiracNet"],
-        "model_type": "diracnet",
-        "name": checkpoint.spec.name,
-        **described,
-        UNTRAINED: checkpoint.weights == UNTRAINED,
-        "num_classes": checkpoint.spec.num_classes,
-        "id2label": {str(index): label for index, label in labels.items()},
-        "label2id": {label: index for index, label in labels.items()},
-    }
-    if record is not None:
-        description |= {
-            "dataset": record.dataset,
-            "metrics": dict(record.metrics),
-            "licence": record.licence,
-            "provenance": dict(record.provenance),
-        }
-    return description
-
-
-def write_sums(folder: Path) -> None:
-    """Write SHA256SUMS over all other files of a folder, as `sha256sum -c` reads it."""
-    lines = [f"{sha256(folder / name)}  {name}\n" for name in _files(folder) if name != SUMS]
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _report(description: dict[str, Any], checks: list[Check]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "## Use",
         "",
         "```",
+        "diracnet verify THIS_FOLDER",
         "diracnet predict THIS_FOLDER PICTURE.jpg",
         "```",
         "",

@@ -56,7 +56,7 @@ def require(checks: Sequence[Check]) -> None:
     failed = [check for check in checks if not check.passed]
     if failed:
         lines = "; ".join(f"{c.name}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed)
-        raise VerificationError(f"the files do not compute what their source computes, and were removed: {lines}")
+        raise VerificationError(f"failed: {lines}")
 
 
 def check_sizes(spec: Spec, size: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -21,7 +21,7 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def randomised() -> Callable[[nn.Module], nn.Module]:
     """Draws alpha, beta, biases and BatchNorm's statistics at random (gammas of both signs), in place.
 

@@ -20,7 +20,10 @@ SIBLINGS = {
     "runtime": {"layout"},
     "parity": {"folding", "layout", "onnx_graph"},
     "card": {"layout", "parity"},
-    "bundle": {"card", "folding", "layout", "onnx_graph", "parity"},
+    "description": set(),
+    "sums": {"layout"},
+    "bundle": {"card", "description", "folding", "layout", "onnx_graph", "parity", "sums"},
+    "audit": {"card", "description", "folding", "layout", "onnx_graph", "parity", "sums"},
     "shipping": {"folding", "layout", "parity"},
 }
 FILES = sorted([*(ROOT / "zoo").rglob("*.py"), *(ROOT / "export").rglob("*.py"), ROOT / "hubconf.py"])

@@ -1,0 +1,197 @@
+"""`diracnet verify`: damaged, dropped, added and altered files are found and named."""
+
+import json
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+import zoo
+from export.__main__ import main
+from export.audit import audit
+from export.bundle import export_bundle
+from export.layout import CARD, CONFIG, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
+from export.sums import files_below, write_sums
+from zoo import Checkpoint
+from zoo.files import sha256
+from zoo.preprocessing import CIFAR
+
+SPEC = zoo.Spec(depth=10, width=0.25, family="cifar", version=1, num_classes=3)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, randomised: Callable[[nn.Module], nn.Module]) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = randomised(zoo.DiracNet(SPEC))
+    source = Checkpoint(
+        form="dirac",
+        spec=SPEC,
+        weights="mine",
+        labels=("cat", "dog", "fox"),
+        preprocessing=CIFAR,
+        state=net.state_dict(),
+    )
+    out = tmp_path_factory.mktemp("audit") / "bundle"
+    export_bundle(source, out)
+    return out
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+def problems(folder: Path, expect: str | None = None) -> str:
+    return "; ".join(f"{check.name}: {check.note}" for check in audit(folder, expect) if not check.passed)
+
+
+def test_a_good_bundle_passes_with_what_git_and_the_hub_put_beside_it(copy: Path) -> None:
+    for name in (".gitattributes", ".git/config", ".cache/huggingface/download/x"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).touch()
+    checks = list(audit(copy, sha256(copy / SUMS).upper()))
+    assert len(checks) > 18 and all(check.passed for check in checks)
+
+
+def damage(folder: Path, draw: random.Random) -> str:
+    """Damage one file by chance; return its name."""
+    name = draw.choice(files_below(folder))
+    file, kind = folder / name, draw.choice(["flip", "flip", "truncate", "append", "drop", "add", "rename"])
+    content = bytearray(file.read_bytes())
+    if kind == "flip":
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        file.write_bytes(content)
+    elif kind == "truncate":
+        file.write_bytes(content[: draw.randrange(len(content))])
+    elif kind == "append":
+        file.write_bytes(content + b"\0")
+    elif kind == "drop":
+        file.unlink()
+    elif kind == "rename":
+        file.rename(folder / f"{name}.old")
+    else:
+        name = f"extra{draw.randrange(100)}"
+        (folder / name).touch()
+    return name
+
+
+def test_no_random_damage_is_missed(bundle: Path, tmp_path: Path) -> None:
+    for seed in range(500):
+        copy = Path(shutil.copytree(bundle, tmp_path / str(seed)))
+        name = damage(copy, random.Random(seed))  # noqa: S311
+        if name == SUMS and not (copy / SUMS).exists():
+            with pytest.raises(FileNotFoundError, match=f"has no {SUMS}"):
+                list(audit(copy))
+        else:
+            found = problems(copy)
+            assert found, f"seed {seed}: damage to {name} was missed"
+            # A damaged hash is seen as a difference of the file that it belongs to.
+            assert name in found or name == SUMS
+        shutil.rmtree(copy)
+
+
+def edit_json(path: Path, edit: Callable[[dict], object]) -> None:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    edit(value)
+    path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def edit_tensor(path: Path, name: str) -> None:
+    checkpoint = Checkpoint.load(path)
+    tensor = checkpoint.state[name].clone()
+    tensor.view(-1)[1] += 1e-4 * tensor.abs().max()
+    replace(checkpoint, state={**checkpoint.state, name: tensor}).save(path)
+
+
+def edit_graph(path: Path, edit: Callable[[onnx.ModelProto], object]) -> None:
+    model = onnx.load(path)
+    edit(model)
+    onnx.save(model, path)
+
+
+CLAIMS = {"metrics": {"top1": 99.0}, "dataset": "ImageNet", "licence": "MIT", "provenance": {}}
+
+
+def swap_labels(value: dict) -> None:
+    value["id2label"] = {"0": "dog", "1": "cat", "2": "fox"}
+    value["label2id"] = {"dog": 0, "cat": 1, "fox": 2}
+
+
+def one_weight(model: onnx.ModelProto) -> None:
+    array = numpy_helper.to_array(model.graph.initializer[2]).copy()
+    array.flat[0] *= 1.0001
+    model.graph.initializer[2].CopyFrom(numpy_helper.from_array(array, model.graph.initializer[2].name))
+
+
+def one_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[-1].input[0] = "more"
+    model.graph.node.insert(
+        len(model.graph.node) - 1, onnx.helper.make_node("Relu", [model.graph.node[-2].output[0]], ["more"], "more")
+    )
+
+
+@pytest.mark.parametrize(
+    ("alter", "named"),
+    [
+        (lambda folder: edit_tensor(folder / FOLDED, "group0.block1.conv.weight"), "group0.block1.conv.weight in"),
+        (lambda folder: edit_tensor(folder / FOLDED, "fc.bias"), "fc.bias in model.safetensors"),
+        (lambda folder: edit_tensor(folder / TRAINING_FORM, "group1.block0.bn.running_mean"), "group1.block0.conv"),
+        (lambda folder: edit_graph(folder / GRAPH, one_weight), GRAPH),
+        (lambda folder: edit_graph(folder / GRAPH, one_operator), GRAPH),
+        (lambda folder: edit_json(folder / CONFIG, swap_labels), CONFIG),
+        (lambda folder: edit_json(folder / CONFIG, lambda v: v["preprocessing"].update(mean=[0.5] * 3)), CONFIG),
+        (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(trusted=True)), CONFIG),
+        (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(metrics={"top1": 9.0})), "lacks"),
+        (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(CLAIMS)), CARD),
+        (lambda folder: edit_json(folder / TRAINING_CONFIG, lambda v: v["spec"].update(depth=16)), TRAINING_CONFIG),
+        (lambda folder: edit_json(folder / REPORT, lambda v: v["checks"][0].update(figure=1.0)), REPORT),
+        (lambda folder: (folder / CARD).write_text("Accuracy: 100 %\n"), CARD),
+        (lambda folder: (folder / CONFIG).write_text("[]"), "config.json holds no JSON object"),
+        (lambda folder: (folder / GRAPH).write_bytes(b"graph"), GRAPH),
+    ],
+    ids=[
+        "folded weight", "classifier", "running mean", "graph weight", "operator", "labels", "mean", "claim",
+        "half a claim", "accuracy",
+        "training config", "report", "card", "no object", "no graph",
+    ],
+)  # fmt: skip
+def test_one_altered_file_is_found_behind_new_checksums(
+    copy: Path, alter: Callable[[Path], object], named: str
+) -> None:
+    before = sha256(copy / SUMS)
+    alter(copy)
+    write_sums(copy)
+    found = problems(copy)
+    assert found.startswith("files that disagree with others: ") and named in found
+    assert f"digests other than the expected one: {SUMS} has" in problems(copy, before)
+
+
+def test_what_is_altered_everywhere_is_found_by_the_digest_alone(bundle: Path, tmp_path: Path) -> None:
+    source = Checkpoint.load(bundle / TRAINING_FORM)
+    altered = {**source.state, "fc.bias": source.state["fc.bias"] + 1}
+    export_bundle(replace(source, state=altered), tmp_path / "forged")
+    assert not problems(tmp_path / "forged")
+    assert problems(tmp_path / "forged", sha256(bundle / SUMS))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_command_ends_with_zero_or_one(
+    copy: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    if damaged:
+        (copy / CONFIG).write_bytes((copy / CONFIG).read_bytes()[:-1])
+    monkeypatch.setattr(sys, "argv", ["diracnet", "verify", str(copy)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    assert (ended.value.code or 0) == damaged
+    assert ("config.json is altered" in printed.err) == damaged and ("checks passed" in printed.out) != damaged
