@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import track
 from rich.table import Table
 from typer.core import TyperGroup
 
@@ -120,7 +121,7 @@ def predict(
     if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx":
         classifier = Classifier(model)
         untrained = classifier.description["untrained"]
-        answers = [classifier.predict([open_picture(path)], top)[0] for path in images]
+        answers = [classifier.predict([open_picture(path)], top)[0] for path in _followed(images)]
     else:
         import torch
 
@@ -133,7 +134,8 @@ def predict(
         untrained = checkpoint.weights == "untrained"
         with torch.inference_mode():
             answers = [
-                rank(net(checkpoint.preprocessing(open_picture(path))[None])[0].numpy(), labels, top) for path in images
+                rank(net(checkpoint.preprocessing(open_picture(path))[None])[0].numpy(), labels, top)
+                for path in _followed(images)
             ]
     if as_json:
         rows: list[dict[str, Any]] = [
@@ -146,6 +148,12 @@ def predict(
         print(f"{model} is untrained: these answers mean nothing", file=sys.stderr)
     for path, answer in zip(images, answers, strict=True):
         print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.1%}" for one in answer))
+
+
+def _followed(images: Sequence[Path]) -> Iterable[Path]:
+    """Give the pictures one by one, with a progress bar where a person watches more than a few."""
+    log = Console(stderr=True)
+    return track(images, "predicting", console=log, transient=True, disable=len(images) < 5 or not log.is_terminal)
 
 
 def main() -> None:

@@ -175,6 +175,9 @@ def _train(
     data: Annotated[str, typer.Option(help="Folder with train/CLASS/* and test/CLASS/*, or the word digits.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command line, given again, continues.")],
     recipe: Annotated[str, typer.Option(help="The recipe to start from.")] = "cifar-short",
+    image_size: Annotated[
+        int | None, typer.Option(help="Pixels that pictures are resized to; by default 32, of the digits 16.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and of the order of the data.")] = 0,
     as_json: AsJson = False,
     **changes: Any,
@@ -188,7 +191,7 @@ def _train(
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
     chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
     with log.status(escape(f"reading {data}")):
-        dataset = load_dataset(data)
+        dataset = load_dataset(data, image_size)
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("", total=None)
         start = time.monotonic()

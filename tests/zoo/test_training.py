@@ -186,6 +186,7 @@ def test_folders_of_pictures_are_read(tmp_path: Path) -> None:
     data = load_dataset(str(tmp_path))
     assert data.train.images.shape == (2, 32, 32, 3) and data.train.classes == ("cat", "dog")
     assert data.test.images[1, 0, 0].tolist() == [30, 0, 255]
+    assert load_dataset(str(tmp_path), 64).test.images.shape == (2, 64, 64, 3)
     (tmp_path / "test" / "dog").rename(tmp_path / "test" / "fox")
     with pytest.raises(ValueError, match="differ"):
         load_dataset(str(tmp_path))
@@ -236,6 +237,8 @@ def test_a_wrong_recipe_is_an_error(fields: dict) -> None:
 def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="crop_padding=16: must be below the size of the pictures, 16"):
         train(dataclasses.replace(DIGITS, crop_padding=16), digits, tmp_path)
+    with pytest.raises(ValueError, match="diracnet18 takes no pictures of 16 pixels: it needs 29"):
+        train(dataclasses.replace(DIGITS, model="diracnet18"), digits, tmp_path)
     with pytest.raises(ValueError, match="batch_size=5000 exceeds the 1438"):
         train(dataclasses.replace(DIGITS, batch_size=5000), digits, tmp_path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,18 +68,21 @@ class Dataset:
     preprocessing: Preprocessing
 
 
-def load_dataset(data: str) -> Dataset:
+def load_dataset(data: str, size: int | None = None) -> Dataset:
     """Read a data set into memory.
 
     Args:
         data: the word "digits" (scikit-learn's, needs the `train` extra), or a folder that holds `train/CLASS/*` and
-            `test/CLASS/*`, of pictures that become 32×32 RGB.
+            `test/CLASS/*`, of pictures that become RGB.
+        size: height and width in pixels that pictures are resized to; by default 32, or 16 for the digits.
 
     Raises:
         ValueError: no such folder, or the two halves have different classes.
     """
     check_dataset(data)
     preprocessing = DIGITS if data == DIGITS_NAME else CIFAR
+    if size is not None:
+        preprocessing = replace(preprocessing, resize=size, size=size)
     train, test = _load(data, "train", preprocessing), load_test(data, preprocessing)
     if train.classes != test.classes:
         raise ValueError(f"{data}: the classes of train ({train.classes}) and test ({test.classes}) differ")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from zoo.checkpoint import TRAINED, Checkpoint
 from zoo.files import write_json
 from zoo.network import DiracNet
 from zoo.registry import get_spec
-from zoo.spec import Spec
 from zoo.training.data import Dataset, batches
 from zoo.training.environment import Clock, environment
 from zoo.training.evaluate import evaluate
@@ -105,17 +104,14 @@ def train(
     steps = len(pictures) // recipe.batch_size
     if steps == 0:
         raise ValueError(f"batch_size={recipe.batch_size} exceeds the {len(pictures)} training pictures")
-    if recipe.crop_padding >= data.preprocessing.size:
+    size = data.preprocessing.size
+    if size < get_spec(recipe.model).min_size:
         raise ValueError(
-            f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {data.preprocessing.size}"
+            f"{recipe.model} takes no pictures of {size} pixels: it needs {get_spec(recipe.model).min_size}"
         )
-    spec = Spec(
-        **{
-            **get_spec(recipe.model).to_dict(),
-            "in_channels": len(data.preprocessing.mean),
-            "num_classes": len(pictures.classes),
-        }
-    )
+    if recipe.crop_padding >= size:
+        raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
+    spec = replace(get_spec(recipe.model), in_channels=len(data.preprocessing.mean), num_classes=len(pictures.classes))
     run.open(
         {
             "recipe": recipe.to_dict(),
