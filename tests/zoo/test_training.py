@@ -111,7 +111,7 @@ def test_weights_that_are_not_finite_are_never_saved(
 
 def test_a_stop_at_the_last_step_of_an_epoch_is_continued(digits: Dataset, tmp_path: Path) -> None:
     def terminate(progress: Progress) -> None:
-        if progress.step == progress.steps_per_epoch:
+        if progress.step == progress.steps_per_epoch - 1:  # seen at the next step, the last
             os.kill(os.getpid(), signal.SIGTERM)
 
     for _ in range(DIGITS.epochs):
@@ -279,3 +279,41 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
     assert {path.name for path in parts.iterdir()} == {path.name for path in whole.iterdir()}
     for name in ("model.safetensors", "metrics.jsonl", "run.json"):
         assert sha256(parts / name) == sha256(whole / name)
+
+
+PROGRAM = """
+import dataclasses, json, sys
+from pathlib import Path
+from zoo.training.data import load_dataset
+from zoo.training.loop import train
+from zoo.training.recipes import RECIPES
+
+out, accumulation = Path(sys.argv[1]), int(sys.argv[2])
+recipe = dataclasses.replace(RECIPES["digits"], epochs=3, precision="float64", accumulation=accumulation)
+sums = []
+train(recipe, load_dataset("digits"), out, on_step=lambda p: sums.append(p.loss * p.step))
+if sums:
+    Path(f"{out}.json").write_text(json.dumps(sums))
+"""
+
+
+def test_two_processes_follow_one_that_accumulates_the_same_halves(root: Path, tmp_path: Path) -> None:
+    """In float64, over 66 steps; BatchNorm's statistics are those of each half in both."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    for processes, accumulation in ((1, 2), (2, 1)):
+        command = [*launch, str(processes), "program.py", f"run{processes}", str(accumulation)]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / f"run{processes}.json").read_text()) for processes in (1, 2))
+    assert len(one) == len(two) == 66
+    assert max(abs(a - b) for a, b in zip(one, two, strict=True)) <= 1e-8
+    environments = [json.loads((tmp_path / f"run{n}" / "result.json").read_text())["environment"] for n in (1, 2)]
+    assert [environment["processes"] for environment in environments] == ["1", "2"]
+
+
+def test_parts_that_do_not_divide_a_batch_are_an_error(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size=64: must be a multiple of 1 processes times accumulation=3"):
+        train(dataclasses.replace(DIGITS, accumulation=3), digits, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -128,13 +128,21 @@ def _digits(preprocessing: Preprocessing) -> tuple[Pictures, Pictures]:
 
 
 def batches(
-    pictures: Pictures, preprocessing: Preprocessing, recipe: Recipe, *, seed: int, epoch: int, first_step: int = 0
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    *,
+    seed: int,
+    epoch: int,
+    first_step: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield an epoch's (input, targets) in a fresh order, randomly cropped and mirrored as the recipe says.
 
     Order, crops and flips depend on seed and epoch alone, so that a run resumed at `first_step` sees what an
     uninterrupted one saw.
-    The input is float32, (batch_size, channels, height, width), in channels_last order.
+    With share=(i, n) only the i-th of n equal parts of each batch is made. The input is float32, (batch_size / n,
+    channels, height, width), in channels_last order.
     """
     # Distinct streams for all (seed, epoch): SeedSequence mixes them, where a sum would repeat (1, 2) as (2, 1).
     state = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
@@ -146,7 +154,7 @@ def batches(
     mirrored = (torch.rand(count, generator=generator) < 0.5) & recipe.flip
 
     for start in range(first_step * recipe.batch_size, count - recipe.batch_size + 1, recipe.batch_size):
-        chosen = order[start : start + recipe.batch_size]
+        chosen = order[start : start + recipe.batch_size].chunk(share[1])[share[0]]
         rows = _reflect(tops[chosen, None] + torch.arange(height), height)
         columns = _reflect(lefts[chosen, None] + torch.arange(width), width)
         columns = torch.where(mirrored[chosen, None], columns.flip(1), columns)

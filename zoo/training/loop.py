@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,6 @@ class _Epoch:
     right: int = 0
     loss: float = 0.0
 
-    def add(self, loss: float, logits: torch.Tensor, targets: torch.Tensor) -> None:
-        self.step += 1
-        self.seen += len(targets)
-        self.loss += loss * len(targets)
-        self.right += int((logits.detach().argmax(dim=1) == targets).sum())
-
     @property
     def means(self) -> tuple[float, float]:
         """Mean loss, and accuracy in percent."""
@@ -78,7 +73,8 @@ def train(
     """Train a net as the recipe says, from scratch or from where the run in `out` stopped.
 
     What a step computes depends on recipe, seed and data alone, so that a run that was killed at any moment and
-    continued ends with the bytes of an uninterrupted one (on the same machine and versions).
+    continued ends with the bytes of an uninterrupted one (on the same machine and versions). Under `accelerate launch`
+    several processes share each batch; BatchNorm then sees a process's part, and the first one's statistics are kept.
 
     Args:
         recipe: what to train and how.
@@ -112,26 +108,33 @@ def train(
     if recipe.crop_padding >= size:
         raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
     spec = replace(get_spec(recipe.model), in_channels=len(data.preprocessing.mean), num_classes=len(pictures.classes))
-    run.open(
-        {
-            "recipe": recipe.to_dict(),
-            "seed": seed,
-            "spec": spec.to_dict(),
-            "preprocessing": data.preprocessing.to_dict(),
-            "labels": list(pictures.classes),
-            "data": {"train": data.train.sha256(), "test": data.test.sha256()},
-        }
-    )
+    accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no")
+    share = (accelerator.process_index, accelerator.num_processes)
+    if recipe.batch_size % (share[1] * recipe.accumulation):
+        raise ValueError(
+            f"batch_size={recipe.batch_size}: must be a multiple of {share[1]} processes times "
+            f"accumulation={recipe.accumulation}"
+        )
+    if accelerator.is_main_process:
+        run.open(
+            {
+                "recipe": recipe.to_dict(),
+                "seed": seed,
+                "spec": spec.to_dict(),
+                "preprocessing": data.preprocessing.to_dict(),
+                "labels": list(pictures.classes),
+                "data": {"train": data.train.sha256(), "test": data.test.sha256()},
+            }
+        )
+    accelerator.wait_for_everyone()
     if run.result.exists():
         return read_json(run.result)
 
-    accelerator = Accelerator()
-    if accelerator.num_processes > 1:
-        raise ValueError(f"{accelerator.num_processes} processes were launched; training runs in one so far")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = DiracNet(spec).to(memory_format=torch.channels_last)
-    model, optimizer = accelerator.prepare(model, _optimizer(model, recipe))
+        net = DiracNet(spec).to(memory_format=torch.channels_last)
+    dtype = torch.float64 if recipe.precision == "float64" else torch.float32
+    model, optimizer = accelerator.prepare(net.to(dtype), _optimizer(net, recipe))
 
     history: list[dict[str, Any]] = []
     clock, now = Clock(), _Epoch()
@@ -150,35 +153,50 @@ def train(
         weights = accelerator.unwrap_model(model).state_dict()
         if not all(tensor.isfinite().all() for tensor in weights.values()):
             raise diverged("a weight is not finite")
-        state = {
-            "model": weights,
-            "optimizer": optimizer.state_dict(),
-            "elapsed": clock.elapsed(),
-            "now": asdict(now),
-        }
-        run.save(state, history)
+        if accelerator.is_main_process:
+            state = {
+                "model": weights,
+                "optimizer": optimizer.state_dict(),
+                "elapsed": clock.elapsed(),
+                "now": asdict(now),
+            }
+            run.save(state, history)
         return time.monotonic()
 
     last_save = time.monotonic()
     model.train()
     with _termination() as asked_to_stop:
         while now.epoch < recipe.epochs:
-            data_left = batches(pictures, data.preprocessing, recipe, seed=seed, epoch=now.epoch, first_step=now.step)
-            for images, targets in data_left:
+            left = batches(
+                pictures, data.preprocessing, recipe, seed=seed, epoch=now.epoch, first_step=now.step, share=share
+            )
+            for images, targets in left:
                 lr = recipe.learning_rate(now.epoch * steps + now.step, steps)
                 for group in optimizer.param_groups:
                     group["lr"] = lr
-                images, targets = images.to(accelerator.device), targets.to(accelerator.device)
-                logits = model(images)
-                loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-                if not torch.isfinite(loss):
-                    raise diverged(f"the loss is {loss.item()}")
+                images, targets = images.to(accelerator.device, dtype), targets.to(accelerator.device)
+                # Sums over this process, then over all: of the loss, of right answers, of requests to stop.
+                sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
                 optimizer.zero_grad()
-                accelerator.backward(loss)
+                parts = list(zip(images.chunk(recipe.accumulation), targets.chunk(recipe.accumulation), strict=True))
+                for index, (part, truth) in enumerate(parts):
+                    last = index == len(parts) - 1
+                    with nullcontext() if last else accelerator.no_sync(model):
+                        logits = model(part)
+                        loss = F.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
+                        accelerator.backward(loss / len(parts))
+                    sums[0] += loss.detach() * len(truth)
+                    sums[1] += (logits.detach().argmax(dim=1) == truth).sum()
+                sums[2] += asked_to_stop()
+                loss_sum, right, stops = accelerator.reduce(sums, "sum").tolist()
+                if not math.isfinite(loss_sum):
+                    raise diverged(f"the loss is {loss_sum / recipe.batch_size}")
                 optimizer.step()
-                now.add(loss.item(), logits, targets)
-                on_step(Progress(now.epoch, now.step, steps, *now.means, lr))
-                if asked_to_stop():
+                now.step, now.seen = now.step + 1, now.seen + recipe.batch_size
+                now.loss, now.right = now.loss + loss_sum, now.right + int(right)
+                if accelerator.is_main_process:
+                    on_step(Progress(now.epoch, now.step, steps, *now.means, lr))
+                if stops:
                     save()
                     raise InterruptedRunError(f"{out} was stopped and saved; the same command line continues it")
                 if time.monotonic() - last_save > save_every and now.step < steps:
@@ -189,27 +207,29 @@ def train(
             now = _Epoch(now.epoch + 1)
             last_save = save()
 
-    trained = accelerator.unwrap_model(model)
-    metrics = evaluate(trained, measured, data.preprocessing)
-    Checkpoint(
-        form="dirac",
-        spec=spec,
-        weights=TRAINED,
-        labels=pictures.classes,
-        preprocessing=data.preprocessing,
-        state=trained.state_dict(),
-    ).save(run.model)
-    wall, cpu = clock.elapsed()
-    result = {
-        "metrics": metrics,
-        "measured_on": "held-out training pictures" if recipe.holdout else "test pictures",
-        "pictures": len(measured),
-        "wall_hours": wall / 3600,
-        "cpu_hours": cpu / 3600,
-        "environment": environment(accelerator.device),
-    }
-    write_json(run.result, result)
-    return result
+    if accelerator.is_main_process:
+        trained = accelerator.unwrap_model(model).float()
+        metrics = evaluate(trained, measured, data.preprocessing)
+        Checkpoint(
+            form="dirac",
+            spec=spec,
+            weights=TRAINED,
+            labels=pictures.classes,
+            preprocessing=data.preprocessing,
+            state=trained.state_dict(),
+        ).save(run.model)
+        wall, cpu = clock.elapsed()
+        result = {
+            "metrics": metrics,
+            "measured_on": "held-out training pictures" if recipe.holdout else "test pictures",
+            "pictures": len(measured),
+            "wall_hours": wall / 3600,
+            "cpu_hours": cpu / 3600,
+            "environment": {**environment(accelerator.device), "processes": str(share[1])},
+        }
+        write_json(run.result, result)
+    accelerator.wait_for_everyone()
+    return read_json(run.result)
 
 
 def _optimizer(model: DiracNet, recipe: Recipe) -> torch.optim.SGD:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 SCHEDULES = ("steps", "triangle")
+PRECISIONS = ("float32", "bf16", "float64")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,9 @@ class Recipe:
 
     model: Annotated[str, "the net's name"] = "diracnet16_cifar"
     epochs: Annotated[int, "passes over the training pictures"]
-    batch_size: Annotated[int, "pictures a step; an epoch's last, smaller batch is left out"] = 128
+    batch_size: Annotated[int, "pictures a step, over all processes; an epoch's last, smaller batch is left out"] = 128
+    accumulation: Annotated[int, "parts in which each process works through its share of a step, to save memory"] = 1
+    precision: Annotated[str, "float32; bf16 where the operation allows; float64, for tests"] = "float32"
     lr: Annotated[float, "the peak learning rate"]
     momentum: Annotated[float, "of SGD"] = 0.9
     nesterov: Annotated[bool, "whether SGD's momentum is Nesterov's"] = True
@@ -39,7 +42,9 @@ class Recipe:
         object.__setattr__(self, "milestones", tuple(self.milestones))
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: allowed are {', '.join(SCHEDULES)}")
-        for name in ("epochs", "batch_size", "lr"):
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision={self.precision!r}: allowed are {', '.join(PRECISIONS)}")
+        for name in ("epochs", "batch_size", "accumulation", "lr"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above zero and finite")
         for name in ("momentum", "weight_decay", "crop_padding"):
