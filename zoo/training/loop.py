@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from torch import nn
 from torch.nn import functional as F
 
 from zoo.checkpoint import TRAINED, Checkpoint
@@ -175,25 +176,13 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = lr
                 images, targets = images.to(accelerator.device, dtype), targets.to(accelerator.device)
-                # Sums over this process, then over all: of the loss, of right answers, of requests to stop.
-                sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
                 optimizer.zero_grad()
-                parts = list(zip(images.chunk(recipe.accumulation), targets.chunk(recipe.accumulation), strict=True))
-                for index, (part, truth) in enumerate(parts):
-                    last = index == len(parts) - 1
-                    with nullcontext() if last else accelerator.no_sync(model):
-                        logits = model(part)
-                        loss = F.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
-                        accelerator.backward(loss / len(parts))
-                    sums[0] += loss.detach() * len(truth)
-                    sums[1] += (logits.detach().argmax(dim=1) == truth).sum()
-                sums[2] += asked_to_stop()
-                loss_sum, right, stops = accelerator.reduce(sums, "sum").tolist()
+                loss_sum, right, stops = _accumulate(accelerator, model, images, targets, recipe, asked_to_stop)
                 if not math.isfinite(loss_sum):
                     raise diverged(f"the loss is {loss_sum / recipe.batch_size}")
                 optimizer.step()
                 now.step, now.seen = now.step + 1, now.seen + recipe.batch_size
-                now.loss, now.right = now.loss + loss_sum, now.right + int(right)
+                now.loss, now.right = now.loss + loss_sum, now.right + right
                 if accelerator.is_main_process:
                     on_step(Progress(now.epoch, now.step, steps, *now.means, lr))
                 if stops:
@@ -209,7 +198,6 @@ def train(
 
     if accelerator.is_main_process:
         trained = accelerator.unwrap_model(model).float()
-        metrics = evaluate(trained, measured, data.preprocessing)
         Checkpoint(
             form="dirac",
             spec=spec,
@@ -218,6 +206,7 @@ def train(
             preprocessing=data.preprocessing,
             state=trained.state_dict(),
         ).save(run.model)
+        metrics = evaluate(trained, measured, data.preprocessing)
         wall, cpu = clock.elapsed()
         result = {
             "metrics": metrics,
@@ -230,6 +219,30 @@ def train(
         write_json(run.result, result)
     accelerator.wait_for_everyone()
     return read_json(run.result)
+
+
+def _accumulate(
+    accelerator: Accelerator,
+    model: nn.Module,
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    recipe: Recipe,
+    asked_to_stop: Callable[[], bool],
+) -> tuple[float, int, bool]:
+    """Add up the gradient of a step. Return over all processes: summed loss, right answers, whether one has to stop."""
+    sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
+    parts = list(zip(images.chunk(recipe.accumulation), targets.chunk(recipe.accumulation), strict=True))
+    for index, (part, truth) in enumerate(parts):
+        # Processes exchange gradients once a step, with the last part.
+        with nullcontext() if index == len(parts) - 1 else accelerator.no_sync(model):
+            logits = model(part)
+            loss = F.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
+            accelerator.backward(loss / len(parts))
+        sums[0] += loss.detach() * len(truth)
+        sums[1] += (logits.detach().argmax(dim=1) == truth).sum()
+    sums[2] += asked_to_stop()
+    loss_sum, right, stops = accelerator.reduce(sums, "sum").tolist()
+    return loss_sum, int(right), stops > 0
 
 
 def _optimizer(model: DiracNet, recipe: Recipe) -> torch.optim.SGD:
