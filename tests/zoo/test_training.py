@@ -301,6 +301,8 @@ def test_two_processes_follow_one_that_accumulates_the_same_halves(root: Path, t
     """In float64, over 66 steps; BatchNorm's statistics are those of each half in both."""
     (tmp_path / "program.py").write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    if sys.platform == "linux":
+        environment["GLOO_SOCKET_IFNAME"] = "lo"  # whether or not the host's name resolves
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
     for processes, accumulation in ((1, 2), (2, 1)):
         command = [*launch, str(processes), "program.py", f"run{processes}", str(accumulation)]
