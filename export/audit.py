@@ -6,7 +6,6 @@ checksums anew; who alters all files consistently is found by comparing the dige
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +21,7 @@ from export.onnx_graph import emit
 from export.parity import Check, verify
 from export.sums import faults, files_below
 from zoo import Checkpoint
-from zoo.files import sha256
+from zoo.files import read_json, sha256
 
 REFOLD = 1e-6
 """Limit on the difference of a weight from the training form folded anew, relative to the layer's largest."""
@@ -55,18 +54,18 @@ def audit(folder: str | Path, expect: str | None = None) -> Iterator[Check]:
         problems = [str(error)]
     yield Check("files that disagree with others", len(problems), 0, "; ".join(problems))
     if not problems:
-        yield from verify(folder, json.loads((folder / CONFIG).read_text(encoding="utf-8"))["preprocessing"]["size"])
+        yield from verify(folder)
 
 
 def _disagreements(folder: Path) -> Iterator[str]:
     """Yield a phrase for each file that is not what the folded net and the training form say that it must be."""
     folded = Checkpoint.load(folder / FOLDED)
-    config = _read(folder / CONFIG)
+    config = read_json(folder / CONFIG)
     if _own(config) != describe(folded, None) or not set(config) - set(_own(config)) <= RECORD_KEYS:
         yield f"{CONFIG} does not describe {FOLDED}"
     if (folder / TRAINING_FORM).is_file():
         source = Checkpoint.load(folder / TRAINING_FORM)
-        if _read(folder / TRAINING_CONFIG) != {**config, **describe(source, None)}:
+        if read_json(folder / TRAINING_CONFIG) != {**config, **describe(source, None)}:
             yield f"{TRAINING_CONFIG} does not describe {TRAINING_FORM} as {CONFIG} does"
         if {**source.describe(), "form": folded.form} != folded.describe():
             yield f"{TRAINING_FORM} and {FOLDED} describe different nets"
@@ -74,7 +73,7 @@ def _disagreements(folder: Path) -> Iterator[str]:
             yield from _differing_layers(source, folded)
     if _graph(folder / GRAPH) != emit(cast(nn.Sequential, folded.model()), config):
         yield f"{GRAPH} is not the graph of {FOLDED} with the metadata of {CONFIG}"
-    report = _read(folder / REPORT)
+    report = read_json(folder / REPORT)
     if (report.get("name"), report.get("weights")) != (config["name"], config["weights"]):
         yield f"{REPORT} is that of another net"
     checks = [Check(**{key: check[key] for key in ("name", "figure", "limit", "note")}) for check in report["checks"]]
@@ -100,13 +99,3 @@ def _graph(path: Path) -> onnx.ModelProto | None:
 
 def _own(config: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in RECORD_KEYS}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path.name} is no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} holds no JSON object")
-    return value

@@ -69,7 +69,7 @@ def export_bundle(
         (folder / GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
         checks = []
         on_stage("verifying")
-        for check in verify(folder, source.preprocessing.size):
+        for check in verify(folder):
             on_stage(f"verifying: {check.name}")
             checks.append(check)
         require(checks)

@@ -19,7 +19,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
     pictures = f"{'RGB' if spec['in_channels'] == 3 else 'grey'} pictures of {size}×{size} pixels"
     lines = [
         "---",
-        f"license: {licence.lower() if licence == 'Apache-2.0' else 'other'}",
+        f"license: {'apache-2.0' if licence == 'Apache-2.0' else 'other'}",
         "library_name: diracnet-zoo",
         "pipeline_tag: image-classification",
         "tags: [diracnet, onnx, image-classification]",

@@ -123,7 +123,7 @@ def _fits(conv: nn.Module, norm: nn.Module) -> bool:
     return (
         isinstance(norm, _NORMS[dimension])
         and type(norm).forward is _BatchNorm.forward
-        and (is_dirac(conv) or _is_stock(conv))
+        and _is_stock(conv)
         and not has_hooks(conv)
         and not has_hooks(norm)
     )

@@ -64,16 +64,15 @@ def check_sizes(spec: Spec, size: int) -> tuple[tuple[int, int], tuple[int, int]
     return (size, size), (2 * spec.min_size + 7, 3 * spec.min_size + 10)
 
 
-def verify(folder: Path, size: int) -> Iterator[Check]:
-    """Yield the checks of a bundle's folded net and graph, and of its training form if it has one.
-
-    Args:
-        folder: the bundle.
-        size: height and width of the pictures that the net is meant for.
-    """
+def verify(folder: Path) -> Iterator[Check]:
+    """Yield the checks of a bundle's folded net and graph, and of its training form if it has one."""
     folded = Checkpoint.load(folder / FOLDED)
+    if folded.preprocessing is None:
+        raise ValueError(
+            f"{folder / FOLDED} does not say how large its pictures are; its metadata lack 'preprocessing'"
+        )
     net = cast(nn.Sequential, folded.model())
-    sizes = check_sizes(folded.spec, size)
+    sizes = check_sizes(folded.spec, folded.preprocessing.size)
     source = folder / TRAINING_FORM
     if source.is_file():
         yield from check_fold(Checkpoint.load(source), folded, sizes[1])
@@ -84,12 +83,14 @@ def check_fold(source: Checkpoint, folded: Checkpoint, size: tuple[int, int]) ->
     """Yield two checks against the training form: of the algorithm in float64, and of the folded file."""
     exact = source.model().double()
     batch_input = torch.from_numpy(_input(source.spec, BATCHES[-1], size)).double()
+    with torch.inference_mode():
+        expected = exact(batch_input).numpy()
     for name, candidate, limit in (
         ("training form / folded, float64", fold(exact), FOLD_FLOAT64),
         ("training form in float64 / folded file", folded.model().double(), FOLD_FLOAT32),
     ):
         with torch.inference_mode():
-            error = _error(exact(batch_input).numpy(), candidate(batch_input).numpy())
+            error = _error(expected, candidate(batch_input).numpy())
         worst = max(layer_errors(exact, candidate, batch_input), key=lambda layer: layer.error)
         yield Check(name, error, limit, f"worst layer {worst.layer}, {worst.error:.1e}")
 

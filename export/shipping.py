@@ -6,16 +6,16 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from export.folding import fold
 from export.layout import FOLDED, TRAINING_FORM
 from export.parity import check_fold, require
-from zoo import Checkpoint, DiracNet
+from zoo import Checkpoint, DiracNet, Preprocessing, Weight
 from zoo.checkpoint import TRAINED, UNTRAINED, UPSTREAM
-from zoo.files import new_folder, sha256, write_json
-from zoo.training.run_folder import RunFolder, read_json
-from zoo.weights import MANIFEST
+from zoo.files import new_folder, read_json, sha256, write_json
+from zoo.training.run_folder import RunFolder
+from zoo.weights import MANIFEST, WeightFile
 
 LOG = "metrics.jsonl"
 
@@ -54,32 +54,34 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         source.save(folder / TRAINING_FORM)
         folded = replace(source, form="folded", state=fold(cast(DiracNet, source.model())).state_dict())
         folded.save(folder / FOLDED)
-        size = cast(Any, source.preprocessing).size
-        require(
-            list(check_fold(Checkpoint.load(folder / TRAINING_FORM), Checkpoint.load(folder / FOLDED), (size, size)))
-        )
+        preprocessing = cast(Preprocessing, source.preprocessing)  # a run always has one
+        training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
+        require(list(check_fold(training_form, folded_file, (preprocessing.size, preprocessing.size))))
         shutil.copyfile(run.metrics, folder / LOG)
-        files = {"dirac": TRAINING_FORM, "folded": FOLDED}
-        manifest = {
-            "model": model,
-            "tag": tag,
-            **{key: value for key, value in source.describe().items() if key in ("spec", "labels", "preprocessing")},
-            "dataset": dataset,
-            "metrics": result["metrics"],
-            "licence": licence,
-            "recipe": request["recipe"],
-            "files": {
-                form: {"path": name, "sha256": sha256(folder / name), "size": (folder / name).stat().st_size}
-                for form, name in files.items()
-            },
-            "provenance": {
-                "measured": f"last epoch, no test-time augmentation, {result['pictures']} {result['measured_on']}",
-                "resize_backend": "PIL",
-                "seed": request["seed"],
-                "data_sha256": request["data"],
-                "log": {"path": LOG, "sha256": sha256(folder / LOG)},
-                **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
-            },
+        files = {
+            form: WeightFile(name, sha256(folder / name), (folder / name).stat().st_size)
+            for form, name in (("dirac", TRAINING_FORM), ("folded", FOLDED))
         }
-        write_json(folder / MANIFEST, manifest)
+        provenance = {
+            "measured": f"last epoch, no test-time augmentation, {result['pictures']} {result['measured_on']}",
+            "resize_backend": "PIL",
+            "seed": request["seed"],
+            "data_sha256": request["data"],
+            "log": {"path": LOG, "sha256": sha256(folder / LOG)},
+            **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
+        }
+        weight = Weight(
+            model=model,
+            tag=tag,
+            spec=source.spec,
+            labels=source.labels,
+            preprocessing=preprocessing,
+            dataset=dataset,
+            metrics=result["metrics"],
+            licence=licence,
+            files=files,
+            recipe=request["recipe"],
+            provenance=provenance,
+        )
+        write_json(folder / MANIFEST, weight.to_manifest())
     return checkpoints / model / tag

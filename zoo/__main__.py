@@ -6,7 +6,7 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -71,17 +71,8 @@ def info(model: Model, as_json: AsJson = False) -> None:
         "known weights": [tag for name, tag in weights() if name == spec.name],
     }
     if record:
-        facts |= {
-            "weights": record.tag,
-            "dataset": record.dataset,
-            "metrics": dict(record.metrics),
-            "labels": list(record.labels),
-            "preprocessing": record.preprocessing.to_dict(),
-            "licence": record.licence,
-            "recipe": dict(record.recipe),
-            "provenance": dict(record.provenance),
-            "files": {form: asdict(file) for form, file in record.files.items()},
-        }
+        manifest = record.to_manifest()
+        facts |= {"weights": record.tag, **{key: manifest[key] for key in manifest if key not in ("model", "tag")}}
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return

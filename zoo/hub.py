@@ -41,21 +41,17 @@ def load_weight(weight: Weight, form: str) -> Checkpoint:
             f"{path} is not here: an installed package carries no weights, and {weight.model}:{weight.tag} is not "
             "published on the Hub yet; load it from a clone of the repository, which holds it in checkpoints/"
         )
-    check(path, file)
+    if not file.matches(path):
+        raise ValueError(
+            f"{path} is damaged: its sha256 is {sha256(path)}, the registry says {file.sha256}; fetch it anew"
+        )
     return Checkpoint.load(path)
-
-
-def check(path: Path, file: WeightFile) -> None:
-    """Raise ValueError where a file's bytes are not those of the record."""
-    found = sha256(path)
-    if not found.startswith(file.sha256):
-        raise ValueError(f"{path} is damaged: its sha256 is {found}, the registry says {file.sha256}; fetch it anew")
 
 
 def _download(file: WeightFile) -> Path:
     """Return the file behind a URL from PyTorch's cache, downloading it where it is absent or damaged."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / file.path.rsplit("/", 1)[1]
-    if path.is_file() and sha256(path).startswith(file.sha256):
+    if path.is_file() and file.matches(path):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from zoo.files import read_json, sha256
 from zoo.preprocessing import IMAGENET, Preprocessing
 from zoo.registry import get_spec
 from zoo.spec import Spec
@@ -32,6 +32,10 @@ class WeightFile:
     path: str
     sha256: str
     size: int | None = None
+
+    def matches(self, path: Path) -> bool:
+        """Tell whether the bytes at a path are this file's."""
+        return sha256(path).startswith(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +79,27 @@ class Weight:
         """Return the callable that maps a PIL picture to the net's input, (channels, size, size)."""
         return self.preprocessing
 
+    def to_manifest(self) -> dict[str, Any]:
+        """Return what a manifest holds, as JSON can hold it."""
+        return {
+            "model": self.model,
+            "tag": self.tag,
+            "spec": self.spec.to_dict(),
+            "dataset": self.dataset,
+            "metrics": dict(self.metrics),
+            "labels": list(self.labels),
+            "preprocessing": self.preprocessing.to_dict(),
+            "licence": self.licence,
+            "recipe": dict(self.recipe),
+            "provenance": dict(self.provenance),
+            "files": {form: asdict(file) for form, file in self.files.items()},
+        }
+
     @classmethod
     def from_manifest(cls, path: Path) -> Weight:
         """Read the record in a manifest; ValueError where the file is damaged."""
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = read_json(path)
             if (value["model"], value["tag"]) != path.parts[-3:-1]:
                 raise ValueError(f"it is that of {value['model']}:{value['tag']}")
             return cls(
@@ -96,7 +116,7 @@ class Weight:
                 recipe=value["recipe"],
                 provenance=value["provenance"],
             )
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"the manifest {path} is damaged: {error}") from error
 
 

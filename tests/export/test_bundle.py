@@ -219,7 +219,7 @@ def test_each_check_can_fail(untrained: Path, tmp_path: Path, alter: Callable, f
     folder = tmp_path / "copy"
     shutil.copytree(untrained, folder)
     alter(folder)
-    checks = list(verify(folder, 32))
+    checks = list(verify(folder))
     found = {"PyTorch" if check.name.startswith("PyTorch") else check.name for check in checks if not check.passed}
     assert found == failing
     if "PyTorch" in failing:

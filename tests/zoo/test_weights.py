@@ -123,3 +123,8 @@ def test_a_manifest_in_the_wrong_folder_is_refused(tmp_path: Path) -> None:
     (folder / "manifest.json").write_bytes((record.folder / "manifest.json").read_bytes())
     with pytest.raises(ValueError, match="it is that of diracnet16_cifar:cifar10"):
         Weight.from_manifest(folder / "manifest.json")
+
+
+@pytest.mark.parametrize("record", SHIPPED)
+def test_a_manifest_is_read_and_written_alike(record: Weight) -> None:
+    assert record.to_manifest() == json.loads((record.folder / "manifest.json").read_text(encoding="utf-8"))

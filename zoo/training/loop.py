@@ -18,14 +18,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from zoo.checkpoint import TRAINED, Checkpoint
-from zoo.files import write_json
+from zoo.files import read_json, write_json
 from zoo.network import DiracNet
 from zoo.registry import get_spec
 from zoo.training.data import Dataset, batches
 from zoo.training.environment import Clock, environment
 from zoo.training.evaluate import evaluate
 from zoo.training.recipes import Recipe
-from zoo.training.run_folder import RunFolder, read_json
+from zoo.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,12 @@ def train(
     steps = len(pictures) // recipe.batch_size
     if steps == 0:
         raise ValueError(f"batch_size={recipe.batch_size} exceeds the {len(pictures)} training pictures")
+    spec = replace(get_spec(recipe.model), in_channels=len(data.preprocessing.mean), num_classes=len(pictures.classes))
     size = data.preprocessing.size
-    if size < get_spec(recipe.model).min_size:
-        raise ValueError(
-            f"{recipe.model} takes no pictures of {size} pixels: it needs {get_spec(recipe.model).min_size}"
-        )
+    if size < spec.min_size:
+        raise ValueError(f"{recipe.model} takes no pictures of {size} pixels: it needs {spec.min_size}")
     if recipe.crop_padding >= size:
         raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
-    spec = replace(get_spec(recipe.model), in_channels=len(data.preprocessing.mean), num_classes=len(pictures.classes))
     accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no")
     share = (accelerator.process_index, accelerator.num_processes)
     if recipe.batch_size % (share[1] * recipe.accumulation):

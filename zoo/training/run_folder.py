@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from zoo.files import replace_file, write_json
+from zoo.files import read_json, replace_file, write_json
 
 
 class RunFolder:
@@ -82,17 +82,6 @@ class RunFolder:
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise ValueError(f"{self._state} is damaged ({error}); remove the folder and start the run anew") from error
         return state
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; ValueError where there is none."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} holds no JSON object")
-    return value
 
 
 def _differences(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:
