@@ -15,10 +15,10 @@ from PIL import Image
 
 import zoo
 from zoo.files import sha256
-from zoo.training.data import Dataset
+from zoo.training.data import Dataset, Pictures
 from zoo.training.evaluate import evaluate
 from zoo.training.loop import InterruptedRunError, Progress, train
-from zoo.training.optimizers import make_optimizers
+from zoo.training.optimizers import Muon, make_optimizers
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
 
@@ -322,3 +322,66 @@ def test_parts_that_do_not_divide_a_batch_are_an_error(digits: Dataset, tmp_path
     with pytest.raises(ValueError, match="batch_size=64: must be a multiple of 1 processes times accumulation=3"):
         train(dataclasses.replace(DIGITS, accumulation=3), digits, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_muon_makes_a_step_whose_singular_values_are_near_one() -> None:
+    torch.manual_seed(0)
+    for shape in ((8, 4, 3, 3), (64, 3, 3, 3), (16, 48, 1, 1)):
+        kernel = torch.nn.Parameter(torch.randn(shape))
+        before, kernel.grad = kernel.detach().clone(), torch.randn(shape)
+        Muon([kernel], lr=0.1).step()
+        rows, columns = kernel.flatten(1).shape
+        values = torch.linalg.svdvals((before - kernel.detach()).flatten(1)) / (0.1 * max(1, rows / columns) ** 0.5)
+        assert 0.6 < values.min() and values.max() < 1.3
+        # With the gradient's own singular vectors: a positive semidefinite product.
+        product = (before - kernel.detach()).flatten(1) @ kernel.grad.flatten(1).T
+        if rows <= columns:
+            assert torch.linalg.eigvalsh(product + product.T).min() > 0
+
+
+@pytest.mark.parametrize("changes", [{"muon_lr": 0.05}, {"ema": 0.9}, {"flip": "alternating", "precision": "bf16"}])
+def test_all_that_moves_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(DIGITS, epochs=2, **changes)
+
+    def stop(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (1, 3):
+            raise PowerCutError
+
+    train(recipe, digits, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        train(recipe, digits, tmp_path / "parts", on_step=stop, save_every=0)
+    train(recipe, digits, tmp_path / "parts")
+    assert sha256(tmp_path / "parts" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
+    train(DIGITS, digits, tmp_path / "other")
+    assert sha256(tmp_path / "other" / "model.safetensors") != sha256(tmp_path / "whole" / "model.safetensors")
+
+
+def test_alternating_flips_show_both_sides_in_two_epochs(digits: Dataset) -> None:
+    recipe = dataclasses.replace(DIGITS, flip="alternating", crop_padding=0, batch_size=len(digits.train))
+
+    def mean(epoch: int) -> torch.Tensor:
+        return next(digits.train.batches(digits.preprocessing, recipe, seed=0, epoch=epoch))[0].mean(0)
+
+    # Each picture is mirrored in one of the two, so their sum is symmetric, and neither of them is.
+    total = mean(4) + mean(5)
+    assert torch.allclose(total, total.flip(-1), atol=1e-5)
+    assert not torch.allclose(mean(4), mean(4).flip(-1), atol=1e-5)
+    assert torch.allclose(mean(4), mean(6), atol=1e-6)
+
+
+def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None:
+    train(DIGITS, digits, tmp_path / "first")
+    first = zoo.Checkpoint.load(tmp_path / "first" / "model.safetensors")
+    recipe = dataclasses.replace(DIGITS, epochs=1, lr=0.001)
+    again = train(recipe, digits, tmp_path / "again", init=first)
+    assert again["metrics"]["top1"] >= evaluate(first.model(), digits.test, digits.preprocessing)["top1"] - 2
+    few = Pictures(digits.train.images, digits.train.targets % 5, tuple("abcde"))
+    train(recipe, Dataset(few, few, digits.preprocessing), tmp_path / "few", init=first)
+    second = zoo.Checkpoint.load(tmp_path / "few" / "model.safetensors")
+    assert second.state["fc.weight"].shape[0] == 5 and second.labels == tuple("abcde")
+    moved = (second.state["group0.block0.conv.weight"] - first.state["group0.block0.conv.weight"]).abs().max()
+    assert 0 < moved < 0.1
+    with pytest.raises(ValueError, match="the weights to start from are those of"):
+        train(dataclasses.replace(recipe, model="diracnet16_cifar"), digits, tmp_path / "wrong", init=first)
+    with pytest.raises(ValueError, match=r"init=.*not None"):
+        train(recipe, digits, tmp_path / "again")

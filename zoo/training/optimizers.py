@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -63,8 +63,12 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "initial_lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
-        """Move all kernels once, by their gradients."""
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move all kernels once, by their gradients; a closure makes these first, as in all optimizers of PyTorch."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -78,6 +82,7 @@ class Muon(torch.optim.Optimizer):
                 rows, columns = direction.shape
                 scale = group["lr"] * max(1, rows / columns) ** 0.5
                 parameter.add_(orthogonalize(direction).view(parameter.shape), alpha=-scale)
+        return loss
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
