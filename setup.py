@@ -29,10 +29,13 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=["zoo", "zoo.training", "zoo.checkpoints", "export"],
+    packages=["pixels", "zoo", "zoo.training", "zoo.checkpoints", "export"],
     # A wheel carries the manifests, so that it knows the weights; the weights themselves stay in the repository.
     package_dir={"zoo.checkpoints": "checkpoints"},
-    package_data={"zoo": ["py.typed"], "export": ["py.typed"], "zoo.checkpoints": ["*/*/manifest.json"]},
+    package_data={
+        **{package: ["py.typed"] for package in ("pixels", "zoo", "export")},
+        "zoo.checkpoints": ["*/*/manifest.json"],
+    },
     install_requires=[
         "torch>=2.6",
         "torchvision>=0.21",

@@ -17,7 +17,7 @@ from torch import nn
 
 from export import Classifier, emit, export_bundle
 from export.layout import GRAPH
-from export.runtime import open_picture, rank
+from export.ranking import rank
 from zoo import Checkpoint, Preprocessing
 from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.reference import open_model
@@ -127,7 +127,8 @@ def test_rank() -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from export.runtime import Classifier, open_picture
+from export.runtime import Classifier
+from pixels import open_picture
 (answer,) = Classifier(sys.argv[1]).predict([open_picture(Path(sys.argv[2]))])
 assert len(answer) == 5
 import export
@@ -149,33 +150,7 @@ def test_torch_is_never_imported(bundle: Path, root: Path, tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_pictures_are_turned_upright(tmp_path: Path) -> None:
-    upright, exif = picture(size=(7, 4)), Image.Exif()
-    exif[0x0112] = 6  # the camera was held on its side: turn clockwise by a quarter
-    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
-    upright.save(tmp_path / "upright.png")
-    found = open_picture(tmp_path / "turned.png")
-    assert found.size == (7, 4)
-    np.testing.assert_array_equal(np.asarray(found), np.asarray(upright))
-    np.testing.assert_array_equal(np.asarray(open_picture(tmp_path / "upright.png")), np.asarray(upright))
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif"])
-def test_damaged_pictures_are_named(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"picture.{suffix}"
-    picture().save(path)
-    whole = path.read_bytes()
-    for content in (whole[: len(whole) // 2], whole[:9], b"", b"no picture at all\n"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"picture\.{suffix} is no picture that can be read"):
-            open_picture(path)
-
-
-def test_what_is_no_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"^no picture .*none\.png$"):
-        open_picture(tmp_path / "none.png")
-    with pytest.raises(ValueError, match="is no picture that can be read"):
-        open_picture(tmp_path)
+def test_what_is_no_net_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is no bundle: it has no onnx/model\.onnx$"):
         Classifier(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"^no ONNX file .*none\.onnx$"):
