@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from pixels.finding import SUFFIXES
+
 MODES = {1: "L", 3: "RGB"}
 """Channels of a net's input → Pillow's name of such pictures."""
 
@@ -21,11 +23,7 @@ def open_picture(path: Path) -> Image.Image:
             bomb": more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels); the text names the file and the reason.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
-            raise ValueError("it is a folder" if path.is_dir() else "it is no regular file")
-        if not status.st_size:
-            raise ValueError("it is empty")
+        _check_file(path)
         with Image.open(path) as picture:
             picture.load()
             return _upright(picture).copy()  # which needs the file no longer
@@ -88,6 +86,18 @@ def _floats(picture: Image.Image) -> Image.Image:
             f"its floats reach from {low:g} to {high:g}: allowed is 0 to 1 or 0 to 255; convert it to 8 bits"
         )
     return Image.fromarray(np.round(values * (255 if high <= 1 else 1)).astype(np.uint8))
+
+
+def _check_file(path: Path) -> None:
+    """Raise OSError or ValueError where there is nothing to read; of a pipe the opening itself would wait."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        next(path.iterdir(), None)  # which fails where the folder may not be read
+        raise ValueError(f"it is a folder, with no file below that ends in {', '.join(sorted(SUFFIXES))}")
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if not status.st_size:
+        raise ValueError("it is empty")
 
 
 def _reason(error: Exception) -> str:

@@ -13,31 +13,23 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", "
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
     """Return the paths with each folder replaced by the pictures below it, in the order of their names.
 
-    Hidden files and folders are passed over. Paths that do not exist stay: who opens them says so.
-
-    Raises:
-        ValueError: there is no picture below a folder.
-        OSError: a folder may not be read.
+    Hidden files and folders are passed over, and links to folders are not followed. What is no picture stays as it is,
+    so that who opens it says why: a path that does not exist, a folder without pictures, one that may not be read.
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        below = sorted(_below(path))
-        if not below:
-            raise ValueError(f"{path} holds no picture: no file below it ends in {', '.join(sorted(SUFFIXES))}")
-        found += below
+        # Path.is_dir raises errors for names that are too long and below folders that may not be read.
+        below = sorted(_below(path)) if os.path.isdir(path) else []  # noqa: PTH112
+        found += below or [path]
     return found
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for place, folders, files in os.walk(folder, onerror=fail):
+    unreadable: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             path = Path(place, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield path
+    yield from unreadable

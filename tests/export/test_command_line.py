@@ -209,7 +209,6 @@ WRONG = [
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
     ("predict EMPTY PICTURE", "is a folder; name a checkpoint file"),
-    ("predict BUNDLE EMPTY", "EMPTY holds no picture: no file below it ends in .bmp, .gif,"),
     ("predict BUNDLE PICTURE --providers Nope,CPUExecutionProvider", "providers: Nope: this ONNX Runtime has"),
     ("predict diracnet10_cifar PICTURE --providers CPUExecutionProvider", "is for bundles and .onnx files, which"),
     ("predict diracnet10_cifar PICTURE --form fp32", "form='fp32' is for bundles and .onnx files, which"),
