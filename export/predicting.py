@@ -70,41 +70,52 @@ def print_answers(
     """
     paths = find_pictures(images)
     readers = min(threads or os.cpu_count() or 1, len(paths))
-    failed = 0
+    if net.untrained and not as_json:
+        print(f"{name} is untrained: these answers mean nothing", file=sys.stderr)
+    answers = answer(net, paths, top=top, batch_size=batch_size, readers=readers)
+    # A bar and pieces of JSON would mix on one terminal.
+    if len(paths) >= _FEW and sys.stderr.isatty() and not (as_json and sys.stdout.isatty()):
+        answers = _followed(answers, len(paths))
     with warnings.catch_warnings():
         # Pillow warns of large pictures and of damaged notes in files; what matters here raises errors.
         warnings.filterwarnings("ignore", module="PIL")
-        if net.untrained and not as_json:
-            print(f"{name} is untrained: these answers mean nothing", file=sys.stderr)
-        for number, one in enumerate(
-            _followed(answer(net, paths, top=top, batch_size=batch_size, readers=readers), len(paths))
-        ):
-            if one.error is not None:
-                failed += 1
-                print(f"error: {one.error}", file=sys.stderr)
-            if as_json:
-                row = textwrap.indent(json.dumps(_row(one, net), indent=2, ensure_ascii=False), "  ")
-                print(",\n" if number else "[\n", row, sep="", end="", flush=True)
-            elif one.error is None:
-                classes = ", ".join(f"{each.label} {each.probability:.1%}" for each in one.classes)
-                print(f"{one.path}: {classes}", flush=True)
-        if as_json:
-            print("\n]")
+        failed = _print_json(answers, net) if as_json else _print_lines(answers)
     if failed:
         raise PicturesFailedError(f"{failed} of {len(paths)} pictures could not be read")
 
 
-def _row(one: Answer, net: Net) -> dict[str, Any]:
-    if one.error is not None:
-        return {"image": str(one.path), "error": one.error}
-    return {"image": str(one.path), "untrained": net.untrained, "classes": [asdict(each) for each in one.classes]}
+def _print_lines(answers: Iterator[Answer]) -> int:
+    """Print a line a picture; return how many failed."""
+    failed = 0
+    for one in answers:
+        if one.error is not None:
+            failed += 1
+            print(f"error: {one.error}", file=sys.stderr)
+        else:
+            classes = ", ".join(f"{each.label} {each.probability:.1%}" for each in one.classes)
+            print(f"{one.path}: {classes}", flush=True)
+    return failed
+
+
+def _print_json(answers: Iterator[Answer], net: Net) -> int:
+    """Print a JSON array, piece by piece; return how many pictures failed."""
+    failed, before = 0, "[\n"
+    for one in answers:
+        row: dict[str, Any] = {"image": str(one.path)}
+        if one.error is not None:
+            failed += 1
+            print(f"error: {one.error}", file=sys.stderr)
+            row |= {"error": one.error}
+        else:
+            row |= {"untrained": net.untrained, "classes": [asdict(each) for each in one.classes]}
+        print(before, textwrap.indent(json.dumps(row, indent=2, ensure_ascii=False), "  "), sep="", end="", flush=True)
+        before = ",\n"
+    print("\n]")
+    return failed
 
 
 def _followed(answers: Iterator[Answer], total: int) -> Iterator[Answer]:
-    """Give the answers on, with a progress bar where a person watches more than a few."""
-    if total < _FEW or not sys.stderr.isatty():
-        yield from answers
-        return
+    """Give the answers on, with a progress bar for the person who watches."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -3,10 +3,11 @@
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,6 +208,38 @@ def test_a_reader_that_goes_away_is_no_error(bundle: Path, odd_pictures: Path, r
         process.stdout.close()
         errors = process.stderr.read()
     assert errors == b"" and process.returncode == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["lines", "json"])
+def test_a_progress_bar_does_not_touch_the_answers(
+    options: tuple[str, ...], bundle: Path, odd_pictures: Path, root: Path
+) -> None:
+    command = [sys.executable, "-m", "export", "predict", bundle, odd_pictures / "good", *options]
+    environment = {**os.environ, "PYTHONPATH": str(root), "TERM": "xterm"}
+    quiet = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)
+    watched, terminal = pty.openpty()
+    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=terminal) as process:
+        os.close(terminal)
+        bar = b""
+        with suppress(OSError):  # which ends the reading of a terminal that nobody holds any more
+            while part := os.read(watched, 4096):
+                bar += part
+        output = process.stdout.read()
+    os.close(watched)
+    assert process.returncode == 0 and output == quiet.stdout and quiet.stderr == b""
+    assert b"predicting" in bar and b"100%" in bar
+
+
+def test_large_pictures_are_answered_without_a_warning(
+    bundle: Path, odd_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Image.open(odd_pictures / "plain.png") as plain:
+        plain.resize((60, 60)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)  # Pillow warns above, and refuses above twice as many
+    found = predict(bundle, tmp_path / "large.png")
+    assert (found.status, found.errors) == (0, "") and "large.png: " in found.output
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1500)
+    assert "decompression bomb" in predict(bundle, tmp_path / "large.png").errors
 
 
 def test_pictures_are_read_the_same_from_files_and_from_pillow(
