@@ -1,9 +1,12 @@
-"""Where things lie in a bundle. Imports nothing, so that inference without PyTorch can use it."""
+"""What lies where in a bundle, and in which forms. Imports no other package, so that inference without PyTorch can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 FOLDED = "model.safetensors"
 TRAINING_FORM = "dirac/model.safetensors"
 TRAINING_CONFIG = "dirac/config.json"
-GRAPH = "onnx/model.onnx"
 CONFIG = "config.json"
 CARD = "README.md"
 REPORT = "report.json"
@@ -13,6 +16,22 @@ INPUT, OUTPUT = "pixel_values", "logits"
 """Names of the graph's input and output."""
 METADATA_KEY = "diracnet"
 """Under which the graph describes itself, in JSON."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A number format of the ONNX graph.
+
+    Args:
+        path: of the graph, as the Hub's tools name it.
+    """
+
+    path: str
+
+
+FORMS = {"fp32": Form("onnx/model.onnx")}
+"""Name → form."""
+GRAPH = FORMS["fp32"].path
 
 FILES = {
     FOLDED: "the folded net: plain convolutions with bias, float32",
