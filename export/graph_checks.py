@@ -22,7 +22,7 @@ from export.onnx_graph import OPERATORS, feature_sources, leaves
 VALID = "faults found by ONNX's checker, shape inference and runtimes"
 FOREIGN = "operators that it has no use for"
 RANGE = "largest value inside, as a share of what it can hold"
-REFERENCE_PIXELS = 20_000
+REFERENCE_PIXELS = 10_000
 """Above this many in a batch ONNX's reference evaluator, a program in Python, is left out."""
 _OPTIMISED = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
 _AS_IT_IS = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
