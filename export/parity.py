@@ -41,14 +41,15 @@ def verify(bundle: str | Path | OpenBundle) -> Iterator[Check]:
     pixel_values, pictures = bundle.golden[INPUT], bundle.golden[PICTURES]
     golden = [bundle.golden[name].numpy() for name in (OUTPUT, *features)]
     error = relative_error(golden, net_outputs(net, pixel_values, features))
-    yield Check("golden outputs / PyTorch", error, GOLDEN)
+    size = f"{len(pictures)}×{preprocessing.size}×{preprocessing.size}"
+    yield Check(f"golden outputs / PyTorch, {size}", error, GOLDEN)
     for_tensors = [
         *_tensor_cases(net, features, spec, preprocessing.size),
-        Case("golden inputs", pixel_values, pixel_values.numpy(), golden),
+        Case(size, pixel_values, pixel_values.numpy(), golden, "golden outputs"),
     ]
     for_pictures = [
         *_picture_cases(net, features, preprocessing),
-        Case("golden pictures", pixel_values, pictures.numpy(), golden),
+        Case(size, pixel_values, pictures.numpy(), golden, "golden outputs"),
     ]
     for name in bundle.forms:
         form = FORMS[name]
