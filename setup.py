@@ -6,7 +6,7 @@ from setuptools import setup
 
 EXTRAS = {
     "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
-    "train": ["accelerate>=1.2,<2", "scikit-learn>=1.4,<2"],
+    "train": ["accelerate>=1.2,<2", "matplotlib>=3.8,<4", "scikit-learn>=1.4,<2"],
 }
 EXTRAS["dev"] = [
     *EXTRAS["export"],

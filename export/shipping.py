@@ -18,7 +18,7 @@ from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
 from zoo.weights import MANIFEST, WeightFile
 
-LOG = "metrics.jsonl"
+LOG, CURVES = "metrics.jsonl", "curves.png"
 
 
 def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: str) -> Path:
@@ -59,16 +59,18 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
         require(list(check_fold(training_form, folded_file)))
         shutil.copyfile(run.metrics, folder / LOG)
+        shutil.copyfile(run.curves, folder / CURVES)
         files = {
             form: WeightFile(name, sha256(folder / name), (folder / name).stat().st_size)
             for form, name in (("dirac", TRAINING_FORM), ("folded", FOLDED))
         }
+        logs = {"log": LOG, "curves": CURVES}
         provenance = {
             "measured": f"last epoch, no test-time augmentation, {result['pictures']} {result['measured_on']}",
             "resize_backend": "PIL",
             "seed": request["seed"],
             "data_sha256": request["data"],
-            "log": {"path": LOG, "sha256": sha256(folder / LOG)},
+            **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
             **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
         }
         weight = Weight(

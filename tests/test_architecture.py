@@ -68,7 +68,7 @@ def test_imports_point_one_way(path: Path) -> None:
     if place.parts[0] == "pixels":
         assert packages(path) <= {"PIL", "numpy", "pixels"}
     elif place.parts[0] == "zoo":
-        extra = {"accelerate", "sklearn"} if place.parts[1] == "training" else set()
+        extra = {"accelerate", "matplotlib", "sklearn"} if place.parts[1] == "training" else set()
         assert packages(path) <= CORE | extra | {"pixels", "zoo"}
     elif place.name == "hubconf.py":
         assert packages(path) <= {"zoo"}

@@ -7,6 +7,8 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -172,6 +174,9 @@ def _train(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and of the order of the data.")] = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write events for TensorBoard to OUT/tensorboard, too.")
+    ] = False,
     as_json: AsJson = False,
     **changes: Any,
 ) -> None:
@@ -180,6 +185,8 @@ def _train(
     from zoo.training.recipes import RECIPES
     from zoo.training.sources import load_dataset
 
+    if tensorboard and find_spec("tensorboard") is None:
+        raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
     chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
@@ -203,14 +210,30 @@ def _train(
                 f"top-1 {progress.accuracy:.1f} %  rate {progress.lr:.3f}"
             )
             bars.update(bar, description=text, completed=done, total=chosen.epochs * progress.steps_per_epoch)
-            if progress.step == progress.steps_per_epoch:
-                bars.print(f"{text}  {time.monotonic() - begin:.0f} s")
 
-        result = run_training(chosen, dataset, out, seed=seed, init=start, on_step=show)
+        def tell(line: dict[str, Any]) -> None:
+            held = f"  held out: {_figures(line)}" if chosen.holdout else ""
+            bars.print(
+                f"epoch {line['epoch'] + 1}/{chosen.epochs}  loss {line['train_loss']:.3f}  "
+                f"top-1 {line['train_top1']:.1f} %{held}  {time.monotonic() - begin:.0f} s"
+            )
+            if tensorboard:
+                for key, value in line.items():
+                    _board(out / "tensorboard").add_scalar(key, value, line["epoch"] + 1)
+
+        result = run_training(chosen, dataset, out, seed=seed, init=start, on_step=show, on_epoch=tell)
     if as_json:
         print(json.dumps(result, indent=2))
     else:
         print(f"{out}: {_figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
+
+
+@cache
+def _board(folder: Path) -> Any:
+    """The writer of TensorBoard's events, opened with the first: before, the run's folder may not be there."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
 
 
 def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:

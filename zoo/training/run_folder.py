@@ -16,7 +16,7 @@ class RunFolder:
     """The folder of one run.
 
     `run.json` holds recipe, seed and data; `state.pt` all that resuming needs; `metrics.jsonl` a line an epoch;
-    at the end `model.safetensors` the weights and `result.json` the figures.
+    at the end `model.safetensors` the weights, `curves.png` the log as a picture and `result.json` the figures.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,6 +24,7 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.result = path / "result.json"
         self.metrics = path / "metrics.jsonl"
+        self.curves = path / "curves.png"
         self.request = path / "run.json"
         self._state = path / "state.pt"
 
@@ -54,7 +55,7 @@ class RunFolder:
 
     def _leftovers(self) -> set[Path]:
         """The temporary files of a process that was killed while it wrote."""
-        files = (self.model, self.result, self.metrics, self.request, self._state)
+        files = (self.model, self.result, self.metrics, self.curves, self.request, self._state)
         return {leftover for file in files for leftover in self.path.glob(f".{file.name}.*")}
 
     def _remove_leftovers(self) -> None:
