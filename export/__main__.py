@@ -97,7 +97,7 @@ def verify(
     from export.checks import require
 
     if data is not None:
-        from zoo.training.data import check_dataset
+        from zoo.training.sources import check_dataset
 
         check_dataset(data)
     log = Console(stderr=True)

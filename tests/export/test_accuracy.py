@@ -12,8 +12,9 @@ from export.accuracy import check_accuracy, load_pictures, measure
 from export.layout import FORMS
 from export.opened import OpenBundle
 from zoo import Checkpoint, DiracNet, Spec, Weight
-from zoo.training.data import DIGITS, Pictures, load_test
+from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
+from zoo.training.sources import DIGITS, load_test
 
 SPEC = Spec(depth=10, width=0.25, family="cifar", in_channels=1)
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from zoo.checkpoint import Checkpoint
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Pictures
+from zoo.training.data import Measurable
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Tally:
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
-    pictures: Pictures,
+    pictures: Measurable,
     preprocessing: Preprocessing,
     *,
     batch_size: int = 500,
@@ -55,7 +55,7 @@ def evaluate(
     Args:
         model: maps (batch, channels, height, width) to logits; evaluated in eval mode and left in the mode it had.
         pictures: what to measure on.
-        preprocessing: the weights' own; the pictures are taken to be cropped already.
+        preprocessing: the weights' own.
         batch_size: pictures at a time; the figures do not depend on it.
         on_batch: told after each batch how many pictures are done.
 
@@ -64,12 +64,11 @@ def evaluate(
     """
     was_training = model.training
     model.eval()
-    device = next(model.parameters()).device
+    device, dtype = (first := next(model.parameters())).device, first.dtype
     tally = Tally()
     try:
-        for images, targets in zip(pictures.images.split(batch_size), pictures.targets.split(batch_size), strict=True):
-            # Pictures lie as (n, h, w, c), so this is channels_last without a copy.
-            logits = model(preprocessing.normalize(images.to(device).permute(0, 3, 1, 2))).float()
+        for images, targets in pictures.in_order(batch_size):
+            logits = model(preprocessing.normalize(images.to(device)).to(dtype)).float()
             tally = tally.add(logits, targets.to(device))
             on_batch(tally.pictures)
     finally:
@@ -77,7 +76,7 @@ def evaluate(
     return tally.metrics(len(pictures.classes))
 
 
-def check_classes(checkpoint: Checkpoint, pictures: Pictures, what: str, data: str) -> None:
+def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data: str) -> None:
     """Raise ValueError where a net tells other classes apart than a data set has; both are named as given."""
     if checkpoint.spec.num_classes != len(pictures.classes):
         raise ValueError(f"{what} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}")
