@@ -192,7 +192,7 @@ def test_folders_of_pictures_are_read(tmp_path: Path) -> None:
     (tmp_path / "test" / "dog").rename(tmp_path / "test" / "fox")
     with pytest.raises(ValueError, match="differ"):
         load_dataset(str(tmp_path))
-    with pytest.raises(ValueError, match="has no folder train and no folder test"):
+    with pytest.raises(ValueError, match="has no folder train: a data set is"):
         load_dataset(str(tmp_path / "train"))
 
 
@@ -332,7 +332,7 @@ def test_muon_makes_a_step_whose_singular_values_are_near_one() -> None:
         Muon([kernel], lr=0.1).step()
         rows, columns = kernel.flatten(1).shape
         values = torch.linalg.svdvals((before - kernel.detach()).flatten(1)) / (0.1 * max(1, rows / columns) ** 0.5)
-        assert 0.6 < values.min() and values.max() < 1.3
+        assert values.min() > 0.6 and values.max() < 1.3
         # With the gradient's own singular vectors: a positive semidefinite product.
         product = (before - kernel.detach()).flatten(1) @ kernel.grad.flatten(1).T
         if rows <= columns:
