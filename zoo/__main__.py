@@ -113,8 +113,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a net's accuracy on the test pictures of a data set."""
-    from zoo.training.data import check_dataset, load_test
     from zoo.training.evaluate import evaluate as measure
+    from zoo.training.sources import check_dataset, load_test
 
     check_dataset(data)
     checkpoint, _ = open_model(model, form)
@@ -174,9 +174,9 @@ def _train(
     **changes: Any,
 ) -> None:
     """Train a net, from scratch or from where the run in --out stopped."""
-    from zoo.training.data import load_dataset
     from zoo.training.loop import train as run_training
     from zoo.training.recipes import RECIPES
+    from zoo.training.sources import load_dataset
 
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")

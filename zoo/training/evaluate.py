@@ -9,13 +9,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Pictures
+from zoo.training.data import Measurable
 
 
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
-    pictures: Pictures,
+    pictures: Measurable,
     preprocessing: Preprocessing,
     *,
     batch_size: int = 500,
@@ -26,7 +26,7 @@ def evaluate(
     Args:
         model: maps (batch, channels, height, width) to logits; evaluated in eval mode and left in the mode it had.
         pictures: what to measure on.
-        preprocessing: the weights' own; the pictures are taken to be cropped already.
+        preprocessing: the weights' own.
         batch_size: pictures at a time; the figures do not depend on it.
         on_batch: told after each batch how many pictures are done.
 
@@ -35,13 +35,12 @@ def evaluate(
     """
     was_training = model.training
     model.eval()
-    device = next(model.parameters()).device
+    device, dtype = (first := next(model.parameters())).device, first.dtype
     right = {1: 0, 5: 0}
     loss, done = 0.0, 0
     try:
-        for images, targets in zip(pictures.images.split(batch_size), pictures.targets.split(batch_size), strict=True):
-            # Pictures lie as (n, h, w, c), so this is channels_last without a copy.
-            logits = model(preprocessing.normalize(images.to(device).permute(0, 3, 1, 2))).float()
+        for images, targets in pictures.in_order(batch_size):
+            logits = model(preprocessing.normalize(images.to(device)).to(dtype)).float()
             targets = targets.to(device)
             loss += F.cross_entropy(logits, targets, reduction="sum").item()
             ranked = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]
