@@ -26,7 +26,7 @@ bench: $(INSTALLED)
 
 runtimes: $(NODE)/installed
 	rm -rf build/runtimes
-	$(BIN)/diracnet export diracnet16_cifar:cifar10 --out build/runtimes
+	$(BIN)/diracnet export diracnet16_cifar:cifar10 --formats all --out build/runtimes
 	$(BIN)/python -m runtimes build/runtimes
 
 # Without the packages' scripts: onnxruntime-node's fetches what graphics cards need from elsewhere.
