@@ -42,6 +42,7 @@ app = typer.Typer(
     cls=_WithZoo,
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_show_locals=False,  # the Hub's client keeps the token in some
     help="DiracNets: train them, load them, fold them, export them with proof, run them.",
 )
 
@@ -154,6 +155,57 @@ def _followed(images: Sequence[Path]) -> Iterable[Path]:
     """Give the pictures one by one, with a progress bar where a person watches more than a few."""
     log = Console(stderr=True)
     return track(images, "predicting", console=log, transient=True, disable=len(images) < 5 or not log.is_terminal)
+
+
+@app.command()
+def publish(
+    bundle: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]", help="The bundle's folder.")] = None,
+    repo_id: Annotated[str | None, typer.Option(help="The repository, ORG/NAME; made if there is none.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Publish all weights in checkpoints/.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="With --all: repositories are NAMESPACE/MODEL-TAG.")] = None,
+    bundles: Annotated[Path, typer.Option(help="With --all: the folder of the bundles.")] = Path("build/bundles"),
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository that only its owners see.")] = False,
+    revision: Annotated[str, typer.Option(help="The branch.")] = "main",
+    tag: Annotated[str | None, typer.Option(help="A name for the commit, such as v1.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a bundle on the Hugging Face Hub, in one commit; with the token of `hf auth login` or HF_TOKEN."""
+    from export.publishing import publish as publish_bundle
+    from export.zoo_publishing import publish_zoo
+
+    if everything and (bundle or repo_id or namespace is None or revision != "main"):
+        raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id and --revision")
+    if not everything and (bundle is None or repo_id is None or namespace):
+        raise ValueError("name a BUNDLE and its --repo-id, or publish all weights with --all --namespace ORG")
+    options: dict[str, Any] = {"private": private, "tag": tag, "dry_run": dry_run}
+    with Console(stderr=True).status("publishing") as status:
+        options["on_stage"] = lambda text: status.update(escape(text))
+        if everything:
+            done = list(publish_zoo(str(namespace), bundles, **options))
+        else:
+            done = [publish_bundle(cast(Path, bundle), str(repo_id), revision=revision, **options)]
+    if as_json:
+        print(json.dumps([asdict(publication) for publication in done], indent=2))
+        return
+    for publication in done:
+        _print_publication(publication, dry_run)
+
+
+def _print_publication(publication: Any, dry_run: bool) -> None:
+    table = Table("file", "bytes", "sha256", "change")
+    for change in ("added", "changed", "deleted", "unchanged"):
+        for name in getattr(publication.changes, change):
+            file = publication.files.get(name)
+            table.add_row(name, f"{file.size:,}" if file else "", file.sha256[:12] if file else "", change)
+    Console().print(table)
+    made = "would be made" if dry_run else "made"
+    parts = [f"{publication.url}, branch {publication.revision}"]
+    parts += [f"repository {made}"] if publication.created else []
+    parts += [f"nothing {'would change' if dry_run else 'changed'}"] if not publication.changes else []
+    parts += [f"commit {publication.commit}"] if not dry_run else ["nothing was sent"]
+    parts += [f"tag {publication.tag}"] if publication.tag else []
+    print(": ".join([parts[0], ", ".join(parts[1:])]))
 
 
 def main() -> None:

@@ -24,6 +24,10 @@ SIBLINGS = {
     "sums": {"layout"},
     "bundle": {"card", "description", "folding", "layout", "onnx_graph", "parity", "sums"},
     "audit": {"card", "description", "folding", "layout", "onnx_graph", "parity", "sums"},
+    "remote": {"layout", "sums"},
+    "branch": {"remote"},
+    "publishing": {"audit", "branch", "layout", "parity", "remote"},
+    "zoo_publishing": {"bundle", "publishing", "remote"},
     "shipping": {"folding", "layout", "parity"},
 }
 FILES = sorted([*(ROOT / "zoo").rglob("*.py"), *(ROOT / "export").rglob("*.py"), ROOT / "hubconf.py"])

@@ -24,7 +24,12 @@ from zoo.reference import open_model
 from zoo.upstream import read_upstream
 from zoo.weights import weights
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=zoo.__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # the Hub's client keeps the token in some
+    help=zoo.__doc__,
+)
 console = Console()
 log = Console(stderr=True)
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
