@@ -49,8 +49,11 @@ app = typer.Typer(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained) or a checkpoint file.")],
+    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained), a checkpoint file or ORG/NAME.")],
     out: Annotated[Path, typer.Option(help="The folder to create.")],
+    mirror: Annotated[
+        Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle: folded and training form, ONNX, config, card, and the proof that they agree."""
@@ -58,7 +61,7 @@ def export(
     from zoo.reference import open_model
 
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
-        source, record = open_model(model)
+        source, record = open_model(model, mirror=mirror)
         checks = export_bundle(source, out, record=record, on_stage=lambda text: status.update(escape(text)))
     if as_json:
         print((out / REPORT).read_text(encoding="utf-8"), end="")
@@ -111,16 +114,20 @@ def ship(
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(help="A bundle, an .onnx file (neither needs PyTorch), or NAME:TAG.")],
+    model: Annotated[
+        str, typer.Argument(help="A bundle, an .onnx file, ORG/NAME on the Hub (none needs PyTorch), or NAME:TAG.")
+    ],
     images: Annotated[list[Path], typer.Argument(help="Pictures.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Say what is in pictures."""
+    from export.published import located
     from export.runtime import Classifier, open_picture, rank
 
-    if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx":
-        classifier = Classifier(model)
+    path = located(model)
+    if (path / GRAPH).is_file() or path.suffix == ".onnx":
+        classifier = Classifier(path)
         untrained = classifier.description["untrained"]
         answers = [classifier.predict([open_picture(path)], top)[0] for path in _followed(images)]
     else:

@@ -1,4 +1,4 @@
-"""A branch of a repository on the Hub: the requests that publish, repeated where huggingface_hub does not repeat them."""
+"""A branch of a repository on the Hub: what publishing asks, repeated where huggingface_hub does not repeat it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Patience:
 
 @dataclass
 class Branch:
-    """One branch of a repository; `private` is known once `head` was asked for."""
+    """One branch of a repository; whether it exists and is private is known once `head` was asked for."""
 
     api: HfApi
     repository: str
@@ -40,6 +40,7 @@ class Branch:
     patience: Patience
     on_stage: Callable[[str], None]
     private: bool = False
+    exists: bool = False
 
     @property
     def url(self) -> str:
@@ -57,7 +58,7 @@ class Branch:
                 if status_of(error) == 403:  # it is there, but gated
                     raise
                 return None
-            self.private = bool(info.private)
+            self.private, self.exists = bool(info.private), revision == self.revision
             return info.sha
         return None
 
@@ -70,15 +71,15 @@ class Branch:
             raise HubError(f"the Hub created {self.repository}, but does not show it; call again later")
         return head
 
+    def fork(self, parent: str) -> None:
+        """Make the branch at a commit, unless `head` found it."""
+        if not self.exists:
+            self.on_stage(f"creating the branch {self.revision}")
+            make = self.api.create_branch
+            self.persist(lambda: make(self.repository, branch=self.revision, revision=parent, exist_ok=True))
+
     def commit(self, folder: Path, local: Mapping[str, LocalFile], changes: Changes, parent: str) -> str:
         """Upload what changes and commit it on top of `parent`; return the commit."""
-        if self.revision != MAIN:
-            if parent == self.persist(lambda: self._now(MAIN)):
-                self.persist(
-                    lambda: self.api.create_branch(
-                        self.repository, branch=self.revision, revision=parent, exist_ok=True
-                    )
-                )
         names = (*changes.added, *changes.changed)
         size = sum(local[name].size for name in names)
         self.on_stage(f"uploading {len(names)} files, {size / 1e6:.1f} MB")
@@ -141,7 +142,7 @@ class Branch:
         while True:
             try:
                 return request()
-            except Exception as error:
+            except Exception as error:  # noqa: PERF203 (a request takes longer)
                 asked, left = _retry_after(error), left - 1
                 if not is_transient(root(error)) or left <= 0 or asked > self.patience.longest:
                     raise

@@ -116,6 +116,7 @@ def push(
         published = Publication(repository, branch.url, revision, head, tag, created, changes, local)
         if dry_run:
             return published
+        branch.fork(head)
         commit = branch.commit(folder, local, changes, head) if changes else head
         on_stage("reading the hashes back")
         if wrong := compare(local, remote_files(branch.api, repository, commit)):

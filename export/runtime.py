@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from export.layout import GRAPH, INPUT, METADATA_KEY, OUTPUT
+from export.published import located
 
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -29,16 +30,16 @@ class Classifier:
     """A net in ONNX Runtime, which knows from the file's metadata how to prepare pictures and what classes mean.
 
     Args:
-        source: a bundle's folder, or an .onnx file of one.
+        source: a bundle's folder, an .onnx file of one, or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub.
         threads: of ONNX Runtime within an operator; 0 for its own choice.
 
     Raises:
-        FileNotFoundError: no such folder or file.
-        ValueError: the file is no ONNX model, or was not written by this package.
+        FileNotFoundError, RuntimeError: no such folder or file, or it cannot be fetched.
+        ValueError: the file is no ONNX model, was not written by this package, or was damaged on its way.
     """
 
     def __init__(self, source: str | Path, *, threads: int = 0) -> None:
-        path = Path(source)
+        path = located(source)
         if path.is_dir():
             if not (path / GRAPH).is_file():
                 raise FileNotFoundError(f"{path} is no bundle: it has no {GRAPH}")

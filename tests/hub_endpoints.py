@@ -129,7 +129,9 @@ class Endpoints:
         files = sorted(self.repository.commits[self.repository.resolve(self.revision)].items())
         start = int(self.query.get("cursor", ["0"])[0])
         tree = f"{self.origin}/api/models/{self.id}/tree/{quote(self.revision, safe='')}"
-        headers = {"Link": f'<{tree}?recursive=true&cursor={start + PAGE}>; rel="next"'} if start + PAGE < len(files) else {}
+        headers = (
+            {"Link": f'<{tree}?recursive=true&cursor={start + PAGE}>; rel="next"'} if start + PAGE < len(files) else {}
+        )
         return json.dumps([entry.listed(name) for name, entry in files[start : start + PAGE]]).encode(), headers, 200
 
     def on_paths(self) -> object:

@@ -3,9 +3,10 @@
 `python tests/hub_server.py` prints its port and serves until its standard input is closed. What it holds is in memory.
 
 Tests steer it by paths that the Hub does not have: `PUT /_faults` takes a list of faults, `PUT /_plant` puts files into
-a repository as no client could, `GET /_state` tells heads and hashes, and which endpoints were asked.
-Tokens: `hf_write…` may write, `hf_read…` may read, any other is unknown. Every error repeats the token that it was sent,
-in body and headers: a client must survive even that without showing it.
+a repository as no client could, `GET /_state` tells heads and hashes, and which endpoints were asked, `GET /_hanging`
+waits until a request hangs.
+Tokens: `hf_write…` may write, `hf_read…` may read, any other is unknown. Every error repeats the token it was sent, in
+body and headers: a client must survive even that without showing it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ ROUTES = {
     "faults": ("PUT", r"/_faults"),
     "plant": ("PUT", r"/_plant"),
     "state": ("GET", r"/_state"),
+    "hanging": ("GET", r"/_hanging"),
 }
 
 
@@ -56,7 +58,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.store, self.asked = Store(), Counter()
         self.faults: list[dict] = []
-        self.hanging = 0
+        self.hung = threading.Event()
 
     def fault(self, endpoint: str) -> dict:
         """Take the fault that is due at this endpoint: {endpoint, kind, after, times, retry_after}, or nothing."""
@@ -95,7 +97,7 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
         fault = self.server.fault(name)
         kind = fault["kind"]
         if kind == "hang":
-            self.server.hanging += 1
+            self.server.hung.set()
             while self.connection.recv(1 << 16):
                 pass
         if kind in ("hang", "drop"):
@@ -105,7 +107,7 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
         if kind == "html":
             return self.send(b"<html>Bad gateway</html>", {"Content-Type": "text/html"}, 502)
         if kind == "move":
-            self.store.plant(unquote(match["id"]), {"notes.md": b"by somebody else"})
+            self.store.plant(unquote(match["id"]), {"README.md": b"by somebody else"})
         try:
             if isinstance(kind, int):
                 raise RefusedError(kind, f"{self.responses.get(kind, ('?',))[0]}: {self.headers.get('Authorization')}")
@@ -180,7 +182,13 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
         return {"commit": commit}
 
     def on_state(self) -> object:
-        return {"repositories": self.store.state(), "asked": self.server.asked, "hanging": self.server.hanging}
+        return {"repositories": self.store.state(), "asked": self.server.asked}
+
+    def on_hanging(self) -> object:
+        """Answer as soon as a request hangs."""
+        self.server.hung.wait()
+        self.server.hung.clear()
+        return {}
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ FORMS = ("dirac", "folded")
 """The training form, `DiracNet`, and the folded one, `zoo.plain`."""
 
 _KEY = "diracnet"  # one metadata key with sorted JSON, because safetensors writes several in random order
-UNTRAINED, TRAINED, UPSTREAM = "untrained", "trained", "upstream"
-"""What weights are called that have no tag of the registry: fresh ones, those of a run, those of a file of upstream."""
+UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
+"""What weights without a tag are called: fresh ones, those of a run, of a user's own net, of a file of upstream."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,6 @@ class Checkpoint:
         """
         with torch.device("meta"):  # without drawing random numbers, which the state replaces
             model = DiracNet(self.spec) if self.form == "dirac" else plain(self.spec)
-        model.to_empty(device="cpu")
         load_strictly(model, self.state, f"a {self.spec.name} in {self.form} form")
         return model.eval()
 
@@ -128,7 +127,11 @@ class Checkpoint:
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load a state dict whose names and shapes must fit; ValueError names those that do not."""
+    """Load a state dict whose names and shapes must fit; ValueError names those that do not.
+
+    A model on the meta device comes to the CPU. It gets memory only when all fits: a hostile file may describe a net of
+    any size.
+    """
     expected = model.state_dict()
     faults = [f"{name} is missing" for name in expected if name not in state]
     faults += [f"{name} is unexpected" for name in state if name not in expected]
@@ -140,4 +143,6 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> N
     if faults:
         shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
         raise ValueError(f"these weights do not fit {what}: {shown}")
+    if any(tensor.is_meta for tensor in expected.values()):
+        model.to_empty(device="cpu")
     model.load_state_dict(dict(state))

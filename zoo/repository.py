@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import constants, get_token, hf_hub_download
 from huggingface_hub.errors import (
@@ -37,7 +38,7 @@ def parse_reference(text: str) -> tuple[str, str | None] | None:
     return (match["id"], match["revision"]) if match else None
 
 
-def fetch(repository: str, path: str, *, revision: str | None = None, digest: str | None = None) -> Path:
+def fetch(repository: str, path: str, *, revision: str | None = None, digest: str | None = None, **client: Any) -> Path:
     """Return a repository's file from the local cache, downloading it where it is absent or damaged.
 
     The cache is huggingface_hub's own (HF_HOME, HF_HUB_CACHE), the host is HF_ENDPOINT's, and with HF_HUB_OFFLINE
@@ -50,15 +51,16 @@ def fetch(repository: str, path: str, *, revision: str | None = None, digest: st
         revision: a branch, tag or commit; by default the branch main.
         digest: the sha256 that the file must have. By default the one under which the Hub keeps it; it has one for each
             large file (weights and graphs), and it is lost where the cache cannot hold links.
+        client: further arguments of `huggingface_hub.hf_hub_download`.
 
     Raises:
         FileNotFoundError: the repository has no such file, or it is not in the cache and the Hub must not be asked.
         HubError: the Hub cannot be reached, refuses, or has no such repository.
         ValueError: the file is not what it should be, fetched twice.
     """
-    for again in (False, True):
+    for again in (client.pop("force_download", False), True):
         with plain_errors(repository, f"cannot fetch {path} of {repository}"):
-            local = Path(hf_hub_download(repository, path, revision=revision, force_download=again))
+            local = Path(hf_hub_download(repository, path, revision=revision, force_download=again, **client))
         expected = digest or _kept_under(local)
         found = sha256(local)
         if expected is None or found == expected:

@@ -207,7 +207,7 @@ WRONG = [
     ("export TEXT --out OUT", "is no safetensors file, or is damaged"),
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
-    ("predict EMPTY PICTURE", "is a folder; name a checkpoint file"),
+    ("predict EMPTY PICTURE", "is a folder without config.json, so no bundle"),
     ("predict BUNDLE NONE.png", "no picture"),
     ("predict BUNDLE PICTURE TEXT", "is no picture that can be read"),
     ("predict diracnet10_cifar TEXT", "is no picture that can be read"),
