@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from export.bundle import export_bundle
-from export.publishing import Publication, publish
+from export.publishing import publish
+from export.pushing import Publication
 from export.remote import local_files
 from zoo import Weight, load_weight
 from zoo.files import write_json

@@ -27,8 +27,9 @@ SIBLINGS = {
     "audit": {"card", "description", "folding", "layout", "onnx_graph", "parity", "sums"},
     "remote": {"layout", "sums"},
     "branch": {"remote"},
-    "publishing": {"audit", "branch", "layout", "parity", "remote"},
-    "zoo_publishing": {"bundle", "publishing", "remote"},
+    "pushing": {"branch", "remote"},
+    "publishing": {"audit", "layout", "parity", "pushing"},
+    "zoo_publishing": {"bundle", "publishing", "pushing", "remote"},
     "shipping": {"folding", "layout", "parity"},
 }
 FILES = sorted([*(ROOT / "zoo").rglob("*.py"), *(ROOT / "export").rglob("*.py"), ROOT / "hubconf.py"])

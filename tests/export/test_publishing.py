@@ -15,7 +15,8 @@ from rich.table import Table
 
 from export import VerificationError, export_bundle
 from export.branch import Patience
-from export.publishing import publish, push
+from export.publishing import publish
+from export.pushing import push
 from export.sums import write_sums
 from zoo.files import sha256
 from zoo.reference import open_model
