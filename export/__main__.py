@@ -16,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 from typer.core import TyperGroup
 
-from export.layout import GRAPH, REPORT
+from export.layout import FORMS, GRAPH, REPORT
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -54,15 +54,31 @@ def export(
     mirror: Annotated[
         Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")
     ] = None,
+    formats: Annotated[
+        str,
+        typer.Option(help=f"Of the ONNX graphs: {', '.join(FORMS)} or all, joined by commas. fp32 is always there."),
+    ] = "fp32",
+    feature: Annotated[
+        list[str] | None, typer.Option(help="A layer, such as group2, whose output the graphs are to give too.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line, for weights of yours.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle: folded and training form, ONNX, config, card, and the proof that they agree."""
     from export.bundle import export_bundle
+    from export.labels import relabel
     from zoo.reference import open_model
 
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
         source, record = open_model(model, mirror=mirror)
-        checks = export_bundle(source, out, record=record, on_stage=lambda text: status.update(escape(text)))
+        checks = export_bundle(
+            source if labels is None else relabel(source, record, labels),
+            out,
+            record=record,
+            formats=formats.split(","),
+            features=feature or (),
+            on_stage=lambda text: status.update(escape(text)),
+        )
     if as_json:
         print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
@@ -78,7 +94,7 @@ def verify(
 ) -> None:
     """Check a bundle's files by their hashes, against each other, and by what they compute; ends with 1 at a fault."""
     from export.audit import audit
-    from export.parity import require
+    from export.checks import require
 
     with Console(stderr=True).status(escape(f"verifying {folder}")):
         checks = list(audit(folder, expect))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.audit import audit
+from export.checks import require
 from export.layout import CONFIG
-from export.parity import require
 from export.pushing import Publication, push
 from zoo.files import read_json
 
