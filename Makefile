@@ -19,6 +19,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/diracnet model-card --check
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

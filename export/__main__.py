@@ -180,6 +180,21 @@ def _followed(images: Sequence[Path]) -> Iterable[Path]:
     return track(images, "predicting", console=log, transient=True, disable=len(images) < 5 or not log.is_terminal)
 
 
+@app.command("model-card")
+def model_card(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is what would be written.")] = False,
+    out: Annotated[Path, typer.Option(help="The file.")] = Path("MODEL_CARD.md"),
+) -> None:
+    """Write the zoo's own card from the manifests of its weights."""
+    from export.zoo_card import check_zoo_card, write_zoo_card
+
+    if check:
+        check_zoo_card(out)
+    else:
+        write_zoo_card(out)
+    print(f"{out} {'is what it should be' if check else 'written'}")
+
+
 @app.command()
 def publish(
     bundle: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]", help="The bundle's folder.")] = None,

@@ -47,7 +47,8 @@ def publish_zoo(
         folder = bundles / name
         if not folder.exists():
             on_stage(f"exporting {name}")
-            export_bundle(load_weight(record, "dirac"), folder, record=record)
+            named = replace(record, repository=f"{namespace}/{name}", revision=None)  # the card says it
+            export_bundle(load_weight(record, "dirac"), folder, record=named, formats=("all",))
         _require_same_weights(folder, record)
         publication = publish(
             folder, f"{namespace}/{name}", private=private, tag=tag, dry_run=dry_run, on_stage=on_stage

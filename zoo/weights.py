@@ -54,7 +54,7 @@ class Weight:
         files: by form, "dirac" or "folded".
         folder: where the files lie in a clone, or None if they are fetched from a URL.
         repository: `ORG/NAME` on the Hub, where the files lie by the same paths; None if they were never published.
-        revision: the repository's commit that has these files.
+        revision: the repository's commit that has these files; None for the newest.
         recipe: how it was trained, as fields of `zoo.training.recipes.Recipe`.
         provenance: everything else that was recorded: seed, versions, hardware, hours, where the figures come from.
     """
@@ -75,8 +75,8 @@ class Weight:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (self.repository is None) != (self.revision is None):
-            raise ValueError(f"repository={self.repository!r}, revision={self.revision!r}: give both or neither")
+        if self.revision is not None and self.repository is None:
+            raise ValueError(f"revision={self.revision!r} is that of no repository; name one, or leave it out")
 
     @property
     def sha256(self) -> dict[str, str]:

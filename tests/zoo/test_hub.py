@@ -358,8 +358,8 @@ def test_ten_processes_make_one_good_copy(hub, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "home").rglob("blobs/*")] == [RECORD.sha256["folded"]]
 
 
-def test_a_record_names_repository_and_commit_together() -> None:
-    with pytest.raises(ValueError, match="give both or neither"):
-        dataclasses.replace(RECORD, repository="org/x")
+def test_a_record_may_name_a_repository() -> None:
+    with pytest.raises(ValueError, match="revision='0123' is that of no repository"):
+        dataclasses.replace(RECORD, revision="0123")
     recorded = dataclasses.replace(RECORD, repository="org/x", revision="0" * 40)
     assert recorded.to_manifest()["repository"] == "org/x" and "repository" not in RECORD.to_manifest()
