@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench clients
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -20,6 +20,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/diracnet model-card --check
+
+clients: $(INSTALLED)
+	mkdir -p build/clients
+	cp tests/clients/package.json build/clients
+	npm install --prefix build/clients --ignore-scripts --no-audit --no-fund
+	$(BIN)/python -m pytest tests/clients
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -17,6 +17,7 @@ EXTRAS["dev"] = [
     "pytest>=8,<10",
     "ruff>=0.9,<1",
     "setuptools>=77",
+    "timm>=1.0,<2",  # for its tests; zoo.timm alone uses it
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 
