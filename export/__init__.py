@@ -13,8 +13,19 @@ if TYPE_CHECKING:
     from export.onnx_graph import emit
     from export.parity import verify
     from export.runtime import Classifier
+    from export.unfolding import unfold
 
-__all__ = ["Check", "Classifier", "VerificationError", "emit", "export_bundle", "fold", "layer_errors", "verify"]
+__all__ = [
+    "Check",
+    "Classifier",
+    "VerificationError",
+    "emit",
+    "export_bundle",
+    "fold",
+    "layer_errors",
+    "unfold",
+    "verify",
+]
 
 _MODULES = {
     "Check": "checks",
@@ -24,6 +35,7 @@ _MODULES = {
     "export_bundle": "bundle",
     "fold": "folding",
     "layer_errors": "folding",
+    "unfold": "unfolding",
     "verify": "parity",
 }
 

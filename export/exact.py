@@ -22,6 +22,7 @@ from export.onnx_graph import leaves
 from zoo import NCReLU
 
 _DIGITS = 53  # of float64's significand
+_SLICE = 24  # of float32's, in which weights are cut
 
 
 @torch.inference_mode()
@@ -67,25 +68,27 @@ def _contract(product: Callable[[Tensor, Tensor], Tensor], value: Tensor, weight
 
     Two slices each; what the product of the two smaller ones would add is below the last bit that counts.
     """
-    terms = weight[0].numel()
-    bits = (_DIGITS - math.ceil(math.log2(terms)) - 1) // 2
+    bits = min(_SLICE, (_DIGITS - 1 - math.ceil(math.log2(weight[0].numel()))) // 2)
     (x_high, x_unit), (x_low, x_small) = _slices(value, bits, 2)
-    (w_high, w_unit), (w_low, w_small) = _slices(weight.double(), bits, 2)
+    (w_high, w_unit), (w_low, w_small) = _slices(weight, bits, 2)
     # Powers of two: scaling by them is exact.
-    return (
-        product(x_high, w_high) * (x_unit * w_unit)
-        + product(x_high, w_low) * (x_unit * w_small)
-        + product(x_low, w_high) * (x_small * w_unit)
-    )
+    result = product(x_high, w_high) * (x_unit * w_unit)
+    result += product(x_high, w_low) * (x_unit * w_small)
+    result += product(x_low, w_high) * (x_small * w_unit)
+    return result
 
 
 def _slices(value: Tensor, bits: int, count: int) -> list[tuple[Tensor, float]]:
-    """Return whole numbers of at most `bits` bits and a unit, `count` times, whose products add up to the value."""
+    """Return whole numbers of at most `bits` bits in float64, and a unit, `count` times.
+
+    Their products add up to the value. All steps are exact also in the value's own type.
+    """
     exponent = math.frexp(value.abs().max().item())[1]
     slices = []
     for index in range(1, count + 1):
         unit = math.ldexp(1.0, exponent - index * bits)
-        whole = (value / unit).round()
-        slices.append((whole, unit))
-        value = value - whole * unit
+        whole = (value * (1 / unit)).round_()
+        slices.append((whole.double(), unit))
+        if index < count:
+            value = value - whole * unit
     return slices

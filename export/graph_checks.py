@@ -22,7 +22,7 @@ from export.onnx_graph import OPERATORS, feature_sources, leaves
 VALID = "faults found by ONNX's checker, shape inference and runtimes"
 FOREIGN = "operators that it has no use for"
 RANGE = "largest value inside, as a share of what it can hold"
-REFERENCE_PIXELS = 20_000
+REFERENCE_PIXELS = 10_000
 """Above this many in a batch ONNX's reference evaluator, a program in Python, is left out."""
 _OPTIMISED = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
 _AS_IT_IS = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -33,16 +33,18 @@ class Case:
     """One batch to compare on.
 
     Args:
-        name: for people.
+        name: what is compared, for people; such as "1×32×32".
         batch: the net's input in PyTorch.
         feed: the same as the graph takes it.
         expected: the logits and then each feature, as they should be.
+        source: where these are from, for people.
     """
 
     name: str
     batch: Tensor
     feed: NDArray[Any]
     expected: Sequence[NDArray[Any]]
+    source: str = "PyTorch"
 
 
 def net_outputs(net: nn.Sequential, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
@@ -89,7 +91,7 @@ def check_graph(
             found = cast(Any, runtime).run(None, {model.graph.input[0].name: case.feed})
             figure = relative_error(case.expected, found)
             note = "" if figure <= form.tolerance else _first_wrong_layer(model, net, case, form.tolerance)
-            yield Check(f"{title}: PyTorch / {name}, {case.name}", figure, form.tolerance, note)
+            yield Check(f"{title}: {case.source} / {name}, {case.name}", figure, form.tolerance, note)
 
 
 def check_range(title: str, form: Form, net: nn.Sequential, batch: Tensor) -> Iterator[Check]:

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+LARGEST = float(np.finfo(np.float16).max)
+
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy of a float32 graph that computes in float16.
@@ -43,8 +45,6 @@ def _cast(source: str, result: str, kind: int) -> onnx.NodeProto:
 def _rounded(tensor: onnx.TensorProto) -> onnx.TensorProto:
     exact = numpy_helper.to_array(tensor)
     largest = float(np.abs(exact).max(initial=0))
-    if largest > np.finfo(np.float16).max:
-        raise ValueError(
-            f"{tensor.name} holds {largest:.3g}, and float16 ends at {np.finfo(np.float16).max:.0f}; leave fp16 out"
-        )
+    if largest > LARGEST:
+        raise ValueError(f"{tensor.name} holds {largest:.3g}, and float16 ends at {LARGEST:.0f}; leave fp16 out")
     return numpy_helper.from_array(exact.astype(np.float16), tensor.name)

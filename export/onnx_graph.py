@@ -135,20 +135,18 @@ def feature_sources(folded: nn.Sequential, features: Collection[str]) -> dict[st
     Raises:
         ValueError: the net has no such feature, or two of the names mean the same.
     """
-    chain = list(leaves(folded))
+    *inner, _ = leaves(folded)
     # The graph holds the second half of an NCReLU without its sign, and the last output is the logits.
-    ends = {name: name for name, module in chain[:-1] if not isinstance(module, NCReLU)}
+    given = {name for name, module in inner if not isinstance(module, NCReLU)}
+    ends = {}
     for path, module in folded.named_modules():
-        if path and isinstance(module, nn.Sequential) and (inside := list(leaves(module, f"{path}."))):
-            last = inside[-1][0]
-            ends |= {path: last} if last in ends else {}
+        *_, (last, _) = leaves(module, f"{path}.") if isinstance(module, nn.Sequential) else [(path, module)]
+        if path and last in given:
+            ends[path] = last
     unknown = [feature for feature in features if feature not in ends]
     if unknown:
-        outer, inner = (", ".join(name for name in ends if ("." in name) == nested) for nested in (False, True))
-        raise ValueError(
-            f"the net has no feature {unknown[0]!r}; its features are {outer}"
-            + (f"; and inside these {inner}" * bool(inner))
-        )
+        groups, parts = (", ".join(name for name in ends if ("." in name) == nested) for nested in (False, True))
+        raise ValueError(f"the net has no feature {unknown[0]!r}; its features are {groups}; and inside these {parts}")
     sources = {feature: ends[feature] for feature in features}
     if len(set(sources.values())) < len(features):
         raise ValueError(f"features {', '.join(features)}: two of them are the same output; name it once")

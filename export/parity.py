@@ -36,19 +36,20 @@ def verify(bundle: str | Path | OpenBundle) -> Iterator[Check]:
         bundle = OpenBundle(Path(bundle))
     net, spec, preprocessing = bundle.net, bundle.folded.spec, bundle.preprocessing
     if bundle.source is not None:
-        yield from check_fold(bundle.source, bundle.folded, preprocessing.size)
+        yield from check_fold(bundle.source, bundle.folded)
     features = tuple(bundle.config[FEATURES])
     pixel_values, pictures = bundle.golden[INPUT], bundle.golden[PICTURES]
     golden = [bundle.golden[name].numpy() for name in (OUTPUT, *features)]
     error = relative_error(golden, net_outputs(net, pixel_values, features))
-    yield Check("golden outputs / PyTorch", error, GOLDEN)
+    size = f"{len(pictures)}×{preprocessing.size}×{preprocessing.size}"
+    yield Check(f"golden outputs / PyTorch, {size}", error, GOLDEN)
     for_tensors = [
         *_tensor_cases(net, features, spec, preprocessing.size),
-        Case("golden inputs", pixel_values, pixel_values.numpy(), golden),
+        Case(size, pixel_values, pixel_values.numpy(), golden, "golden outputs"),
     ]
     for_pictures = [
         *_picture_cases(net, features, preprocessing),
-        Case("golden pictures", pixel_values, pictures.numpy(), golden),
+        Case(size, pixel_values, pictures.numpy(), golden, "golden outputs"),
     ]
     for name in bundle.forms:
         form = FORMS[name]
@@ -58,24 +59,27 @@ def verify(bundle: str | Path | OpenBundle) -> Iterator[Check]:
         yield from check_graph(path, f"{name}, pictures", form, PREPROCESSING_OPERATORS, net, for_pictures)
 
 
-def check_fold(source: Checkpoint, folded: Checkpoint, size: int) -> Iterator[Check]:
-    """Yield two checks against the training form: of the algorithm in float64, and of the folded file."""
+def check_fold(source: Checkpoint, folded: Checkpoint) -> Iterator[Check]:
+    """Yield two checks against the training form: of the algorithm in float64, and of the folded file.
+
+    On small pictures: whether weights are folded rightly shows at any size.
+    """
     exact = source.model().double()
-    own, oblong = (_random(source.spec, 1, shape).double() for shape in _sizes(source.spec, size))
+    batch = _random(source.spec, BATCHES[-1], _oblong(source.spec)).double()
     with torch.inference_mode():
-        expected = exact(own).numpy()
+        expected = exact(batch).numpy()
     for name, candidate, limit in (
         ("training form / folded, float64", fold(exact), FOLD_FLOAT64),
         ("training form in float64 / folded file", folded.model().double(), FOLD_FLOAT32),
     ):
         with torch.inference_mode():
-            error = relative_error([expected], [candidate(own).numpy()])
-        worst = max(layer_errors(exact, candidate, oblong), key=lambda layer: layer.error)
+            error = relative_error([expected], [candidate(batch).numpy()])
+        worst = max(layer_errors(exact, candidate, batch), key=lambda layer: layer.error)
         yield Check(name, error, limit, f"worst layer {worst.layer}, {worst.error:.1e}")
 
 
 def _tensor_cases(net: nn.Sequential, features: tuple[str, ...], spec: Spec, size: int) -> Iterator[Case]:
-    for height, width in _sizes(spec, size):
+    for height, width in ((size, size), _oblong(spec)):
         for count in BATCHES:
             batch = _random(spec, count, (height, width))
             yield Case(f"{count}×{height}×{width}", batch, batch.numpy(), net_outputs(net, batch, features))
@@ -89,9 +93,9 @@ def _picture_cases(net: nn.Sequential, features: tuple[str, ...], preprocessing:
         yield Case(f"{count}×{size}×{size}", batch, drawn, net_outputs(net, batch, features))
 
 
-def _sizes(spec: Spec, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the heights and widths that a net is checked at: its own, and an odd, oblong one."""
-    return (size, size), (2 * spec.min_size + 7, 3 * spec.min_size + 10)
+def _oblong(spec: Spec) -> tuple[int, int]:
+    """Return an odd height and another width, small and not what a net was made for."""
+    return 2 * spec.min_size + 7, 3 * spec.min_size + 10
 
 
 def _random(spec: Spec, count: int, size: tuple[int, int]) -> Tensor:

@@ -57,7 +57,7 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         folded.save(folder / FOLDED)
         preprocessing = cast(Preprocessing, source.preprocessing)  # a run always has one
         training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
-        require(list(check_fold(training_form, folded_file, preprocessing.size)))
+        require(list(check_fold(training_form, folded_file)))
         shutil.copyfile(run.metrics, folder / LOG)
         files = {
             form: WeightFile(name, sha256(folder / name), (folder / name).stat().st_size)

@@ -58,7 +58,7 @@ class Endpoints:
         asked = json.loads(self.content)
         name = f"{asked['organization']}/{asked['name']}"
         try:
-            self.store.create(name, asked.get("visibility") == "private")
+            self.store.create(name, asked.get("visibility") == "private" or bool(asked.get("private")))
         except RefusedError as error:
             error.name = name
             raise

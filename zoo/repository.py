@@ -56,8 +56,10 @@ def fetch(repository: str, path: str, *, revision: str | None = None, digest: st
     Raises:
         FileNotFoundError: the repository has no such file, or it is not in the cache and the Hub must not be asked.
         HubError: the Hub cannot be reached, refuses, or has no such repository.
-        ValueError: the file is not what it should be, fetched twice.
+        ValueError: the file is not what it should be, fetched twice; or the path leads out of the repository.
     """
+    if not path or any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
+        raise ValueError(f"path={path!r} is no path of a file below a repository's root")
     for again in (client.pop("force_download", False), True):
         with plain_errors(repository, f"cannot fetch {path} of {repository}"):
             local = Path(hf_hub_download(repository, path, revision=revision, force_download=again, **client))
