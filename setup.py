@@ -38,7 +38,7 @@ setup(
         "torch>=2.6",
         "torchvision>=0.21",
         "safetensors>=0.5,<1",
-        "huggingface-hub>=0.27,<3",  # for publishing and downloading, which come next
+        "huggingface-hub>=1.0,<3",
         "numpy>=1.26,<3",
         "pillow>=10.3",
         "typer>=0.15,<1",

@@ -1,4 +1,4 @@
-"""A branch of a repository on the Hub: what publishing asks, repeated where huggingface_hub does not repeat it."""
+"""A branch of a repository on the Hub: what publishing asks, each request repeated while its failure may pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from export.remote import Changes, LocalFile, compare, remote_files
+from export.remote import Changes, LocalFile, RemoteFile, compare, remote_files
 from zoo.repository import HubError, is_transient, root, status_of
 
 MAIN = "main"
@@ -62,6 +62,10 @@ class Branch:
             return info.sha
         return None
 
+    def files(self, commit: str) -> dict[str, RemoteFile]:
+        """Return a commit's files by name, without those of Git."""
+        return self.persist(lambda: remote_files(self.api, self.repository, commit))
+
     def create(self, private: bool) -> str:
         """Make the repository; return the commit that it starts with."""
         self.on_stage(f"creating {self.repository}")
@@ -84,8 +88,9 @@ class Branch:
         size = sum(local[name].size for name in names)
         self.on_stage(f"uploading {len(names)} files, {size / 1e6:.1f} MB")
         additions = [CommitOperationAdd(name, folder / name) for name in names]
-        # Repeated by huggingface_hub itself. Large files wait at the Hub, unseen, until a commit names them.
-        self.api.preupload_lfs_files(self.repository, additions, revision=self.revision, free_memory=False)
+        # Large files wait at the Hub, unseen, until a commit names them.
+        upload = self.api.preupload_lfs_files
+        self.persist(lambda: upload(self.repository, additions, revision=self.revision, free_memory=False))
         operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
             *additions,
             *(CommitOperationDelete(name) for name in changes.deleted),
@@ -117,7 +122,7 @@ class Branch:
 
     def _settled(self, local: Mapping[str, LocalFile], head: str) -> str:
         """Return a head that is not the parent if it is ours: the commit was made, and the Hub's answer got lost."""
-        if compare(local, remote_files(self.api, self.repository, head)):
+        if compare(local, self.files(head)):
             raise HubError(
                 f"somebody else changed the branch {self.revision} of {self.repository} meanwhile; look at it, then "
                 "call again"

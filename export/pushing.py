@@ -11,7 +11,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 from export.branch import MAIN, Branch, Patience
-from export.remote import Changes, LocalFile, compare, foreign_files, local_files, remote_files
+from export.remote import Changes, LocalFile, compare, foreign_files, local_files
 from zoo.repository import HubError, parse_reference, plain_errors, without_token
 
 
@@ -74,7 +74,7 @@ def push(
             return Publication(repository, branch.url, revision, None, tag, True, compare(local, {}), local)
         if private and not branch.private:
             raise ValueError(f"{repository} is public already; make it private in its settings, or leave out --private")
-        remote = remote_files(branch.api, repository, head)
+        remote = branch.files(head)
         changes = compare(local, remote)
         if foreign := foreign_files(repository, head, remote, changes.deleted):
             raise ValueError(
@@ -90,7 +90,7 @@ def push(
         branch.fork(head)
         commit = branch.commit(folder, local, changes, head) if changes else head
         on_stage("reading the hashes back")
-        if wrong := compare(local, remote_files(branch.api, repository, commit)):
+        if wrong := compare(local, branch.files(commit)):
             raise HubError(f"{repository} at {commit} is not what was sent: {wrong}; publish again")
         if tag is not None and tagged is None:
             branch.tag(tag, commit)
