@@ -1,28 +1,39 @@
-"""From `ORG/NAME` to an ONNX file in the local cache, for inference without PyTorch."""
+"""From `ORG/NAME` on the Hub to an ONNX file in the local cache, for inference without PyTorch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from export.layout import GRAPH
+from export.layout import FORMS
 
 
-def located(source: str | Path, graph: str = GRAPH) -> Path:
-    """Return the local path that a source means: its own, or that of a repository's graph, fetched where need be.
+def is_published(source: str | Path) -> bool:
+    """Tell whether a source is `ORG/NAME` or `ORG/NAME@REVISION`, and no path on this machine."""
+    path = Path(source)
+    if path.exists() or path.suffix in (".onnx", ".safetensors"):
+        return False
+    # Here, so that inference from files needs no huggingface_hub. This module of the zoo imports no PyTorch.
+    from zoo.repository import parse_reference
+
+    return parse_reference(str(source)) is not None
+
+
+def fetch_graph(source: str, form: str | None = None) -> Path:
+    """Return a graph of a repository; no other file is downloaded.
 
     Args:
-        source: a path; or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub, where nothing on this machine has that path.
-        graph: which of a repository's files; only this one is downloaded.
+        source: `ORG/NAME` or `ORG/NAME@REVISION`.
+        form: a name of `export.layout.FORMS`; by default "fp32".
 
     Raises:
-        FileNotFoundError, RuntimeError: the graph cannot be fetched.
-        ValueError: what was fetched is damaged.
+        FileNotFoundError, RuntimeError: it cannot be fetched.
+        ValueError: there is no such form, or what was fetched is damaged.
     """
-    path = Path(source)
-    if path.exists() or path.suffix == ".onnx":
-        return path
-    # Here, so that inference from files needs no huggingface_hub. This module of the zoo imports no PyTorch.
     from zoo.repository import fetch, parse_reference
 
-    reference = parse_reference(str(source))
-    return fetch(reference[0], graph, revision=reference[1]) if reference else path
+    if form is not None and form not in FORMS:
+        raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
+    reference = parse_reference(source)
+    if reference is None:
+        raise ValueError(f"{source!r} names no repository: it must be ORG/NAME or ORG/NAME@REVISION")
+    return fetch(reference[0], FORMS[form or "fp32"].path, revision=reference[1])

@@ -108,11 +108,13 @@ def test_without_checkpoints_one_file_is_downloaded_once(hub, python) -> None:
     assert hub.asked["object"] == 1 and hub.asked["resolve"] == 1
 
 
-def test_onnx_without_pytorch(python, published: dict, root: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--form", "fp16")], ids=["fp32", "fp16"])
+def test_onnx_without_pytorch(hub, python, published: dict, options: tuple, root: Path) -> None:
     arguments = ("-X", "importtime", "-m", "export", "predict")
-    done = python(*arguments, f"{REPOSITORY}@{published['commit']}", root / "docs" / "cat.jpg")
+    done = python(*arguments, f"{REPOSITORY}@{published['commit']}", root / "docs" / "cat.jpg", *options)
     assert done.returncode == 0 and any(label in done.stdout for label in RECORD.labels), done.stderr
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert hub.asked["object"] == 1  # the one graph
     assert {"onnxruntime", "huggingface_hub"} <= imported and not imported & {"torch", "torchvision", "safetensors"}
 
 

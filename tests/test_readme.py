@@ -22,13 +22,13 @@ SNIPPETS = re.findall(r"^```(python|sh)\n(.*?)^```$", TEXT, flags=re.DOTALL | re
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("readme") / "clone"
     copy.mkdir()
-    for name in ("zoo", "export", "checkpoints", "docs", "tests", "hubconf.py"):
+    for name in ("pixels", "zoo", "export", "checkpoints", "docs", "tests", "hubconf.py"):
         (copy / name).symlink_to(ROOT / name)
     return copy
 
 
 def test_snippets_run(clone: Path, hub_server) -> None:
-    """One after the other in a folder like a clone, because some use what earlier ones wrote; with the tests' own Hub."""
+    """One after the other in a folder like a clone, because some use what earlier ones wrote; the Hub is the tests'."""
     assert len(SNIPPETS) >= 9
     hub_server.fail()
     environment = hub_server.environment(clone.parent / "home")

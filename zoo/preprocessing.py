@@ -9,12 +9,8 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
-INTERPOLATIONS = {
-    "bilinear": v2.InterpolationMode.BILINEAR,
-    "bicubic": v2.InterpolationMode.BICUBIC,
-}
+from pixels import INTERPOLATIONS, crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +47,15 @@ class Preprocessing:
             )
 
     def crop(self, picture: Image.Image) -> Tensor:
-        """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size)."""
-        crop: Tensor = v2.Compose(
-            [
-                v2.Resize(self.resize, INTERPOLATIONS[self.interpolation], antialias=True),
-                v2.CenterCrop(self.size),
-                v2.PILToTensor(),
-            ]
-        )(picture.convert("RGB" if len(self.mean) == 3 else "L"))
-        return crop
+        """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size); see `pixels`."""
+        pixels = crop(
+            picture,
+            resize=self.resize,
+            size=self.size,
+            interpolation=self.interpolation,
+            channels=len(self.mean),
+        )
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
     def normalize(self, pictures: Tensor) -> Tensor:
         """Map uint8 pictures (…, channels, height, width) to the net's float32 input of the same shape."""

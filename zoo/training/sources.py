@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from pixels import open_picture
 from zoo.preprocessing import CIFAR, Preprocessing
 from zoo.training.data import Dataset, Pictures
 
@@ -61,8 +62,7 @@ def _load(data: str, half: str, preprocessing: Preprocessing) -> Pictures:
     size, channels = preprocessing.size, len(preprocessing.mean)
     images = torch.empty(len(folder), size, size, channels, dtype=torch.uint8)
     for index, (path, _) in enumerate(folder.samples):
-        with Image.open(path) as picture:
-            images[index] = preprocessing.crop(picture).permute(1, 2, 0)
+        images[index] = preprocessing.crop(open_picture(Path(path))).permute(1, 2, 0)
     return Pictures(images, torch.tensor(folder.targets), tuple(folder.classes))
 
 
