@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, constants
 
 from export.branch import MAIN, Branch, Patience
 from export.remote import Changes, LocalFile, compare, foreign_files, local_files
@@ -63,6 +63,8 @@ def push(
     """
     if parse_reference(repository) != (repository, None):
         raise ValueError(f"{repository!r} names no repository: it must be ORG/NAME, such as me/diracnet16-cifar10")
+    if constants.HF_HUB_OFFLINE:
+        raise ValueError("HF_HUB_OFFLINE is set, and nothing is published without a network; unset it")
     local = local_files(folder)
     with plain_errors(repository, f"cannot publish to {repository}"), _log_without_token():
         branch = Branch(HfApi(), repository, revision, patience, on_stage)

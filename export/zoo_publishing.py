@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from export.bundle import export_bundle
+from export.layout import CONFIG
 from export.publishing import publish
 from export.pushing import Publication
 from export.remote import local_files
 from zoo import Weight, load_weight
-from zoo.files import write_json
+from zoo.files import read_json, write_json
 from zoo.weights import MANIFEST, weights
 
 
@@ -50,6 +51,8 @@ def publish_zoo(
             named = replace(record, repository=f"{namespace}/{name}", revision=None)  # the card says it
             export_bundle(load_weight(record, "dirac"), folder, record=named, formats=("all",))
         _require_same_weights(folder, record)
+        if read_json(folder / CONFIG).get("repository") != f"{namespace}/{name}":
+            raise ValueError(f"the card of {folder} names another repository; remove {folder} to have it exported anew")
         publication = publish(
             folder, f"{namespace}/{name}", private=private, tag=tag, dry_run=dry_run, on_stage=on_stage
         )

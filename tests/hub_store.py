@@ -63,11 +63,12 @@ class Repository:
 
 
 class Store:
-    """All repositories. Large files wait in `objects` until a commit names them, as on the Hub."""
+    """All repositories. A large file is `uploaded`; verified it waits in `objects` until a commit names it."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.objects: dict[str, bytes] = {}
+        self.uploaded: dict[str, bytes] = {}
         self.lock = threading.RLock()
 
     def entry(self, content: bytes, large: bool) -> Entry:

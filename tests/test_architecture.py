@@ -52,7 +52,7 @@ SIBLINGS = {
     "answers": {"ranking"},
     "predicting": {"answers", "layout", "published", "runtime", "torch_classifier"},
     "publishing": {"audit", "checks", "layout", "pushing"},
-    "zoo_publishing": {"bundle", "publishing", "pushing", "remote"},
+    "zoo_publishing": {"bundle", "layout", "publishing", "pushing", "remote"},
 }
 PACKAGES = ("pixels", "zoo", "export")
 FILES = sorted([*(file for name in PACKAGES for file in (ROOT / name).rglob("*.py")), ROOT / "hubconf.py"])

@@ -20,6 +20,7 @@ from rich.text import Text
 
 import zoo
 from zoo.command_line import run
+from zoo.pretrained import CONFIG
 from zoo.reference import open_model
 from zoo.repository import parse_reference
 from zoo.upstream import read_upstream
@@ -64,7 +65,7 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
 def info(model: Model, as_json: AsJson = False) -> None:
     """Show all that is known about a net, and about its weights if a tag or a file is given."""
     facts: dict[str, Any] = {}
-    if Path(model).exists() or parse_reference(model):
+    if Path(model).is_file() or (Path(model) / CONFIG).is_file() or parse_reference(model):
         checkpoint, record = open_model(model)
         spec, facts = checkpoint.spec, checkpoint.describe()
     else:

@@ -61,7 +61,7 @@ def fetch(repository: str, path: str, *, revision: str | None = None, digest: st
     if not path or any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
         raise ValueError(f"path={path!r} is no path of a file below a repository's root")
     for again in (client.pop("force_download", False), True):
-        with plain_errors(repository, f"cannot fetch {path} of {repository}"):
+        with plain_errors(repository, f"cannot fetch {path} of the repository {repository}"):
             local = Path(hf_hub_download(repository, path, revision=revision, force_download=again, **client))
         expected = digest or _kept_under(local)
         found = sha256(local)
@@ -115,11 +115,9 @@ def explain(error: BaseException, repository: str) -> str | None:
     status = status_of(error)
     match error:
         case OfflineModeIsEnabled():
-            return (
-                "it is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub; unset it, or fill the cache first"
-            )
+            return "the local cache does not have it, and HF_HUB_OFFLINE forbids asking the Hub; unset it"
         case LocalEntryNotFoundError():
-            return f"it is not in the cache, and {constants.ENDPOINT} cannot be reached"
+            return f"the local cache does not have it, and {constants.ENDPOINT} cannot be reached"
         case GatedRepoError():
             return f"{repository} is gated: ask for access on its page, and log in with `hf auth login`"
         case RevisionNotFoundError():

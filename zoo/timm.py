@@ -100,7 +100,7 @@ def _entrypoint(name: str) -> Callable[..., TimmDiracNet]:
         pretrained_cfg_overlay: dict[str, Any] | None = None,
         num_classes: int | None = None,
         in_chans: int | None = None,
-        cache_dir: None = None,
+        cache_dir: str | None = None,
         **unknown: Any,
     ) -> TimmDiracNet:
         if unknown or cache_dir:

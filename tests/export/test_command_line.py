@@ -256,7 +256,14 @@ WRONG = [
     ("export diracnet10_cifar: --out OUT", "has no weights ''"),
     ("info diracnet10_cifar:", "has no weights ''"),
     ("list nothing*", "no net matches 'nothing*'"),
-    ("predict NONE/net PICTURE", "no checkpoint file"),
+    ("predict none/net PICTURE", "cannot fetch onnx/model.onnx of the repository none/net: the local cache does not"),
+    ("info none/net", "cannot fetch config.json of the repository none/net: the local cache does not have it"),
+    ("predict NONE/a/net PICTURE", "no checkpoint file"),
+    ("publish", "name a BUNDLE and its --repo-id, or publish all weights with --all"),
+    ("publish --all", "--all goes with --namespace, and without BUNDLE"),
+    ("publish BUNDLE --repo-id me/x --namespace me", "name a BUNDLE and its --repo-id"),
+    ("publish BUNDLE --repo-id me/x", "holds untrained weights, which nobody can use"),
+    ("publish EMPTY --repo-id me/x", "is no bundle"),
     ("train --data digits --recipe nope --out OUT", "no recipe is named 'nope'; there are cifar,"),
     ("train --data digits --epochs 0 --out OUT", "epochs=0: must be above zero"),
     ("import-upstream NONE.pth --out OUT", "no file"),
@@ -293,7 +300,7 @@ def test_wrong_usage_ends_with_two(line: str) -> None:
 def test_help_lists_both_packages_commands() -> None:
     result = diracnet("--help")
     listed = {line.split()[1] for line in result.output.splitlines() if re.match("│ [a-z]", line)}
-    commands = {"list", "info", "evaluate", "import-upstream", "train", "export", "ship", "predict"}
+    commands = {"list", "info", "evaluate", "import-upstream", "train", "export", "ship", "predict", "publish"}
     assert result.status == 0 and commands <= listed
 
 

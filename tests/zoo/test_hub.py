@@ -128,7 +128,7 @@ def test_offline_works_from_the_cache_and_says_what_is_missing(hub, published: W
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     load_weight(published, "folded")
     zoo.from_pretrained(published.repository, folded=True)
-    message = r"cannot fetch dirac/\S+ of zoo/\S+: it is not in the cache, and HF_HUB_OFFLINE forbids asking the Hub"
+    message = r"cannot fetch dirac/\S+ of the repository zoo/\S+: the local cache does not have it, and HF_HUB_OFFLINE"
     with pytest.raises(FileNotFoundError, match=message):
         load_weight(published, "dirac")
     with pytest.raises(FileNotFoundError, match=message):
@@ -145,7 +145,9 @@ def test_a_server_that_is_down(published: Weight, monkeypatch) -> None:
     )
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     load_weight(published, "folded")
-    with pytest.raises(HubError, match=r"cannot fetch dirac/\S+ of zoo/\S+: no connection to http://127\.0\.0\.1:9"):
+    with pytest.raises(
+        HubError, match=r"cannot fetch dirac/\S+ of the repository zoo/\S+: no connection to http://127\.0\.0\.1:9"
+    ):
         load_weight(published, "dirac")
 
 
