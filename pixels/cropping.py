@@ -22,7 +22,7 @@ def crop(picture: Image.Image, *, resize: int, size: int, interpolation: str, ch
     Args:
         picture: any that `eight_bit` takes.
         resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters as it shrinks.
-        size: side of the square centre crop, in pixels; at most `resize`.
+        size: side of the square centre crop, in pixels; what it exceeds the picture by is black.
         interpolation: a key of `INTERPOLATIONS`.
         channels: 3 for RGB, 1 for grey.
 
@@ -33,7 +33,7 @@ def crop(picture: Image.Image, *, resize: int, size: int, interpolation: str, ch
     short = min(picture.size)
     width, height = (int(resize * length / short) for length in picture.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
-    if width * height <= _WHOLE:
+    if width * height <= _WHOLE or size > resize:
         cropped = picture.resize((width, height), method).crop((left, top, left + size, top + size))
     else:
         # Only what the crop shows, one direction after the other, as Pillow does it with the whole.
