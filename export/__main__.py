@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -73,7 +76,7 @@ def export(
             source if labels is None else relabel(source, record, labels),
             out,
             record=record,
-            formats=formats.split(","),
+            formats=[name.strip() for name in formats.split(",")],
             features=feature or (),
             on_stage=lambda text: status.update(escape(text)),
         )
@@ -160,12 +163,17 @@ def _print_accuracies(accuracies: Sequence[Any]) -> None:
 
 
 def _print_checks(checks: Sequence[Any]) -> None:
+    """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("check", "figure", "limit")
-    for check in checks:
-        table.add_row(check.name, f"{check.figure:.1e}", f"{check.limit:.0e}")
+    table = Table("check", "inputs", "figure", "limit")
+    for name, group in groupby(checks, lambda check: re.sub(r", \d+×\d+×\d+$", "", check.name)):
+        same = list(group)
+        # Figures that are no numbers are the worst; `max` alone would overlook them.
+        worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
+        inputs = sum(check.name != name for check in same)
+        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.0e}")
     Console().print(table)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from export.checks import Check
 from export.layout import FORMS, INPUT, OUTPUT, PICTURES
 from export.opened import OpenBundle
-from zoo.training.data import Pictures
+from zoo.training.data import Measurable
 from zoo.training.evaluate import Tally, check_classes
 from zoo.training.sources import load_test
 
@@ -37,8 +37,8 @@ class Accuracy:
     agreement: float
 
 
-def load_pictures(bundle: OpenBundle, data: str) -> Pictures:
-    """Return the test pictures of a data set as a bundle's net wants them; see `zoo.training.data.load_test`.
+def load_pictures(bundle: OpenBundle, data: str) -> Measurable:
+    """Return the test pictures of a data set as a bundle's net wants them; see `zoo.training.sources.load_test`.
 
     Raises:
         ValueError: it has other classes than the net.
@@ -55,7 +55,7 @@ def graph_paths(bundle: OpenBundle) -> list[str]:
 
 
 def measure(
-    bundle: OpenBundle, pictures: Pictures, on_batch: Callable[[int], None] = lambda done: None
+    bundle: OpenBundle, pictures: Measurable, on_batch: Callable[[int], None] = lambda done: None
 ) -> Iterator[Accuracy]:
     """Yield the figures of each graph.
 
@@ -68,7 +68,7 @@ def measure(
     for path in graph_paths(bundle):
         tally, answers = Tally(), []
         session = _session(bundle.folder / path)
-        for images, targets in zip(pictures.images.split(BATCH), pictures.targets.split(BATCH), strict=True):
+        for images, targets in pictures.in_order(BATCH):
             logits = _logits(session, images, bundle)
             tally = tally.add(logits, targets)
             answers.append(logits.argmax(dim=1))
@@ -79,7 +79,7 @@ def measure(
         yield Accuracy(path, tally.metrics(len(pictures.classes)), agreement)
 
 
-def check_accuracy(bundle: OpenBundle, pictures: Pictures, accuracies: Sequence[Accuracy]) -> Iterator[Check]:
+def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequence[Accuracy]) -> Iterator[Check]:
     """Yield the check of the float32 graph against the figure in config.json, if there is one."""
     metrics = bundle.config.get("metrics")
     if metrics is None:
@@ -94,9 +94,9 @@ def check_accuracy(bundle: OpenBundle, pictures: Pictures, accuracies: Sequence[
 
 def _logits(session: onnxruntime.InferenceSession, images: Tensor, bundle: OpenBundle) -> Tensor:
     if session.get_inputs()[0].name == PICTURES:
-        feed = {PICTURES: images.numpy()}
+        feed = {PICTURES: images.permute(0, 2, 3, 1).contiguous().numpy()}
     else:
-        feed = {INPUT: bundle.preprocessing.normalize(images.permute(0, 3, 1, 2)).contiguous().numpy()}
+        feed = {INPUT: bundle.preprocessing.normalize(images).contiguous().numpy()}
     return torch.from_numpy(session.run([OUTPUT], feed)[0])
 
 

@@ -30,7 +30,7 @@ SIBLINGS = {
     "exact": {"onnx_graph"},
     "golden": {"exact", "layout", "onnx_graph"},
     "contents": {"description", "forms", "golden", "labels", "layout"},
-    "opened": {"layout"},
+    "opened": {"description", "layout"},
     "graph_checks": {"checks", "folding", "layout", "onnx_graph"},
     "parity": {"checks", "description", "folding", "graph_checks", "layout", "opened", "pictures"},
     "datasets": set(),
