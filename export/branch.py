@@ -116,9 +116,9 @@ class Branch:
 
         return self.persist(attempt)
 
-    def _now(self, revision: str | None = None) -> str:
-        """Return the commit that a branch, or the one to publish on, has at this moment."""
-        return str(self.api.model_info(self.repository, revision=revision or self.revision).sha)
+    def _now(self) -> str:
+        """Return the commit that the branch has at this moment."""
+        return str(self.api.model_info(self.repository, revision=self.revision).sha)
 
     def _settled(self, local: Mapping[str, LocalFile], head: str) -> str:
         """Return a head that is not the parent if it is ours: the commit was made, and the Hub's answer got lost."""

@@ -139,8 +139,8 @@ class Checkpoint:
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Load a state dict whose names and shapes must fit; ValueError names those that do not.
 
-    A model on the meta device comes to the CPU. It gets memory only when all fits: a hostile file may describe a net of
-    any size.
+    A model on the meta device comes to the CPU if the state is no meta one too. It gets memory only when all fits: a
+    hostile file may describe a net of any size.
     """
     expected = model.state_dict()
     faults = [f"{name} is missing" for name in expected if name not in state]
@@ -153,6 +153,6 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> N
     if faults:
         shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
         raise ValueError(f"these weights do not fit {what}: {shown}")
-    if any(tensor.is_meta for tensor in expected.values()):
+    if any(expected[name].is_meta and not state[name].is_meta for name in expected):
         model.to_empty(device="cpu")
     model.load_state_dict(dict(state))
