@@ -40,14 +40,18 @@ app = typer.Typer(
     cls=_WithZoo,
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_show_locals=False,  # the Hub's client keeps the token in some
     help="DiracNets: train them, load them, fold them, export them with proof, run them.",
 )
 
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained) or a checkpoint file.")],
+    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained), a checkpoint file or ORG/NAME.")],
     out: Annotated[Path, typer.Option(help="The folder to create.")],
+    mirror: Annotated[
+        Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")
+    ] = None,
     formats: Annotated[
         str,
         typer.Option(help=f"Of the ONNX graphs: {', '.join(FORMS)} or all, joined by commas. fp32 is always there."),
@@ -67,7 +71,7 @@ def export(
     from zoo.reference import open_model
 
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
-        source, record = open_model(model)
+        source, record = open_model(model, mirror=mirror)
         checks = export_bundle(
             source if labels is None else relabel(source, record, labels),
             out,
@@ -189,7 +193,9 @@ def ship(
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(help="A bundle, an .onnx file (neither needs PyTorch), or NAME:TAG.")],
+    model: Annotated[
+        str, typer.Argument(help="A bundle, an .onnx file, ORG/NAME on the Hub (none needs PyTorch), or NAME:TAG.")
+    ],
     images: Annotated[list[Path], typer.Argument(help="Pictures, or folders: all pictures below, by name.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     form: Annotated[str | None, typer.Option(help="Which graph of a bundle: fp32 if nothing is said.")] = None,
@@ -203,6 +209,78 @@ def predict(
 
     net = open_net(model, form=form, threads=threads, providers=providers)
     print_answers(net, model, images, top=top, batch_size=batch_size, threads=threads, as_json=as_json)
+
+
+@app.command("model-card")
+def model_card(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is what would be written.")] = False,
+    out: Annotated[Path, typer.Option(help="The file.")] = Path("MODEL_CARD.md"),
+) -> None:
+    """Write the zoo's own card from the manifests of its weights."""
+    from export.zoo_card import check_zoo_card, write_zoo_card
+
+    if check:
+        check_zoo_card(out)
+    else:
+        write_zoo_card(out)
+    print(f"{out} {'is what it should be' if check else 'written'}")
+
+
+@app.command()
+def publish(
+    bundle: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]", help="The bundle's folder.")] = None,
+    repo_id: Annotated[str | None, typer.Option(help="The repository, ORG/NAME; made if there is none.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Publish all weights in checkpoints/.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="With --all: repositories are NAMESPACE/MODEL-TAG.")] = None,
+    bundles: Annotated[Path, typer.Option(help="With --all: the folder of the bundles.")] = Path("build/bundles"),
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository that only its owners see.")] = False,
+    revision: Annotated[str, typer.Option(help="The branch.")] = "main",
+    tag: Annotated[str | None, typer.Option(help="A name for the commit, such as v1.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a bundle on the Hugging Face Hub, in one commit; with the token of `hf auth login` or HF_TOKEN."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from export.publishing import publish as publish_bundle
+    from export.zoo_publishing import publish_zoo
+
+    if everything and (bundle or repo_id or namespace is None or revision != "main"):
+        raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id and --revision")
+    if not everything and (bundle is None or repo_id is None or namespace):
+        raise ValueError("name a BUNDLE and its --repo-id, or publish all weights with --all --namespace ORG")
+    options: dict[str, Any] = {"private": private, "tag": tag, "dry_run": dry_run}
+    with Console(stderr=True).status("publishing") as status:
+        options["on_stage"] = lambda text: status.update(escape(text))
+        if everything:
+            done = list(publish_zoo(str(namespace), bundles, **options))
+        else:
+            done = [publish_bundle(cast(Path, bundle), str(repo_id), revision=revision, **options)]
+    if as_json:
+        print(json.dumps([asdict(publication) for publication in done], indent=2))
+        return
+    for publication in done:
+        _print_publication(publication, dry_run)
+
+
+def _print_publication(publication: Any, dry_run: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "bytes", "sha256", "change")
+    for change in ("added", "changed", "deleted", "unchanged"):
+        for name in getattr(publication.changes, change):
+            file = publication.files.get(name)
+            table.add_row(name, f"{file.size:,}" if file else "", file.sha256[:12] if file else "", change)
+    Console().print(table)
+    made = "would be made" if dry_run else "made"
+    parts = [f"{publication.url}, branch {publication.revision}"]
+    parts += [f"repository {made}"] if publication.created else []
+    parts += [f"nothing {'would change' if dry_run else 'changed'}"] if not publication.changes else []
+    parts += [f"commit {publication.commit}"] if not dry_run else ["nothing was sent"]
+    parts += [f"tag {publication.tag}"] if publication.tag else []
+    print(": ".join([parts[0], ", ".join(parts[1:])]))
 
 
 def main() -> None:

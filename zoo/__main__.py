@@ -22,16 +22,26 @@ from rich.text import Text
 
 import zoo
 from zoo.command_line import run
+from zoo.pretrained import CONFIG
 from zoo.reference import open_model
+from zoo.repository import parse_reference
 from zoo.upstream import read_upstream
 from zoo.weights import weights
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=zoo.__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # the Hub's client keeps the token in some
+    help=zoo.__doc__,
+)
 console = Console()
 log = Console(stderr=True)
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained) or a checkpoint file.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained), a checkpoint file or ORG/NAME.")
+]
+Mirror = Annotated[Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")]
 
 
 @app.command("list")
@@ -57,7 +67,7 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
 def info(model: Model, as_json: AsJson = False) -> None:
     """Show all that is known about a net, and about its weights if a tag or a file is given."""
     facts: dict[str, Any] = {}
-    if Path(model).is_file():
+    if Path(model).is_file() or (Path(model) / CONFIG).is_file() or parse_reference(model):
         checkpoint, record = open_model(model)
         spec, facts = checkpoint.spec, checkpoint.describe()
     else:
@@ -74,7 +84,12 @@ def info(model: Model, as_json: AsJson = False) -> None:
     }
     if record:
         manifest = record.to_manifest()
-        facts |= {"weights": record.tag, **{key: manifest[key] for key in manifest if key not in ("model", "tag")}}
+        published = f"{record.repository}@{record.revision}" if record.repository else "not on the Hub"
+        facts |= {
+            "weights": record.tag,
+            "published": published,
+            **{key: manifest[key] for key in manifest if key not in ("model", "tag")},
+        }
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -112,6 +127,7 @@ def evaluate(
     model: Model,
     data: Annotated[str, typer.Option(help="Folder with train/ and test/, or the word digits.")],
     form: Annotated[str | None, typer.Option(help="dirac or folded; by default the training form.")] = None,
+    mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a net's accuracy on the test pictures of a data set."""
@@ -120,7 +136,7 @@ def evaluate(
     from zoo.training.sources import check_dataset, load_test
 
     check_dataset(data)
-    checkpoint, _ = open_model(model, form)
+    checkpoint, _ = open_model(model, form, mirror)
     if checkpoint.preprocessing is None:
         raise ValueError(f"{model} does not say how pictures become its input")
     with log.status(escape(f"reading {data}")):
