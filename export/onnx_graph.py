@@ -44,7 +44,7 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
     """
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
-    chain = list(_leaves(folded)) if isinstance(folded, nn.Sequential) else []
+    chain = list(leaves(folded)) if isinstance(folded, nn.Sequential) else []
     if not chain or not isinstance(chain[0][1], nn.Conv2d) or not isinstance(chain[-1][1], nn.Linear):
         raise ValueError(
             "a folded net is an nn.Sequential that starts with a Conv2d and ends with a Linear, not a "
@@ -102,12 +102,12 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
     return model
 
 
-def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield name and module of a nested Sequential's leaves, in the order of execution."""
     for name, child in module._modules.items():  # named_children leaves out a module that stands there twice
         path = f"{prefix}{name}"
         if isinstance(child, nn.Sequential):
-            yield from _leaves(child, f"{path}.")
+            yield from leaves(child, f"{path}.")
         elif not isinstance(child, nn.Identity):
             yield path, child
 
