@@ -8,21 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from export.bundle import export_bundle
+    from export.checks import Check, VerificationError
     from export.folding import fold, layer_errors
     from export.onnx_graph import emit
-    from export.parity import Check, VerificationError, verify
+    from export.parity import verify
     from export.runtime import Classifier
+    from export.unfolding import unfold
 
-__all__ = ["Check", "Classifier", "VerificationError", "emit", "export_bundle", "fold", "layer_errors", "verify"]
+__all__ = [
+    "Check",
+    "Classifier",
+    "VerificationError",
+    "emit",
+    "export_bundle",
+    "fold",
+    "layer_errors",
+    "unfold",
+    "verify",
+]
 
 _MODULES = {
-    "Check": "parity",
+    "Check": "checks",
     "Classifier": "runtime",
-    "VerificationError": "parity",
+    "VerificationError": "checks",
     "emit": "onnx_graph",
     "export_bundle": "bundle",
     "fold": "folding",
     "layer_errors": "folding",
+    "unfold": "unfolding",
     "verify": "parity",
 }
 

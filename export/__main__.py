@@ -12,11 +12,11 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 from typer.core import TyperGroup
 
-from export.layout import GRAPH, REPORT
+from export.layout import FORMS, GRAPH, REPORT
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -50,15 +50,31 @@ app = typer.Typer(
 def export(
     model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained) or a checkpoint file.")],
     out: Annotated[Path, typer.Option(help="The folder to create.")],
+    formats: Annotated[
+        str,
+        typer.Option(help=f"Of the ONNX graphs: {', '.join(FORMS)} or all, joined by commas. fp32 is always there."),
+    ] = "fp32",
+    feature: Annotated[
+        list[str] | None, typer.Option(help="A layer, such as group2, whose output the graphs are to give too.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line, for weights of yours.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle: folded and training form, ONNX, config, card, and the proof that they agree."""
     from export.bundle import export_bundle
+    from export.labels import relabel
     from zoo.reference import open_model
 
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
         source, record = open_model(model)
-        checks = export_bundle(source, out, record=record, on_stage=lambda text: status.update(escape(text)))
+        checks = export_bundle(
+            source if labels is None else relabel(source, record, labels),
+            out,
+            record=record,
+            formats=formats.split(","),
+            features=feature or (),
+            on_stage=lambda text: status.update(escape(text)),
+        )
     if as_json:
         print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
@@ -70,21 +86,66 @@ def export(
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
     expect: Annotated[str | None, typer.Option(help="The sha256 that its SHA256SUMS must have.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder with train/ and test/, or the word digits: measure accuracy on its test/."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a bundle's files by their hashes, against each other, and by what they compute; ends with 1 at a fault."""
     from export.audit import audit
-    from export.parity import require
+    from export.checks import require
 
-    with Console(stderr=True).status(escape(f"verifying {folder}")):
-        checks = list(audit(folder, expect))
+    if data is not None:
+        from zoo.training.sources import check_dataset
+
+        check_dataset(data)
+    log = Console(stderr=True)
+    with log.status(escape(f"verifying {folder}")) as status:
+        checks = []
+        for check in audit(folder, expect):
+            status.update(escape(f"verifying {folder}: {check.name}"))
+            checks.append(check)
+    accuracies: list[Any] = []
+    if data is not None and all(check.passed for check in checks):
+        accuracies, more = _measure(folder, data, log)
+        checks += more
     if as_json:
-        print(json.dumps([{**asdict(check), "passed": check.passed} for check in checks], indent=2))
+        report = {
+            "checks": [{**asdict(check), "passed": check.passed} for check in checks],
+            "accuracy": [asdict(accuracy) for accuracy in accuracies],
+        }
+        print(json.dumps(report, indent=2))
     else:
         _print_checks(checks)
+        _print_accuracies(accuracies)
     require(checks)
     if not as_json:
         print(f"{folder}: {len(checks)} checks passed")
+
+
+def _measure(folder: Path, data: str, log: Console) -> tuple[list[Any], list[Any]]:
+    """Return the accuracy of each graph and the checks of it, with a progress bar."""
+    from export.accuracy import check_accuracy, graph_paths, load_pictures, measure
+    from export.opened import OpenBundle
+
+    bundle = OpenBundle(folder)
+    with log.status(escape(f"reading {data}")):
+        pictures = load_pictures(bundle, data)
+    with Progress(console=log, transient=True) as bars:
+        bar = bars.add_task("measuring", total=len(pictures) * len(graph_paths(bundle)))
+        accuracies = list(measure(bundle, pictures, lambda done: bars.advance(bar, done)))
+    return accuracies, list(check_accuracy(bundle, pictures, accuracies))
+
+
+def _print_accuracies(accuracies: Sequence[Any]) -> None:
+    if not accuracies:
+        return
+    table = Table("graph", *accuracies[0].metrics, "agrees with fp32")
+    for accuracy in accuracies:
+        figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f} %" for key, value in accuracy.metrics.items())
+        table.add_row(accuracy.graph, *figures, f"{accuracy.agreement:.2f} %")
+    Console().print(table)
 
 
 def _print_checks(checks: Sequence[Any]) -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
 
 from export.card import card
+from export.checks import Check, require
+from export.contents import derived_files
 from export.description import describe
 from export.folding import fold
-from export.layout import CARD, CONFIG, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
-from export.onnx_graph import emit
-from export.parity import SEED, Check, require, verify
+from export.forms import choose_forms
+from export.layout import CARD, FOLDED, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
+from export.parity import SEED, verify
 from export.sums import files_below, write_sums
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.checkpoint import UNTRAINED
@@ -30,9 +31,11 @@ def export_bundle(
     out: str | Path,
     *,
     record: Weight | None = None,
+    formats: Collection[str] = ("fp32",),
+    features: Collection[str] = (),
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> list[Check]:
-    """Write a bundle: folded and training form, ONNX, config, card, report and checksums.
+    """Write a bundle: folded and training form, ONNX graphs, description, golden inputs, card, report and checksums.
 
     Everything is written to a temporary folder beside `out`, read back and checked; only then is it renamed.
 
@@ -40,33 +43,36 @@ def export_bundle(
         source: the net, in training form or already folded.
         out: the folder to create.
         record: the registry's record of these weights; its figures go into config and card.
+        formats: names of forms (`export.layout.FORMS`) to write graphs in, or "all"; float32 is always among them.
+        features: names of modules of the folded net, such as "group2", whose outputs the graphs are to give too.
         on_stage: told what is being done.
 
     Returns:
         The checks, all passed.
 
     Raises:
-        ValueError: `out` exists already, or nothing says how large the net's pictures are.
+        ValueError: `out` exists already, nothing says how large the net's pictures are, there is no such form or
+            feature, or the weights do not fit into a form.
         VerificationError: a check failed; nothing is left behind.
     """
     if source.preprocessing is None:
         raise ValueError("the checkpoint does not say how pictures become its input; its metadata lack 'preprocessing'")
+    forms, features = choose_forms(formats), tuple(features)
     with new_folder(Path(out)) as folder:
         on_stage("folding")
         if source.form == "dirac":
             source.save(folder / TRAINING_FORM)
-            write_json(folder / TRAINING_CONFIG, describe(source, record))
+            write_json(folder / TRAINING_CONFIG, describe(source, record, features))
             model = cast(DiracNet, source.model())
             folded = replace(source, form="folded", state=fold(model).state_dict())
         else:
             folded = source
         folded.save(folder / FOLDED)
-        description = describe(folded, record)
-        write_json(folder / CONFIG, description)
-        on_stage("emitting the ONNX graph")
-        graph = emit(cast(nn.Sequential, folded.model()), description)
-        (folder / GRAPH).parent.mkdir()
-        (folder / GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
+        description = describe(folded, record, features)
+        on_stage("emitting the ONNX graphs")
+        for name, content in derived_files(folder, folded, description, forms):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
         checks = []
         on_stage("verifying")
         for check in verify(folder):
@@ -75,7 +81,7 @@ def export_bundle(
         require(checks)
         write_json(folder / REPORT, _report(description, checks))
         files = [*files_below(folder), SUMS]
-        (folder / CARD).write_text(card(description, checks, files), encoding="utf-8")
+        (folder / CARD).write_bytes(card(description, checks, files).encode())
         write_sums(folder)
     return checks
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from export.layout import FILES, REPORT
-from export.parity import Check
+from export.checks import Check
+from export.layout import FILES, GOLDEN, INPUT, PICTURES, REPORT
 
 
 def card(description: dict[str, Any], checks: Sequence[Check], files: Collection[str]) -> str:
@@ -58,12 +58,14 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "|---|---|",
         *(f"| `{file}` | {what} |" for file, what in FILES.items() if file in files),
         "",
+        *_features(description["features"]),
         "## Preprocessing",
         "",
         f"Resize the shorter side to {preprocessing['resize']} pixels (PIL, {preprocessing['interpolation']}), crop "
         f"the central {size}×{size}, scale to [0, 1], subtract the mean "
-        f"{_numbers(preprocessing['mean'])} and divide by the deviation {_numbers(preprocessing['std'])}. It is not "
-        "part of the graph.",
+        f"{_numbers(preprocessing['mean'])} and divide by the deviation {_numbers(preprocessing['std'])}. For graphs "
+        f"named `…_pictures.onnx` the cropped `{PICTURES}` are ready; what follows the crop is in the graph. For the "
+        f"others all of it is done before, and gives `{INPUT}`.",
         "",
         "## Use",
         "",
@@ -73,6 +75,9 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "```",
         "",
         "## Checks",
+        "",
+        f"To check a file in a runtime of yours, give it `{PICTURES}` or `{INPUT}` of `{GOLDEN}` and compare with the "
+        "outputs there.",
         "",
         f"{len(checks)} checks passed before this bundle was written; `{REPORT}` has their figures and limits.",
         "",
@@ -90,6 +95,11 @@ def _provenance(provenance: dict[str, Any]) -> str:
         f"torch {environment['torch']}, torchvision {environment['torchvision']}; pictures resized by "
         f"{provenance['resize_backend']}."
     )
+
+
+def _features(features: Sequence[str]) -> list[str]:
+    names = ", ".join(f"`{feature}`" for feature in features)
+    return [f"Beside the logits the graphs give what these layers give: {names}.", ""] if features else []
 
 
 def _numbers(values: Sequence[float]) -> str:

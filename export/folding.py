@@ -7,7 +7,7 @@ convolution's own bias.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, cast
@@ -77,8 +77,8 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
     _refuse_train_mode(model)
     pairs = find_pairs(model)
     names = [name for name, module in folded.named_modules() if isinstance(module, CONVS)]
-    sources = _record(model, {pairs.get(name, name) for name in names}, input)
-    results = _record(folded, set(names), input)
+    sources = record_outputs(model, {pairs.get(name, name) for name in names}, input)
+    results = record_outputs(folded, set(names), input)
     errors = []
     for name in results:
         source, result = sources[pairs.get(name, name)], results[name]
@@ -88,7 +88,8 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
 
 
 @torch.no_grad()
-def _record(model: nn.Module, names: set[str], input: Tensor) -> dict[str, Tensor]:
+def record_outputs(model: nn.Module, names: Collection[str], input: Tensor) -> dict[str, Tensor]:
+    """Return what these modules of a model give when it gets an input, in the order of execution."""
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:

@@ -8,7 +8,7 @@ tracer. torch.onnx.export is the oracle in the tests.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,23 +24,27 @@ from zoo import NCReLU
 OPSET = 20
 IR_VERSION = 9  # the oldest that has opset 20, for the sake of older runtimes
 PRODUCER = "diracnet-zoo"
+_BATCH = "batch"
 _STOCK = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear)
 OPERATORS = frozenset({"Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool", "MaxPool", "Neg", "Relu"})
 
 
-def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
+def emit(
+    folded: nn.Sequential, metadata: Mapping[str, Any] | None = None, features: Collection[str] = ()
+) -> onnx.ModelProto:
     """Return the ONNX model of a folded net.
 
     Input `pixel_values`, float32 [batch, C, height, width] with all but C free; output `logits`, float32 [batch,
-    classes]. Equal nets and metadata give equal bytes.
+    classes], and behind it the features. Equal arguments give equal bytes.
 
     Args:
         folded: a chain of Conv2d, ReLU, `zoo.NCReLU`, MaxPool2d, AdaptiveAvgPool2d(1), Flatten and Linear in eval mode,
             such as `fold` returns.
         metadata: what the graph says about itself, as JSON can hold it.
+        features: names of modules whose outputs the graph is to give too, such as "group2"; see `feature_sources`.
 
     Raises:
-        ValueError: the net has another module, which is named.
+        ValueError: the net has another module, which is named, or no such feature.
     """
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
@@ -50,9 +54,16 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
             "a folded net is an nn.Sequential that starts with a Conv2d and ends with a Linear, not a "
             f"{type(folded).__name__}; give what export.fold returns for a DiracNet"
         )
+    wanted = {leaf: feature for feature, leaf in feature_sources(folded, features).items()}
+    outputs: dict[str, onnx.ValueInfoProto] = {}
+    shape: list[int | str] = [_BATCH, chain[0][1].in_channels, "height", "width"]
+    given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)
     value, negated = INPUT, False
     for position, (name, module) in enumerate(chain):
-        result = OUTPUT if position == len(chain) - 1 else name
+        result = OUTPUT if position == len(chain) - 1 else wanted.get(name, name)
+        shape = _shape(module, shape, result)
+        if name in wanted:
+            outputs[result] = helper.make_tensor_value_info(result, TensorProto.FLOAT, shape)
         if isinstance(module, NCReLU):
             # min(x, 0) = -relu(-x). The outer sign goes into the kernel that follows, exactly and for nothing.
             nodes += [
@@ -83,12 +94,11 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
     if negated:
         raise ValueError(f"{chain[-1][0]}: a convolution must follow an NCReLU")
 
-    first, last = chain[0][1], chain[-1][1]
     graph = helper.make_graph(
         nodes,
         PRODUCER,
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", first.in_channels, "height", "width"])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", last.out_features])],
+        [given],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, shape), *(outputs[name] for name in features)],
         weights,
     )
     model = helper.make_model(
@@ -98,8 +108,15 @@ def emit(folded: nn.Sequential, metadata: Mapping[str, Any]) -> onnx.ModelProto:
         producer_name=PRODUCER,
         producer_version="1",  # of this emitter; the package's version would change the bytes of every file
     )
-    helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-    return model
+    return with_metadata(model, metadata or {})
+
+
+def with_metadata(model: onnx.ModelProto, metadata: Mapping[str, Any]) -> onnx.ModelProto:
+    """Return a copy of a graph that says this about itself."""
+    described = onnx.ModelProto()
+    described.CopyFrom(model)
+    helper.set_model_props(described, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    return described
 
 
 def leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -110,6 +127,48 @@ def leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(child, f"{path}.")
         elif not isinstance(child, nn.Identity):
             yield path, child
+
+
+def feature_sources(folded: nn.Sequential, features: Collection[str]) -> dict[str, str]:
+    """Return for each feature the leaf whose output it is: the feature's own module, or the last one inside it.
+
+    Raises:
+        ValueError: the net has no such feature, or two of the names mean the same.
+    """
+    *inner, _ = leaves(folded)
+    # The graph holds the second half of an NCReLU without its sign, and the last output is the logits.
+    given = {name for name, module in inner if not isinstance(module, NCReLU)}
+    ends = {}
+    for path, module in folded.named_modules():
+        *_, (last, _) = leaves(module, f"{path}.") if isinstance(module, nn.Sequential) else [(path, module)]
+        if path and last in given:
+            ends[path] = last
+    unknown = [feature for feature in features if feature not in ends]
+    if unknown:
+        groups, parts = (", ".join(name for name in ends if ("." in name) == nested) for nested in (False, True))
+        raise ValueError(f"the net has no feature {unknown[0]!r}; its features are {groups}; and inside these {parts}")
+    sources = {feature: ends[feature] for feature in features}
+    if len(set(sources.values())) < len(features):
+        raise ValueError(f"features {', '.join(features)}: two of them are the same output; name it once")
+    return sources
+
+
+def _shape(module: nn.Module, shape: list[int | str], name: str) -> list[int | str]:
+    """Return the shape of a leaf's output; unknown heights and widths are named after it."""
+    match module:
+        case nn.Conv2d():
+            return [_BATCH, module.out_channels, f"{name}.height", f"{name}.width"]
+        case nn.MaxPool2d():
+            return [*shape[:2], f"{name}.height", f"{name}.width"]
+        case NCReLU():
+            return [_BATCH, 2 * int(shape[1]), *shape[2:]]
+        case nn.AdaptiveAvgPool2d():
+            return [*shape[:2], 1, 1]
+        case nn.Flatten():
+            return shape[:2]
+        case nn.Linear():
+            return [_BATCH, module.out_features]
+    return shape
 
 
 def _operator(name: str, module: nn.Module) -> tuple[str, dict[str, Any]]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from export.checks import require
 from export.folding import fold
 from export.layout import FOLDED, TRAINING_FORM
-from export.parity import check_fold, require
+from export.parity import check_fold
 from zoo import Checkpoint, DiracNet, Preprocessing, Weight
 from zoo.checkpoint import TRAINED, UNTRAINED, UPSTREAM
 from zoo.files import new_folder, read_json, sha256, write_json
@@ -56,7 +57,7 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         folded.save(folder / FOLDED)
         preprocessing = cast(Preprocessing, source.preprocessing)  # a run always has one
         training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
-        require(list(check_fold(training_form, folded_file, (preprocessing.size, preprocessing.size))))
+        require(list(check_fold(training_form, folded_file)))
         shutil.copyfile(run.metrics, folder / LOG)
         files = {
             form: WeightFile(name, sha256(folder / name), (folder / name).stat().st_size)

@@ -113,8 +113,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a net's accuracy on the test pictures of a data set."""
-    from zoo.training.data import check_dataset, load_test
+    from zoo.training.evaluate import check_classes
     from zoo.training.evaluate import evaluate as measure
+    from zoo.training.sources import check_dataset, load_test
 
     check_dataset(data)
     checkpoint, _ = open_model(model, form)
@@ -122,10 +123,7 @@ def evaluate(
         raise ValueError(f"{model} does not say how pictures become its input")
     with log.status(escape(f"reading {data}")):
         pictures = load_test(data, checkpoint.preprocessing)
-    if checkpoint.spec.num_classes != len(pictures.classes):
-        raise ValueError(f"{model} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}")
-    if checkpoint.labels and checkpoint.labels != pictures.classes:
-        raise ValueError(f"{model} tells apart {checkpoint.labels}, {data} has {pictures.classes}")
+    check_classes(checkpoint, pictures, model, data)
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("evaluating", total=len(pictures))
         metrics = measure(
@@ -174,9 +172,9 @@ def _train(
     **changes: Any,
 ) -> None:
     """Train a net, from scratch or from where the run in --out stopped."""
-    from zoo.training.data import load_dataset
     from zoo.training.loop import train as run_training
     from zoo.training.recipes import RECIPES
+    from zoo.training.sources import load_dataset
 
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,6 +79,15 @@ class Checkpoint:
             "labels": list(self.labels),
             "preprocessing": self.preprocessing and self.preprocessing.to_dict(),
         }
+
+    def digest(self) -> str:
+        """Return the sha256 of description and tensors, which does not depend on how a file stores them."""
+        digest = hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode())
+        for name, tensor in sorted(self.state.items()):
+            digest.update(
+                f"{name}{tuple(tensor.shape)}".encode() + tensor.detach().cpu().contiguous().numpy().tobytes()
+            )
+        return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Write the file; equal checkpoints give equal bytes."""

@@ -57,10 +57,15 @@ def _umask() -> int:
     return mask
 
 
+def json_bytes(value: Any) -> bytes:
+    """Return a value as indented JSON with sorted keys: equal values give equal bytes."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON with sorted keys."""
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_bytes(json_bytes(value))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -8,17 +8,33 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import zoo
 from export.__main__ import main
 from export.audit import audit
 from export.bundle import export_bundle
-from export.layout import CARD, CONFIG, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
+from export.layout import (
+    CARD,
+    CONFIG,
+    FILES,
+    FOLDED,
+    FORMS,
+    GOLDEN,
+    GRAPH,
+    LABELS,
+    PREPROCESSOR,
+    REPORT,
+    SUMS,
+    TRAINING_CONFIG,
+    TRAINING_FORM,
+)
 from export.sums import files_below, write_sums
 from zoo import Checkpoint
 from zoo.files import sha256
@@ -41,7 +57,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, randomised: Callable[[nn.Mo
         state=net.state_dict(),
     )
     out = tmp_path_factory.mktemp("audit") / "bundle"
-    export_bundle(source, out)
+    export_bundle(source, out, formats=["all"], features=["group1"])
+    assert set(files_below(out)) == {*FILES, CARD}
     return out
 
 
@@ -59,7 +76,7 @@ def test_a_good_bundle_passes_with_what_git_and_the_hub_put_beside_it(copy: Path
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).touch()
     checks = list(audit(copy, sha256(copy / SUMS).upper()))
-    assert len(checks) > 18 and all(check.passed for check in checks)
+    assert len(checks) > 60 and all(check.passed for check in checks)
 
 
 def damage(folder: Path, draw: random.Random) -> str:
@@ -128,8 +145,28 @@ def swap_labels(value: dict) -> None:
 
 def one_weight(model: onnx.ModelProto) -> None:
     array = numpy_helper.to_array(model.graph.initializer[2]).copy()
-    array.flat[0] *= 1.0001
+    array.flat[0] *= 1.0001 if array.dtype == np.float32 else 1.001  # one part in 2**10 is float16's last bit
     model.graph.initializer[2].CopyFrom(numpy_helper.from_array(array, model.graph.initializer[2].name))
+
+
+OTHER_GRAPHS = [path for form in FORMS.values() for path in (form.path, form.pictures) if path != GRAPH]
+
+
+def other_mean(model: onnx.ModelProto) -> None:
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "pictures.centred.by")
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[:, ::-1].copy(), tensor.name))
+
+
+def other_labels(model: onnx.ModelProto) -> None:
+    value = json.loads(model.metadata_props[0].value)
+    swap_labels(value)
+    model.metadata_props[0].value = json.dumps(value, sort_keys=True)
+
+
+def edit_golden(path: Path, name: str) -> None:
+    tensors = load_file(path)
+    tensors[name].view(-1)[0] *= 1 + 1e-6
+    save_file(tensors, path)
 
 
 def one_operator(model: onnx.ModelProto) -> None:
@@ -157,11 +194,27 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: (folder / CARD).write_text("Accuracy: 100 %\n"), CARD),
         (lambda folder: (folder / CONFIG).write_text("[]"), "config.json holds no JSON object"),
         (lambda folder: (folder / GRAPH).write_bytes(b"graph"), GRAPH),
+        *((lambda folder, path=path: edit_graph(folder / path, one_weight), path) for path in OTHER_GRAPHS),
+        (lambda folder: edit_graph(folder / FORMS["fp16"].pictures, other_mean), FORMS["fp16"].pictures),
+        (lambda folder: edit_graph(folder / FORMS["fp16"].path, other_labels), FORMS["fp16"].path),
+        (lambda folder: (folder / LABELS).write_text("dog\ncat\nfox\n"), LABELS),
+        (lambda folder: edit_json(folder / PREPROCESSOR, lambda v: v["image_mean"].reverse()), PREPROCESSOR),
+        (lambda folder: edit_json(folder / PREPROCESSOR, lambda v: v.update(do_center_crop=False)), PREPROCESSOR),
+        (lambda folder: edit_golden(folder / GOLDEN, "logits"), GOLDEN),
+        (lambda folder: edit_golden(folder / GOLDEN, "pixel_values"), GOLDEN),
+        (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(features=[])), GOLDEN),
+        (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(features=["group7"])), "no feature 'group7'"),
+        (lambda folder: (folder / FORMS["fp16"].pictures).unlink(), f"{FORMS['fp16'].pictures} is missing"),
+        (lambda folder: [(folder / FORMS["fp16"].path).unlink(), (folder / FORMS["fp16"].pictures).unlink()], CARD),
+        (lambda folder: (folder / GOLDEN).unlink(), f"{GOLDEN} is missing"),
+        (lambda folder: (folder / "onnx/other.onnx").touch(), "onnx/other.onnx has no place"),
     ],
     ids=[
         "folded weight", "classifier", "running mean", "graph weight", "operator", "labels", "mean", "claim",
         "half a claim", "accuracy",
-        "training config", "report", "card", "no object", "no graph",
+        "training config", "report", "card", "no object", "no graph", *OTHER_GRAPHS, "mean in graph", "labels in graph",
+        "labels.txt", "mean for transformers", "crop", "golden output", "golden input", "features", "no such feature",
+        "no picture graph", "no fp16", "no golden", "one more file",
     ],
 )  # fmt: skip
 def test_one_altered_file_is_found_behind_new_checksums(
@@ -178,7 +231,7 @@ def test_one_altered_file_is_found_behind_new_checksums(
 def test_what_is_altered_everywhere_is_found_by_the_digest_alone(bundle: Path, tmp_path: Path) -> None:
     source = Checkpoint.load(bundle / TRAINING_FORM)
     altered = {**source.state, "fc.bias": source.state["fc.bias"] + 1}
-    export_bundle(replace(source, state=altered), tmp_path / "forged")
+    export_bundle(replace(source, state=altered), tmp_path / "forged", formats=["all"])
     assert not problems(tmp_path / "forged")
     assert problems(tmp_path / "forged", sha256(bundle / SUMS))
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,25 +18,41 @@ from safetensors import safe_open
 
 from export import Check, VerificationError, export_bundle, verify
 from export.__main__ import main
-from export.layout import CARD, CONFIG, FILES, FOLDED, GRAPH, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
-from export.onnx_graph import emit
-from export.parity import VALID, require
+from export.checks import SHOWN, require
+from export.contents import derived_files
+from export.forms import choose_forms
+from export.graph_checks import FOREIGN, RANGE, VALID
+from export.layout import (
+    CARD,
+    CONFIG,
+    FILES,
+    FOLDED,
+    FORMS,
+    GOLDEN,
+    GRAPH,
+    LABELS,
+    PREPROCESSOR,
+    REPORT,
+    SUMS,
+    TRAINING_CONFIG,
+    TRAINING_FORM,
+)
 from zoo import Checkpoint, Weight
 from zoo.files import sha256
 from zoo.reference import open_model
 
 NAMES = ["diracnet10_cifar", "diracnet10_v1_cifar"]
-LABELS = tuple(f"label {index}" for index in range(10))
+LABELS_OF_TEN = tuple(f"label {index}" for index in range(10))
 EXACT = "training form / folded, float64"
 FOLDED_FILE = "training form in float64 / folded file"
-OPERATORS = "operators that a folded net has no use for"
+GOLDEN_NET = "golden outputs / PyTorch, 2×32×32"
 RUNTIMES = {"ONNX Runtime", "ONNX Runtime, not optimised", "reference evaluator"}
 
 
 def randomised_checkpoint(name: str, randomise: Callable) -> Checkpoint:
     checkpoint, _ = open_model(name)
     state = randomise(checkpoint.model()).state_dict()
-    return replace(checkpoint, weights="mine", labels=LABELS, state=state)
+    return replace(checkpoint, weights="mine", labels=LABELS_OF_TEN, state=state)
 
 
 @pytest.fixture
@@ -59,25 +75,46 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_two_exports_are_complete_and_equal(name: str, randomised: Callable, tmp_path: Path) -> None:
+def metadata(path: Path) -> dict:
+    (entry,) = onnx.load(path).metadata_props
+    assert entry.key == "diracnet"
+    return json.loads(entry.value)
+
+
+@pytest.mark.parametrize(("name", "formats"), [(NAMES[0], ["all"]), (NAMES[1], ["fp32"])])
+def test_two_exports_are_complete_and_equal(
+    name: str, formats: list[str], randomised: Callable, tmp_path: Path
+) -> None:
     source = randomised_checkpoint(name, randomised)
     first, second = tmp_path / "first", tmp_path / "deep" / "er" / "second"
-    checks = export_bundle(source, first)
-    export_bundle(source, second)
+    checks = export_bundle(source, first, formats=formats)
+    export_bundle(source, second, formats=formats)
     assert {path.name for path in tmp_path.iterdir()} == {"first", "deep"}
-    expected = {FOLDED, TRAINING_FORM, TRAINING_CONFIG, CONFIG, GRAPH, CARD, REPORT, SUMS}
-    assert set(files(first)) == set(files(second)) == expected == {*FILES, CARD}
-    for file in expected - {REPORT, SUMS}:
+    forms = choose_forms(formats)
+    graphs = {path for form in forms for path in (FORMS[form].path, FORMS[form].pictures)}
+    others = {FOLDED, TRAINING_FORM, TRAINING_CONFIG, CONFIG, PREPROCESSOR, LABELS, GOLDEN, CARD, REPORT, SUMS}
+    assert set(files(first)) == set(files(second)) == graphs | others
+    if formats == ["all"]:
+        assert graphs | others == {*FILES, CARD}
+    for file in (graphs | others) - {REPORT, SUMS}:
         assert files(first)[file] == files(second)[file], file
 
     report = read(first / REPORT)
     assert report["checks"] == [
         {"name": c.name, "figure": c.figure, "limit": c.limit, "note": c.note, "passed": True} for c in checks
     ]
-    sizes = {(batch, *size) for batch in (1, 3) for size in ((32, 32), (15, 22))}
-    runs = {f"PyTorch / {runtime}, {b}×{h}×{w}" for runtime in RUNTIMES for b, h, w in sizes}
-    assert {check.name for check in checks} == runs | {EXACT, FOLDED_FILE, OPERATORS, VALID}
+    own = {("PyTorch", "1×32×32"), ("PyTorch", "3×32×32"), ("golden outputs", "2×32×32")}
+    cases = {"": own | {("PyTorch", "1×15×22"), ("PyTorch", "3×15×22")}, ", pictures": own}
+    runs = {
+        f"{form}{kind}: {against} / {runtime}, {size}"
+        for form in forms
+        for kind, pairs in cases.items()
+        for against, size in pairs
+        for runtime in RUNTIMES
+    }
+    always = {f"{form}{kind}: {check}" for form in forms for kind in cases for check in (VALID, FOREIGN)}
+    ranges = {f"fp16: {RANGE}"} if "fp16" in forms else set()
+    assert {check.name for check in checks} == runs | always | ranges | {EXACT, FOLDED_FILE, GOLDEN_NET}
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum here")
@@ -95,9 +132,10 @@ def test_untrained_weights_are_marked_in_every_file(untrained: Path) -> None:
     for form in (FOLDED, TRAINING_FORM):
         with safe_open(untrained / form, framework="pt") as file:
             assert json.loads(file.metadata()["diracnet"])["weights"] == "untrained"
-    (entry,) = onnx.load(untrained / GRAPH).metadata_props
-    for value in (read(untrained / CONFIG), read(untrained / TRAINING_CONFIG), json.loads(entry.value)):
+    graphs = [metadata(untrained / path) for path in (GRAPH, FORMS["fp32"].pictures)]
+    for value in (read(untrained / CONFIG), read(untrained / TRAINING_CONFIG), *graphs):
         assert value["untrained"] is True and value["weights"] == "untrained"
+    assert not (untrained / LABELS).exists()
     assert read(untrained / REPORT)["untrained"] is True
     card = (untrained / CARD).read_text(encoding="utf-8")
     assert "(untrained)" in card and "**Untrained:" in card
@@ -105,21 +143,32 @@ def test_untrained_weights_are_marked_in_every_file(untrained: Path) -> None:
 
 def test_weights_with_a_name_are_described(source: Checkpoint, tmp_path: Path) -> None:
     record = Weight(
-        model=NAMES[0], tag="mine", spec=source.spec, labels=LABELS, preprocessing=source.preprocessing,
+        model=NAMES[0], tag="mine", spec=source.spec, labels=LABELS_OF_TEN, preprocessing=source.preprocessing,
         dataset="Ten Things", metrics={"top1": 91.234, "loss": 0.5}, licence="Apache-2.0", files={},
         provenance={"seed": 3},
     )  # fmt: skip
-    export_bundle(source, tmp_path / "bundle", record=record)
-    config, (entry,) = read(tmp_path / "bundle" / CONFIG), onnx.load(tmp_path / "bundle" / GRAPH).metadata_props
-    assert json.loads(entry.value) == config
+    export_bundle(source, tmp_path / "bundle", record=record, formats=["all"])
+    config = read(tmp_path / "bundle" / CONFIG)
+    for name, form in FORMS.items():
+        for path, pictures in ((form.path, False), (form.pictures, True)):
+            said = metadata(tmp_path / "bundle" / path)
+            assert said.items() >= config.items()
+            assert (said["format"], said["preprocessing_inside"]) == (name, pictures)
+            assert said["source"] == {"file": FOLDED, "sha256": sha256(tmp_path / "bundle" / FOLDED)}
+            (given,) = onnxruntime.InferenceSession(tmp_path / "bundle" / path).get_inputs()
+            assert said["input"]["name"] == given.name
+            assert f"tensor({said['input']['type'].replace('float32', 'float')})" == given.type
+            assert said["input"]["layout"].index("C") == given.shape.index(3)
     assert (config["form"], read(tmp_path / "bundle" / TRAINING_CONFIG)["form"]) == ("folded", "dirac")
     assert config["untrained"] is False and config["dataset"] == "Ten Things" and config["num_classes"] == 10
-    assert config["id2label"] == {str(index): label for index, label in enumerate(LABELS)}
-    assert config["label2id"] == {label: index for index, label in enumerate(LABELS)}
+    assert config["id2label"] == {str(index): label for index, label in enumerate(LABELS_OF_TEN)}
+    assert config["label2id"] == {label: index for index, label in enumerate(LABELS_OF_TEN)}
     assert config["preprocessing"]["size"] == 32
     card = (tmp_path / "bundle" / CARD).read_text(encoding="utf-8")
     assert "| top-1 | 91.23 % |" in card and "license: apache-2.0" in card and "Ten Things" in card
     assert "ntrained" not in card
+    assert all(f"`{path}`" in card for path in FILES)
+    assert (tmp_path / "bundle" / LABELS).read_text(encoding="utf-8").splitlines() == list(LABELS_OF_TEN)
 
 
 def test_the_weights_come_back(source: Checkpoint, tmp_path: Path) -> None:
@@ -141,17 +190,17 @@ def test_a_folded_source_gives_a_bundle_without_training_form(source: Checkpoint
     export_bundle(source, tmp_path / "first")
     checks = export_bundle(Checkpoint.load(tmp_path / "first" / FOLDED), tmp_path / "second")
     assert set(files(tmp_path / "second")) == set(files(tmp_path / "first")) - {TRAINING_FORM, TRAINING_CONFIG}
-    for name in (FOLDED, CONFIG, GRAPH):
+    for name in (FOLDED, CONFIG, PREPROCESSOR, LABELS, GRAPH, GOLDEN):
         assert sha256(tmp_path / "first" / name) == sha256(tmp_path / "second" / name)
     assert not {check.name for check in checks} & {EXACT, FOLDED_FILE}
     assert "dirac/" not in (tmp_path / "second" / CARD).read_text(encoding="utf-8")
 
 
-def alter_graph(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Add half of the largest weight to one weight of the last layer."""
-    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "fc.weight")
+def alter_graph(model: onnx.ModelProto, name: str = "fc.weight") -> onnx.ModelProto:
+    """Add half of a layer's largest weight to one of its weights."""
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == name)
     array = numpy_helper.to_array(tensor).copy()
-    array[0, 0] += 0.5 * np.abs(array).max()
+    array.flat[0] += 0.5 * np.abs(array).max()
     tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     return model
 
@@ -166,8 +215,14 @@ def add_operator(model: onnx.ModelProto, operator: str = "Identity") -> onnx.Mod
 def test_a_failed_check_leaves_nothing_behind(
     source: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("export.bundle.emit", lambda *arguments: alter_graph(emit(*arguments)))
-    with pytest.raises(VerificationError, match=r"PyTorch / ONNX Runtime, 3×15×22: .* exceeds 0\.0001"):
+    def altered(*arguments: object) -> Iterator[tuple[str, bytes]]:
+        for name, content in derived_files(*arguments):
+            graph = name == GRAPH and alter_graph(onnx.load_from_string(content))
+            yield name, graph.SerializeToString() if graph else content
+
+    monkeypatch.setattr("export.bundle.derived_files", altered)
+    message = r"fp32: PyTorch / ONNX Runtime, 1×32×32: .* exceeds 0\.0001 first wrong layer fc; .*; and \d+ more$"
+    with pytest.raises(VerificationError, match=message):
         export_bundle(source, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(sys, "argv", ["diracnet", "export", NAMES[0], "--out", str(tmp_path / "bundle")])
@@ -191,6 +246,13 @@ def test_errors(source: Checkpoint, tmp_path: Path) -> None:
         export_bundle(source, tmp_path / "bundle")
     with pytest.raises(ValueError, match="preprocessing"):
         export_bundle(replace(source, preprocessing=None), tmp_path / "other")
+    with pytest.raises(ValueError, match=r"formats: 'fp8' is none; allowed are fp32, .*all"):
+        export_bundle(source, tmp_path / "other", formats=["fp32", "fp8"])
+    with pytest.raises(ValueError, match=r"no feature 'group9'; its features are conv, .*group2.*group0\.block0"):
+        export_bundle(source, tmp_path / "other", features=["group9"])
+    large = {**source.state, "group1.block0.bn.weight": source.state["group1.block0.bn.weight"] * 1e8}
+    with pytest.raises(ValueError, match=r"group1\.block0\.conv\.weight holds .*, and float16 ends at 65504"):
+        export_bundle(replace(source, state=large), tmp_path / "other", formats=["fp16"])
     assert list(tmp_path.rglob("*")) == [tmp_path / "bundle"]
 
 
@@ -201,29 +263,54 @@ def alter_tensor(path: Path, name: str) -> None:
     replace(checkpoint, state={**checkpoint.state, name: tensor}).save(path)
 
 
+def graph_edit(edit: Callable, path: str = GRAPH) -> Callable:
+    return lambda folder: onnx.save(edit(onnx.load(folder / path)), folder / path)
+
+
+NET = {"fp32: PyTorch", "fp32, pictures: PyTorch", GOLDEN_NET}
+
+
 @pytest.mark.parametrize(
     ("alter", "failing"),
     [
         (lambda folder: None, set()),
-        (lambda folder: onnx.save(add_operator(onnx.load(folder / GRAPH), "NoSuchOp"), folder / GRAPH), {VALID}),
-        (lambda folder: alter_tensor(folder / FOLDED, "fc.weight"), {FOLDED_FILE, "PyTorch"}),
-        (lambda folder: alter_tensor(folder / FOLDED, "group1.block0.conv.weight"), {FOLDED_FILE, "PyTorch"}),
+        (graph_edit(lambda model: add_operator(model, "NoSuchOp")), {f"fp32: {VALID}"}),
+        (lambda folder: alter_tensor(folder / FOLDED, "fc.weight"), {FOLDED_FILE} | NET),
+        (lambda folder: alter_tensor(folder / FOLDED, "group1.block0.conv.weight"), {FOLDED_FILE} | NET),
         (lambda folder: alter_tensor(folder / TRAINING_FORM, "group1.block0.conv.alpha"), {FOLDED_FILE}),
         (lambda folder: alter_tensor(folder / TRAINING_FORM, "group0.block0.bn.running_var"), {FOLDED_FILE}),
-        (lambda folder: onnx.save(alter_graph(onnx.load(folder / GRAPH)), folder / GRAPH), {"PyTorch"}),
-        (lambda folder: onnx.save(add_operator(onnx.load(folder / GRAPH)), folder / GRAPH), {OPERATORS}),
+        (graph_edit(alter_graph), {"fp32: PyTorch", "fp32: golden outputs"}),
+        (
+            graph_edit(alter_graph, FORMS["fp32"].pictures),
+            {"fp32, pictures: PyTorch", "fp32, pictures: golden outputs"},
+        ),
+        (graph_edit(add_operator), {f"fp32: {FOREIGN}"}),
+        (graph_edit(add_operator, FORMS["fp32"].pictures), {f"fp32, pictures: {FOREIGN}"}),
     ],
-    ids=["nothing", "unknown operator", "folded fc", "folded conv", "alpha", "running variance", "graph", "operator"],
-)
+    ids=[
+        "nothing", "unknown operator", "folded fc", "folded conv", "alpha", "running variance", "graph",
+        "picture graph", "operator", "operator in picture graph",
+    ],
+)  # fmt: skip
 def test_each_check_can_fail(untrained: Path, tmp_path: Path, alter: Callable, failing: set[str]) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(untrained, folder)
     alter(folder)
-    checks = list(verify(folder))
-    found = {"PyTorch" if check.name.startswith("PyTorch") else check.name for check in checks if not check.passed}
-    assert found == failing
-    if "PyTorch" in failing:
-        assert not any(check.passed for check in checks if check.name.startswith("PyTorch"))
+    checks = [(check.name.partition(" / ")[0] if ": " in check.name else check.name, check) for check in verify(folder)]
+    assert {name for name, check in checks if not check.passed} == failing
+    assert not any(check.passed for name, check in checks if name in failing)
+
+
+def test_the_first_wrong_layer_is_named(untrained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(untrained, folder)
+    for path, layer in ((GRAPH, "group1.block0.conv"), (FORMS["fp32"].pictures, "conv")):
+        graph_edit(lambda model, layer=layer: alter_graph(model, f"{layer}.weight"), path)(folder)
+    notes = {check.name.partition(":")[0]: check.note for check in verify(folder) if not check.passed}
+    assert notes == {
+        "fp32": "first wrong layer group1.block0.conv",
+        "fp32, pictures": "first wrong layer conv",
+    }
 
 
 def test_require_names_the_failed_checks_only() -> None:
@@ -231,3 +318,6 @@ def test_require_names_the_failed_checks_only() -> None:
     with pytest.raises(VerificationError, match=r"worse: 2 exceeds 1 here; none: nan exceeds 1$") as caught:
         require([Check("good", 0.5, 1.0), Check("worse", 2.0, 1.0, "here"), Check("none", float("nan"), 1.0)])
     assert "good" not in str(caught.value)
+    many = [Check(f"check {index}", 1.0, 0.0) for index in range(SHOWN + 4)]
+    with pytest.raises(VerificationError, match=rf"check {SHOWN - 1}: 1 exceeds 0; and 4 more$"):
+        require(many)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -63,7 +64,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundle") / "b"
     result = diracnet("export", "diracnet10_cifar", "--out", out)
     assert result.status == 0
-    assert "diracnet10_cifar (untrained), 16 checks passed" in words(result.output)
+    assert "diracnet10_cifar (untrained), 31 checks passed" in words(result.output)
     assert "PyTorch / ONNX Runtime, 1×32×32" in result.output
     return out
 
@@ -108,6 +109,35 @@ def test_export_prints_its_report(tmp_path: Path, bundle: Path) -> None:
     before = sha256(bundle / "SHA256SUMS")
     again = diracnet("export", "diracnet10_cifar", "--out", bundle)
     assert again.status == 2 and "exists already" in again.errors and sha256(bundle / "SHA256SUMS") == before
+
+
+def test_export_writes_the_formats_features_and_labels_that_are_asked_for(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("".join(f"digit {index}\n" for index in range(10)), encoding="utf-8")
+    command = ("--formats", "fp16", "--feature", "group1", "--feature", "view", "--labels", tmp_path / "labels.txt")
+    result = diracnet("export", finished / "model.safetensors", *command, "--out", tmp_path / "b")
+    assert result.status == 0
+    graphs = {"model.onnx", "model_pictures.onnx", "model_fp16.onnx", "model_fp16_pictures.onnx"}
+    assert graphs <= {path.name for path in (tmp_path / "b" / "onnx").iterdir()}
+    config = json.loads((tmp_path / "b" / "config.json").read_text(encoding="utf-8"))
+    assert config["features"] == ["group1", "view"] and config["id2label"]["3"] == "digit 3"
+    for graph in graphs:
+        session = onnxruntime.InferenceSession(tmp_path / "b" / "onnx" / graph)
+        assert [output.name for output in session.get_outputs()] == ["logits", "group1", "view"]
+    assert (tmp_path / "b/labels.txt").read_bytes() == (tmp_path / "labels.txt").read_bytes()
+    assert diracnet("verify", tmp_path / "b").status == 0
+
+
+def test_verify_measures_accuracy(finished: Path, tmp_path: Path) -> None:
+    trained = json.loads((finished / "result.json").read_text(encoding="utf-8"))
+    assert diracnet("export", finished / "model.safetensors", "--out", tmp_path / "b").status == 0
+    report = diracnet("verify", tmp_path / "b", "--data", "digits", "--json").value
+    assert all(check["passed"] for check in report["checks"])
+    assert [one["graph"] for one in report["accuracy"]] == ["onnx/model.onnx", "onnx/model_pictures.onnx"]
+    for one in report["accuracy"]:
+        assert one["metrics"] == pytest.approx(trained["metrics"], rel=1e-4) and one["agreement"] == 100
+    text = diracnet("verify", tmp_path / "b", "--data", "digits")
+    assert text.status == 0 and f"{trained['metrics']['top1']:.2f} %" in text.output
+    assert diracnet("verify", tmp_path / "b", "--json").value["accuracy"] == []
 
 
 def test_predict_gives_the_same_answers_from_every_source(bundle: Path, picture: Path) -> None:
@@ -185,9 +215,9 @@ def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "description", "checks"),
     [
-        ("v2-imagenet-18-0.125-folded.pth", "diracnet18_x0_125, folded form", 14),
-        ("v2-cifar10-16-0.5.pth", "diracnet16_x0_5_cifar, dirac form", 16),
-        ("v1-cifar10-16-0.5.pth", "diracnet16_v1_x0_5_cifar, dirac form", 16),
+        ("v2-imagenet-18-0.125-folded.pth", "diracnet18_x0_125, folded form", 22),
+        ("v2-cifar10-16-0.5.pth", "diracnet16_x0_5_cifar, dirac form", 31),
+        ("v1-cifar10-16-0.5.pth", "diracnet16_v1_x0_5_cifar, dirac form", 31),
     ],
 )
 def test_upstreams_files_become_bundles(file: str, description: str, checks: int, root: Path, tmp_path: Path) -> None:
@@ -205,6 +235,11 @@ WRONG = [
     ("export diracnet10_cifar:nope --out OUT", "has no weights 'nope'"),
     ("export NONE.safetensors --out OUT", "no checkpoint file"),
     ("export TEXT --out OUT", "is no safetensors file, or is damaged"),
+    ("export diracnet10_cifar --formats fp8 --out OUT", "formats: 'fp8' is none; allowed are fp32, fp16"),
+    ("export diracnet10_cifar --feature group7 --out OUT", "no feature 'group7'; its features are conv, "),
+    ("export diracnet10_cifar --labels NONE.txt --out OUT", "no file of labels"),
+    ("export diracnet10_cifar --labels TEXT --out OUT", "has 1 labels, the net has 10 classes"),
+    ("verify BUNDLE --data NONE", "has no folder train and no folder test"),
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
     ("predict EMPTY PICTURE", "is a folder; name a checkpoint file"),

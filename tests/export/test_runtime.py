@@ -112,7 +112,8 @@ def test_pictures_of_different_sizes_in_one_batch(bundle: Path) -> None:
 def test_a_bare_file_answers_as_its_bundle(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes((bundle / GRAPH).read_bytes())
     alone, whole = Classifier(str(tmp_path / "net.onnx")), Classifier(bundle)
-    assert alone.description == whole.description == json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+    assert alone.description == whole.description
+    assert alone.description.items() >= json.loads((bundle / "config.json").read_text(encoding="utf-8")).items()
     assert alone.predict([picture()], top=3) == whole.predict([picture()], top=3)
 
 

@@ -15,10 +15,12 @@ from PIL import Image
 
 import zoo
 from zoo.files import sha256
-from zoo.training.data import Dataset, batches, load_dataset
+from zoo.training.data import Dataset, Pictures
 from zoo.training.evaluate import evaluate
 from zoo.training.loop import InterruptedRunError, Progress, train
+from zoo.training.optimizers import Muon, make_optimizers
 from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.sources import load_dataset
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 
@@ -93,7 +95,7 @@ def test_a_loss_that_explodes_keeps_the_last_good_state(
 
     cut(digits, tmp_path / "late", 1, 2)
     good = sha256(tmp_path / "late" / "state.pt")
-    monkeypatch.setattr(Recipe, "learning_rate", lambda self, step, steps: 1e30 if step >= 24 else 0.01)
+    monkeypatch.setattr(Recipe, "rate", lambda self, step, steps: 1e31 if step >= 24 else 0.1)
     with pytest.raises(FloatingPointError, match="the last good state is kept"):
         train(DIGITS, digits, tmp_path / "late")
     assert sha256(tmp_path / "late" / "state.pt") == good and not (tmp_path / "late" / "model.safetensors").exists()
@@ -103,7 +105,7 @@ def test_weights_that_are_not_finite_are_never_saved(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The last step of the epoch ruins the weights, when its loss was still finite.
-    monkeypatch.setattr(Recipe, "learning_rate", lambda self, step, steps: float("inf") if step == steps - 1 else 0.01)
+    monkeypatch.setattr(Recipe, "rate", lambda self, step, steps: float("inf") if step == steps - 1 else 0.1)
     with pytest.raises(FloatingPointError, match="a weight is not finite"):
         train(DIGITS, digits, tmp_path)
     assert not (tmp_path / "state.pt").exists()
@@ -149,7 +151,7 @@ def test_held_out_pictures_are_measured_in_place_of_the_test_pictures(digits: Da
 
 def test_batches_depend_on_seed_and_epoch_alone(digits: Dataset) -> None:
     def first(seed: int, epoch: int) -> torch.Tensor:
-        return next(batches(digits.train, digits.preprocessing, DIGITS, seed=seed, epoch=epoch))[0]
+        return next(digits.train.batches(digits.preprocessing, DIGITS, seed=seed, epoch=epoch))[0]
 
     assert torch.equal(first(1, 2), first(1, 2))
     assert not torch.equal(first(1, 2), first(2, 1))
@@ -157,8 +159,8 @@ def test_batches_depend_on_seed_and_epoch_alone(digits: Dataset) -> None:
 
 
 def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(digits: Dataset) -> None:
-    recipe = dataclasses.replace(DIGITS, crop_padding=0, flip=False, batch_size=1438)
-    ((images, targets),) = batches(digits.train, digits.preprocessing, recipe, seed=0, epoch=0)
+    recipe = dataclasses.replace(DIGITS, crop_padding=0, flip="none", batch_size=1438)
+    ((images, targets),) = digits.train.batches(digits.preprocessing, recipe, seed=0, epoch=0)
     expected = digits.preprocessing.normalize(digits.train.images.permute(0, 3, 1, 2))
     order = torch.argsort(images.flatten(1).double() @ torch.arange(256.0).double())
     reference = torch.argsort(expected.flatten(1).double() @ torch.arange(256.0).double())
@@ -167,9 +169,9 @@ def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(
 
 
 def test_crops_are_reflected_and_flips_mirror(digits: Dataset) -> None:
-    recipe = dataclasses.replace(DIGITS, crop_padding=2, flip=True, batch_size=64)
+    recipe = dataclasses.replace(DIGITS, crop_padding=2, flip="random", batch_size=64)
     one = digits.train.subset(torch.zeros(64, dtype=torch.long))
-    images, _ = next(batches(one, digits.preprocessing, recipe, seed=0, epoch=0))
+    images, _ = next(one.batches(digits.preprocessing, recipe, seed=0, epoch=0))
     source = digits.preprocessing.normalize(one.images[:1].permute(0, 3, 1, 2))
     padded = torch.nn.functional.pad(source, (2,) * 4, mode="reflect")
     crops = [padded[..., y : y + 16, x : x + 16] for y in range(5) for x in range(5)]
@@ -196,22 +198,23 @@ def test_folders_of_pictures_are_read(tmp_path: Path) -> None:
 
 def test_schedules() -> None:
     steps = RECIPES["cifar"]
-    assert [steps.learning_rate(epoch * 10, 10) for epoch in (0, 59, 60, 120, 160, 199)] == pytest.approx(
-        [0.1, 0.1, 0.02, 0.004, 0.0008, 0.0008]
+    assert [steps.rate(epoch * 10, 10) for epoch in (0, 59, 60, 120, 160, 199)] == pytest.approx(
+        [1, 1, 0.2, 0.04, 0.008, 0.008]
     )
     triangle = Recipe(epochs=10, lr=1.0, warmup=0.2)
-    rates = [triangle.learning_rate(step, 10) for step in range(100)]
+    rates = [triangle.rate(step, 10) for step in range(100)]
     assert max(rates) == pytest.approx(1.0, abs=0.03) and rates.index(max(rates)) in (19, 20)
     assert 0 < rates[0] < 0.05 and 0 < rates[-1] < 0.01
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_weight_decay_spares_one_dimensional_parameters_in_version_2(version: int) -> None:
-    from zoo.training.loop import _optimizer
-
     net = zoo.diracnet(depth=10, family="cifar", version=version)
     spared = [
-        p for group in _optimizer(net, DIGITS).param_groups if group["weight_decay"] == 0 for p in group["params"]
+        p
+        for group in make_optimizers(net, DIGITS)[0].param_groups
+        if group["weight_decay"] == 0
+        for p in group["params"]
     ]
     expected = [p for p in net.parameters() if p.ndim <= 1] if version == 2 else []
     assert {id(p) for p in spared} == {id(p) for p in expected}
@@ -284,7 +287,7 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
 PROGRAM = """
 import dataclasses, json, sys
 from pathlib import Path
-from zoo.training.data import load_dataset
+from zoo.training.sources import load_dataset
 from zoo.training.loop import train
 from zoo.training.recipes import RECIPES
 
@@ -319,3 +322,66 @@ def test_parts_that_do_not_divide_a_batch_are_an_error(digits: Dataset, tmp_path
     with pytest.raises(ValueError, match="batch_size=64: must be a multiple of 1 processes times accumulation=3"):
         train(dataclasses.replace(DIGITS, accumulation=3), digits, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_muon_makes_a_step_whose_singular_values_are_near_one() -> None:
+    torch.manual_seed(0)
+    for shape in ((8, 4, 3, 3), (64, 3, 3, 3), (16, 48, 1, 1)):
+        kernel = torch.nn.Parameter(torch.randn(shape))
+        before, kernel.grad = kernel.detach().clone(), torch.randn(shape)
+        Muon([kernel], lr=0.1).step()
+        rows, columns = kernel.flatten(1).shape
+        values = torch.linalg.svdvals((before - kernel.detach()).flatten(1)) / (0.1 * max(1, rows / columns) ** 0.5)
+        assert 0.6 < values.min() and values.max() < 1.3
+        # With the gradient's own singular vectors: a positive semidefinite product.
+        product = (before - kernel.detach()).flatten(1) @ kernel.grad.flatten(1).T
+        if rows <= columns:
+            assert torch.linalg.eigvalsh(product + product.T).min() > 0
+
+
+@pytest.mark.parametrize("changes", [{"muon_lr": 0.05}, {"ema": 0.9}, {"flip": "alternating", "precision": "bf16"}])
+def test_all_that_moves_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(DIGITS, epochs=2, **changes)
+
+    def stop(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (1, 3):
+            raise PowerCutError
+
+    train(recipe, digits, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        train(recipe, digits, tmp_path / "parts", on_step=stop, save_every=0)
+    train(recipe, digits, tmp_path / "parts")
+    assert sha256(tmp_path / "parts" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
+    train(DIGITS, digits, tmp_path / "other")
+    assert sha256(tmp_path / "other" / "model.safetensors") != sha256(tmp_path / "whole" / "model.safetensors")
+
+
+def test_alternating_flips_show_both_sides_in_two_epochs(digits: Dataset) -> None:
+    recipe = dataclasses.replace(DIGITS, flip="alternating", crop_padding=0, batch_size=len(digits.train))
+
+    def mean(epoch: int) -> torch.Tensor:
+        return next(digits.train.batches(digits.preprocessing, recipe, seed=0, epoch=epoch))[0].mean(0)
+
+    # Each picture is mirrored in one of the two, so their sum is symmetric, and neither of them is.
+    total = mean(4) + mean(5)
+    assert torch.allclose(total, total.flip(-1), atol=1e-5)
+    assert not torch.allclose(mean(4), mean(4).flip(-1), atol=1e-5)
+    assert torch.allclose(mean(4), mean(6), atol=1e-6)
+
+
+def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None:
+    train(DIGITS, digits, tmp_path / "first")
+    first = zoo.Checkpoint.load(tmp_path / "first" / "model.safetensors")
+    recipe = dataclasses.replace(DIGITS, epochs=1, lr=0.001)
+    again = train(recipe, digits, tmp_path / "again", init=first)
+    assert again["metrics"]["top1"] >= evaluate(first.model(), digits.test, digits.preprocessing)["top1"] - 2
+    few = Pictures(digits.train.images, digits.train.targets % 5, tuple("abcde"))
+    train(recipe, Dataset(few, few, digits.preprocessing), tmp_path / "few", init=first)
+    second = zoo.Checkpoint.load(tmp_path / "few" / "model.safetensors")
+    assert second.state["fc.weight"].shape[0] == 5 and second.labels == tuple("abcde")
+    moved = (second.state["group0.block0.conv.weight"] - first.state["group0.block0.conv.weight"]).abs().max()
+    assert 0 < moved < 0.1
+    with pytest.raises(ValueError, match="the weights to start from are those of"):
+        train(dataclasses.replace(recipe, model="diracnet16_cifar"), digits, tmp_path / "wrong", init=first)
+    with pytest.raises(ValueError, match=r"init=.*not None"):
+        train(recipe, digits, tmp_path / "again")

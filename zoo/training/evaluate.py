@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.checkpoint import Checkpoint
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Pictures
+from zoo.training.data import Measurable
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is known after some pictures: how many there were, how many were right, and the sum of the losses."""
+
+    pictures: int = 0
+    right1: int = 0
+    right5: int = 0
+    loss: float = 0.0
+
+    def add(self, logits: Tensor, targets: Tensor) -> Tally:
+        """Return the tally with a batch more: logits (batch, classes) and targets (batch,)."""
+        ranked = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]
+        return Tally(
+            self.pictures + len(targets),
+            self.right1 + int(ranked[:, 0].sum()),
+            self.right5 + int(ranked.any(dim=1).sum()),
+            self.loss + F.cross_entropy(logits, targets, reduction="sum").item(),
+        )
+
+    def metrics(self, num_classes: int) -> dict[str, float]:
+        """Return `{"top1": %, "top5": %, "loss": nats}`; top5 is absent with five or fewer classes."""
+        shares = {"top1": 100 * self.right1 / self.pictures, "top5": 100 * self.right5 / self.pictures}
+        if num_classes <= 5:
+            del shares["top5"]
+        return {**shares, "loss": self.loss / self.pictures}
 
 
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
-    pictures: Pictures,
+    pictures: Measurable,
     preprocessing: Preprocessing,
     *,
     batch_size: int = 500,
@@ -26,30 +55,30 @@ def evaluate(
     Args:
         model: maps (batch, channels, height, width) to logits; evaluated in eval mode and left in the mode it had.
         pictures: what to measure on.
-        preprocessing: the weights' own; the pictures are taken to be cropped already.
+        preprocessing: the weights' own.
         batch_size: pictures at a time; the figures do not depend on it.
         on_batch: told after each batch how many pictures are done.
 
     Returns:
-        `{"top1": %, "top5": %, "loss": nats}`; top5 is absent with five or fewer classes.
+        What `Tally.metrics` says.
     """
     was_training = model.training
     model.eval()
-    device = next(model.parameters()).device
-    right = {1: 0, 5: 0}
-    loss, done = 0.0, 0
+    device, dtype = (first := next(model.parameters())).device, first.dtype
+    tally = Tally()
     try:
-        for images, targets in zip(pictures.images.split(batch_size), pictures.targets.split(batch_size), strict=True):
-            # Pictures lie as (n, h, w, c), so this is channels_last without a copy.
-            logits = model(preprocessing.normalize(images.to(device).permute(0, 3, 1, 2))).float()
-            targets = targets.to(device)
-            loss += F.cross_entropy(logits, targets, reduction="sum").item()
-            ranked = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]
-            for k in right:
-                right[k] += int(ranked[:, :k].any(dim=1).sum())
-            done += len(targets)
-            on_batch(done)
+        for images, targets in pictures.in_order(batch_size):
+            logits = model(preprocessing.normalize(images.to(device)).to(dtype)).float()
+            tally = tally.add(logits, targets.to(device))
+            on_batch(tally.pictures)
     finally:
         model.train(was_training)
-    metrics = {f"top{k}": 100 * count / len(pictures) for k, count in right.items() if k < len(pictures.classes)}
-    return {**metrics, "loss": loss / len(pictures)}
+    return tally.metrics(len(pictures.classes))
+
+
+def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data: str) -> None:
+    """Raise ValueError where a net tells other classes apart than a data set has; both are named as given."""
+    if checkpoint.spec.num_classes != len(pictures.classes):
+        raise ValueError(f"{what} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}")
+    if checkpoint.labels and checkpoint.labels != pictures.classes:
+        raise ValueError(f"{what} tells apart {checkpoint.labels}, {data} has {pictures.classes}")

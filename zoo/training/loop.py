@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -21,11 +21,14 @@ from zoo.checkpoint import TRAINED, Checkpoint
 from zoo.files import read_json, write_json
 from zoo.network import DiracNet
 from zoo.registry import get_spec
-from zoo.training.data import Dataset, batches
-from zoo.training.environment import Clock, environment
+from zoo.spec import Spec
+from zoo.training.data import Dataset, Measurable
+from zoo.training.environment import environment
 from zoo.training.evaluate import evaluate
+from zoo.training.optimizers import make_optimizers
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
+from zoo.training.state import EpochSums, TrainingState
 
 
 @dataclass(frozen=True)
@@ -46,28 +49,14 @@ class InterruptedRunError(RuntimeError):
     exit_status = 128 + signal.SIGTERM
 
 
-@dataclass
-class _Epoch:
-    """How far an epoch is, and its sums so far."""
-
-    epoch: int = 0
-    step: int = 0
-    seen: int = 0
-    right: int = 0
-    loss: float = 0.0
-
-    @property
-    def means(self) -> tuple[float, float]:
-        """Mean loss, and accuracy in percent."""
-        return self.loss / self.seen, 100 * self.right / self.seen
-
-
 def train(
     recipe: Recipe,
     data: Dataset,
     out: Path,
     *,
     seed: int = 0,
+    init: Checkpoint | None = None,
+    build: Callable[[Spec], nn.Module] = DiracNet,
     save_every: float = 300.0,
     on_step: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
@@ -82,6 +71,9 @@ def train(
         data: from `load_dataset`.
         out: the run's folder; see `RunFolder`.
         seed: of the initial weights and of all randomness in the data.
+        init: trained weights to start from, of the recipe's net in training form; with other classes its last layer
+            starts anew.
+        build: makes the net from its spec: another than DiracNet to compare with.
         save_every: seconds after which the state is saved within an epoch too.
         on_step: called after each step.
 
@@ -90,7 +82,7 @@ def train(
         the last epoch, with versions and times.
 
     Raises:
-        ValueError: `out` holds another run, or the recipe does not suit the data.
+        ValueError: `out` holds another run, or the recipe does not suit the data or the weights to start from.
         FloatingPointError: the loss is no longer finite; the last good state is kept.
         InterruptedRunError: the process got SIGTERM; the state was saved.
     """
@@ -99,27 +91,22 @@ def train(
     if recipe.holdout:
         pictures, measured = pictures.split(recipe.holdout, seed=0)
     steps = len(pictures) // recipe.batch_size
-    if steps == 0:
-        raise ValueError(f"batch_size={recipe.batch_size} exceeds the {len(pictures)} training pictures")
-    spec = replace(get_spec(recipe.model), in_channels=len(data.preprocessing.mean), num_classes=len(pictures.classes))
-    size = data.preprocessing.size
-    if size < spec.min_size:
-        raise ValueError(f"{recipe.model} takes no pictures of {size} pixels: it needs {spec.min_size}")
-    if recipe.crop_padding >= size:
-        raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
-    accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no")
+    channels = len(data.preprocessing.mean)
+    spec = replace(get_spec(recipe.model), in_channels=channels, num_classes=len(pictures.classes))
+    accelerator = Accelerator(mixed_precision="no")  # the recipe says where to compute in bf16
     share = (accelerator.process_index, accelerator.num_processes)
-    if recipe.batch_size % (share[1] * recipe.accumulation):
-        raise ValueError(
-            f"batch_size={recipe.batch_size}: must be a multiple of {share[1]} processes times "
-            f"accumulation={recipe.accumulation}"
-        )
+    _check(recipe, spec, data.preprocessing.size, len(pictures), share[1])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = build(spec) if init is None else _initial(init, spec)
     if accelerator.is_main_process:
         run.open(
             {
                 "recipe": recipe.to_dict(),
                 "seed": seed,
+                "net": build.__name__,
                 "spec": spec.to_dict(),
+                "init": None if init is None else {"weights": init.weights, "digest": init.digest()},
                 "preprocessing": data.preprocessing.to_dict(),
                 "labels": list(pictures.classes),
                 "data": {"train": data.train.sha256(), "test": data.test.sha256()},
@@ -129,94 +116,92 @@ def train(
     if run.result.exists():
         return read_json(run.result)
 
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        net = DiracNet(spec).to(memory_format=torch.channels_last)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
-    model, optimizer = accelerator.prepare(net.to(dtype), _optimizer(net, recipe))
-
-    history: list[dict[str, Any]] = []
-    clock, now = Clock(), _Epoch()
+    net = net.to(accelerator.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = TrainingState(net, make_optimizers(net, recipe), recipe.ema)
+    if recipe.compile:
+        net.compile()
+    model, *state.optimizers = accelerator.prepare(net, *state.optimizers)
     saved = run.load()
     if saved is not None:
-        accelerator.unwrap_model(model).load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        history, clock, now = saved["history"], Clock(*saved["elapsed"]), _Epoch(**saved["now"])
+        state.load_state_dict(saved)
 
     def diverged(what: str) -> FloatingPointError:
         kept = f"the last good state is kept in {out}" if run.has_state else "no state was saved yet"
-        place = f"epoch {now.epoch}, step {now.step}"
+        place = f"epoch {state.now.epoch}, step {state.now.step}"
         return FloatingPointError(f"{what} at {place}; {kept}. Lower lr={recipe.lr} in a new folder")
 
     def save() -> float:
-        weights = accelerator.unwrap_model(model).state_dict()
-        if not all(tensor.isfinite().all() for tensor in weights.values()):
+        if not state.is_finite:
             raise diverged("a weight is not finite")
         if accelerator.is_main_process:
-            state = {
-                "model": weights,
-                "optimizer": optimizer.state_dict(),
-                "elapsed": clock.elapsed(),
-                "now": asdict(now),
-            }
-            run.save(state, history)
+            run.save(state.state_dict(), state.history)
         return time.monotonic()
 
     last_save = time.monotonic()
     model.train()
     with _termination() as asked_to_stop:
-        while now.epoch < recipe.epochs:
-            left = batches(
-                pictures, data.preprocessing, recipe, seed=seed, epoch=now.epoch, first_step=now.step, share=share
+        while state.now.epoch < recipe.epochs:
+            left = pictures.batches(
+                data.preprocessing, recipe, seed=seed, epoch=state.now.epoch, first_step=state.now.step, share=share
             )
+            rate = 0.0
             for images, targets in left:
-                lr = recipe.learning_rate(now.epoch * steps + now.step, steps)
-                for group in optimizer.param_groups:
-                    group["lr"] = lr
+                rate = recipe.rate(state.now.epoch * steps + state.now.step, steps)
+                state.set_rate(rate)
                 images, targets = images.to(accelerator.device, dtype), targets.to(accelerator.device)
-                optimizer.zero_grad()
                 loss_sum, right, stops = _accumulate(accelerator, model, images, targets, recipe, asked_to_stop)
                 if not math.isfinite(loss_sum):
                     raise diverged(f"the loss is {loss_sum / recipe.batch_size}")
-                optimizer.step()
-                now.step, now.seen = now.step + 1, now.seen + recipe.batch_size
-                now.loss, now.right = now.loss + loss_sum, now.right + right
+                state.step()
+                state.now.add(recipe.batch_size, loss_sum, right)
                 if accelerator.is_main_process:
-                    on_step(Progress(now.epoch, now.step, steps, *now.means, lr))
+                    on_step(Progress(state.now.epoch, state.now.step, steps, *state.now.means, recipe.lr * rate))
                 if stops:
                     save()
                     raise InterruptedRunError(f"{out} was stopped and saved; the same command line continues it")
-                if time.monotonic() - last_save > save_every and now.step < steps:
+                if time.monotonic() - last_save > save_every and state.now.step < steps:
                     last_save = save()
-            mean_loss, accuracy = now.means
-            last_rate = recipe.learning_rate(now.epoch * steps + now.step - 1, steps)
-            history.append({"epoch": now.epoch, "train_loss": mean_loss, "train_top1": accuracy, "lr": last_rate})
-            now = _Epoch(now.epoch + 1)
+            loss, accuracy = state.now.means
+            rate = recipe.rate(state.now.epoch * steps + state.now.step - 1, steps)
+            line = {"epoch": state.now.epoch, "train_loss": loss, "train_top1": accuracy, "lr": recipe.lr * rate}
+            if recipe.holdout:
+                line |= evaluate(state.trained, measured, data.preprocessing)
+            state.history.append(line)
+            state.now = EpochSums(state.now.epoch + 1)
             last_save = save()
 
     if accelerator.is_main_process:
-        trained = accelerator.unwrap_model(model).float()
-        Checkpoint(
-            form="dirac",
-            spec=spec,
-            weights=TRAINED,
-            labels=pictures.classes,
-            preprocessing=data.preprocessing,
-            state=trained.state_dict(),
-        ).save(run.model)
-        metrics = evaluate(trained, measured, data.preprocessing)
-        wall, cpu = clock.elapsed()
-        result = {
-            "metrics": metrics,
-            "measured_on": "held-out training pictures" if recipe.holdout else "test pictures",
-            "pictures": len(measured),
-            "wall_hours": wall / 3600,
-            "cpu_hours": cpu / 3600,
-            "environment": {**environment(accelerator.device), "processes": str(share[1])},
-        }
-        write_json(run.result, result)
+        _finish(run, state, spec, data, measured, accelerator, recipe)
     accelerator.wait_for_everyone()
     return read_json(run.result)
+
+
+def _check(recipe: Recipe, spec: Spec, size: int, pictures: int, processes: int) -> None:
+    """Raise ValueError where the recipe does not suit the data or the number of processes."""
+    if pictures < recipe.batch_size:
+        raise ValueError(f"batch_size={recipe.batch_size} exceeds the {pictures} training pictures")
+    if size < spec.min_size:
+        raise ValueError(f"{recipe.model} takes no pictures of {size} pixels: it needs {spec.min_size}")
+    if recipe.crop_padding >= size:
+        raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
+    if recipe.batch_size % (processes * recipe.accumulation):
+        raise ValueError(
+            f"batch_size={recipe.batch_size}: must be a multiple of {processes} processes times "
+            f"accumulation={recipe.accumulation}"
+        )
+
+
+def _initial(init: Checkpoint, spec: Spec) -> DiracNet:
+    """The net of a checkpoint, its last layer new where the classes are others."""
+    if init.form != "dirac":
+        raise ValueError(f"a {init.form} net cannot be trained on as one; start from weights in dirac form")
+    if replace(init.spec, num_classes=spec.num_classes) != spec:
+        raise ValueError(f"the weights to start from are those of {init.spec}, the recipe and the data ask for {spec}")
+    net = cast(DiracNet, init.model())
+    if init.spec.num_classes != spec.num_classes:
+        net.reset_classifier(spec.num_classes)
+    return net
 
 
 def _accumulate(
@@ -227,13 +212,16 @@ def _accumulate(
     recipe: Recipe,
     asked_to_stop: Callable[[], bool],
 ) -> tuple[float, int, bool]:
-    """Add up the gradient of a step. Return over all processes: summed loss, right answers, whether one has to stop."""
+    """Make the gradient of a step. Return over all processes: summed loss, right answers, whether one has to stop."""
+    model.zero_grad()
     sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
     parts = list(zip(images.chunk(recipe.accumulation), targets.chunk(recipe.accumulation), strict=True))
     for index, (part, truth) in enumerate(parts):
         # Processes exchange gradients once a step, with the last part.
         with nullcontext() if index == len(parts) - 1 else accelerator.no_sync(model):
-            logits = model(part)
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+                logits = model(part)
+            logits = logits.to(images.dtype)
             loss = F.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
             accelerator.backward(loss / len(parts))
         sums[0] += loss.detach() * len(truth)
@@ -243,19 +231,37 @@ def _accumulate(
     return loss_sum, int(right), stops > 0
 
 
-def _optimizer(model: DiracNet, recipe: Recipe) -> torch.optim.SGD:
-    """SGD in which version 2 spares one-dimensional parameters (alpha, beta, BatchNorm, biases) from weight decay."""
-    spares = model.spec.version == 2
-    decayed = [p for p in model.parameters() if p.ndim > 1 or not spares]
-    spared = [p for p in model.parameters() if p.ndim <= 1 and spares]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
-    return torch.optim.SGD(
-        groups,
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov and recipe.momentum > 0,
-        weight_decay=recipe.weight_decay,
-    )
+def _finish(
+    run: RunFolder,
+    state: TrainingState,
+    spec: Spec,
+    data: Dataset,
+    measured: Measurable,
+    accelerator: Accelerator,
+    recipe: Recipe,
+) -> None:
+    """Write the trained net, measure it, and write the result."""
+    trained = state.trained.float()
+    if isinstance(trained, DiracNet):
+        Checkpoint(
+            form="dirac",
+            spec=spec,
+            weights=TRAINED,
+            labels=data.train.classes,
+            preprocessing=data.preprocessing,
+            state=trained.state_dict(),
+        ).save(run.model)
+    metrics = evaluate(trained, measured, data.preprocessing)
+    wall, cpu = state.clock.elapsed()
+    result = {
+        "metrics": metrics,
+        "measured_on": "held-out training pictures" if recipe.holdout else "test pictures",
+        "pictures": len(measured),
+        "wall_hours": wall / 3600,
+        "cpu_hours": cpu / 3600,
+        "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
+    }
+    write_json(run.result, result)
 
 
 @contextmanager

@@ -6,13 +6,16 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-SCHEDULES = ("steps", "triangle")
-PRECISIONS = ("float32", "bf16", "float64")
+CHOICES = {
+    "precision": ("float32", "bf16", "float64"),
+    "schedule": ("steps", "triangle"),
+    "flip": ("none", "random", "alternating"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a net is trained: SGD on cross-entropy. Each field is annotated with what it means.
+    """How a net is trained on cross-entropy. Each field is annotated with what it means.
 
     Raises:
         ValueError: a value is outside what its field allows.
@@ -23,9 +26,14 @@ class Recipe:
     batch_size: Annotated[int, "pictures a step, over all processes; an epoch's last, smaller batch is left out"] = 128
     accumulation: Annotated[int, "parts in which each process works through its share of a step, to save memory"] = 1
     precision: Annotated[str, "float32; bf16 where the operation allows; float64, for tests"] = "float32"
-    lr: Annotated[float, "the peak learning rate"]
+    compile: Annotated[bool, "whether torch.compile compiles the net"] = False
+    lr: Annotated[float, "the peak learning rate of SGD"]
     momentum: Annotated[float, "of SGD"] = 0.9
     nesterov: Annotated[bool, "whether SGD's momentum is Nesterov's"] = True
+    muon_lr: Annotated[float, "the kernels' peak rate under Muon, which then takes them over from SGD; 0: no Muon"] = (
+        0.0
+    )
+    ema: Annotated[float, "decay a step of the running average of weights that is kept in their place; 0: none"] = 0.0
     weight_decay: Annotated[float, "on weights of two and more dimensions; in version 1 on all, as upstream did"] = 5e-4
     schedule: Annotated[str, "steps: constant between milestones; triangle: linear up, then linear down to zero"] = (
         "triangle"
@@ -35,34 +43,35 @@ class Recipe:
     gamma: Annotated[float, "see milestones"] = 0.2
     label_smoothing: Annotated[float, "share of the target probability that is spread over all classes"] = 0.0
     crop_padding: Annotated[int, "pixels of reflection around pictures from which random crops are taken"] = 4
-    flip: Annotated[bool, "whether each picture is mirrored with probability one half"] = True
+    flip: Annotated[str, "which pictures are mirrored: none; random: half of them; alternating: every other epoch"] = (
+        "random"
+    )
     holdout: Annotated[float, "share of the training pictures to measure on in place of the test pictures"] = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule={self.schedule!r}: allowed are {', '.join(SCHEDULES)}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision={self.precision!r}: allowed are {', '.join(PRECISIONS)}")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r}: allowed are {', '.join(allowed)}")
         for name in ("epochs", "batch_size", "accumulation", "lr"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above zero and finite")
-        for name in ("momentum", "weight_decay", "crop_padding"):
+        for name in ("momentum", "muon_lr", "weight_decay", "crop_padding"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must not be negative, and finite")
-        for name in ("warmup", "label_smoothing", "holdout"):
+        for name in ("ema", "warmup", "label_smoothing", "holdout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0 and below 1")
 
-    def learning_rate(self, step: int, steps_per_epoch: int) -> float:
-        """Return the rate of a step, counted from 0 over the whole run."""
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """Return the learning rate of a step, counted from 0 over the whole run, as a share of its peak."""
         if self.schedule == "steps":
-            return self.lr * self.gamma ** sum(step // steps_per_epoch >= epoch for epoch in self.milestones)
+            return self.gamma ** sum(step // steps_per_epoch >= epoch for epoch in self.milestones)
         total = self.epochs * steps_per_epoch
         peak = self.warmup * total
         # Counted at the middle of the step, so that neither the first nor the last step has a rate of zero.
         now = step + 0.5
-        return self.lr * (now / peak if now < peak else (total - now) / (total - peak))
+        return now / peak if now < peak else (total - now) / (total - peak)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -75,6 +84,6 @@ RECIPES: dict[str, Recipe] = {
     # The same optimizer annealed to zero within few epochs, for machines without an accelerator.
     "cifar-short": Recipe(epochs=30, lr=0.2),
     # Seconds on a laptop: scikit-learn's 1,797 digits of 8×8 pixels, enlarged to 16. Mirrored digits are no digits.
-    "digits": Recipe(model="diracnet10_cifar", epochs=15, batch_size=64, lr=0.1, crop_padding=1, flip=False),
+    "digits": Recipe(model="diracnet10_cifar", epochs=15, batch_size=64, lr=0.1, crop_padding=1, flip="none"),
 }
 """Name → recipe. `diracnet train --recipe NAME` starts from one; flags replace single fields."""

@@ -69,7 +69,7 @@ class RunFolder:
     def save(self, state: dict[str, Any], history: list[dict[str, Any]]) -> None:
         """Write the state to resume from and the log up to it."""
         with replace_file(self._state) as temporary:
-            torch.save({**state, "history": history}, temporary)
+            torch.save(state, temporary)
         with replace_file(self.metrics) as temporary:
             temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in history))
 

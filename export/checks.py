@@ -1,0 +1,39 @@
+"""Checks: figures with limits, and the error that names those that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SHOWN = 6
+"""So many failed checks are named in an error; where one file is wrong, many fail."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: `figure` must not exceed `limit`."""
+
+    name: str
+    figure: float
+    limit: float
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the figure is within the limit; a figure that is no number is not."""
+        return self.figure <= self.limit
+
+
+class VerificationError(RuntimeError):
+    """A file of a bundle does not compute what its source computes."""
+
+    exit_status = 1  # of the command line: the call was right, the files were not
+
+
+def require(checks: Sequence[Check]) -> None:
+    """Raise VerificationError, naming the first that did not, unless all checks passed."""
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        lines = [f"{c.name}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed[:SHOWN]]
+        more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
+        raise VerificationError(f"failed: {'; '.join(lines)}{more}")

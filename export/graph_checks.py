@@ -1,0 +1,155 @@
+"""Proof of one ONNX file: it is valid, has no operator that it should not have, and computes what PyTorch computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from torch import Tensor, nn
+
+from export.checks import Check
+from export.folding import record_outputs
+from export.layout import Form
+from export.onnx_graph import OPERATORS, feature_sources, leaves
+
+VALID = "faults found by ONNX's checker, shape inference and runtimes"
+FOREIGN = "operators that it has no use for"
+RANGE = "largest value inside, as a share of what it can hold"
+REFERENCE_PIXELS = 10_000
+"""Above this many in a batch ONNX's reference evaluator, a program in Python, is left out."""
+_OPTIMISED = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+_AS_IT_IS = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+
+@dataclass(frozen=True)
+class Case:
+    """One batch to compare on.
+
+    Args:
+        name: what is compared, for people; such as "1×32×32".
+        batch: the net's input in PyTorch.
+        feed: the same as the graph takes it.
+        expected: the logits and then each feature, as they should be.
+        source: where these are from, for people.
+    """
+
+    name: str
+    batch: Tensor
+    feed: NDArray[Any]
+    expected: Sequence[NDArray[Any]]
+    source: str = "PyTorch"
+
+
+def net_outputs(net: nn.Sequential, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
+    """Return a folded net's logits and then each feature."""
+    last = [name for name, _ in leaves(net)][-1]
+    names = [last, *feature_sources(net, features).values()]
+    outputs = record_outputs(net, set(names), batch)
+    return [outputs[name].numpy() for name in names]
+
+
+def check_graph(
+    path: Path, title: str, form: Form, operators: Collection[str], net: nn.Sequential, cases: Sequence[Case]
+) -> Iterator[Check]:
+    """Yield the checks of a graph; where it is not even valid, that one alone.
+
+    Args:
+        path: its file.
+        title: what to call it in the checks' names.
+        form: the form that it is in.
+        operators: that it may have beside those of its form.
+        net: the folded net in PyTorch.
+        cases: to compare on.
+    """
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model, full_check=True)  # with strict shape inference
+        runtimes = {
+            "ONNX Runtime": _session(path, _OPTIMISED),
+            "ONNX Runtime, not optimised": _session(path, _AS_IT_IS),
+            "reference evaluator": ReferenceEvaluator(model),
+        }
+    # The errors of onnx and onnxruntime have no common class but Exception.
+    except Exception as error:
+        yield Check(f"{title}: {VALID}", 1, 0, str(error))
+        return
+    yield Check(f"{title}: {VALID}", 0, 0)
+    foreign = sorted({node.op_type for node in model.graph.node} - OPERATORS - form.operators - set(operators))
+    yield Check(f"{title}: {FOREIGN}", len(foreign), 0, ", ".join(foreign))
+    for case in cases:
+        pixels = case.batch.shape[0] * case.batch.shape[2] * case.batch.shape[3]
+        for name, runtime in runtimes.items():
+            if name == "reference evaluator" and pixels > REFERENCE_PIXELS:
+                continue
+            found = cast(Any, runtime).run(None, {model.graph.input[0].name: case.feed})
+            figure = relative_error(case.expected, found)
+            note = "" if figure <= form.tolerance else _first_wrong_layer(model, net, case, form.tolerance)
+            yield Check(f"{title}: {case.source} / {name}, {case.name}", figure, form.tolerance, note)
+
+
+def check_range(title: str, form: Form, net: nn.Sequential, batch: Tensor) -> Iterator[Check]:
+    """Yield the check that no layer's output is too large for a form; runtimes that compute in float32 hide it."""
+    if form.largest is not None:
+        outputs = record_outputs(net, {name for name, _ in leaves(net)}, batch)
+        layer, value = max(((name, o.abs().max().item()) for name, o in outputs.items()), key=lambda pair: pair[1])
+        yield Check(f"{title}: {RANGE}", value / form.largest, 1, f"layer {layer}")
+
+
+def relative_error(expected: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> float:
+    """Return how far outputs are from what they should be; the largest figure of all outputs.
+
+    Of logits the largest difference relative to the largest logit. Of a feature, which has thousands of values, the
+    length of the difference relative to the feature's own. Infinite where outputs are missing, shapes differ or a value
+    is not finite.
+    """
+    if len(expected) != len(found):
+        return float("inf")
+    norms = [_largest, *[_length] * (len(expected) - 1)]
+    return max(_error(norm, one, other) for norm, one, other in zip(norms, expected, found, strict=True))
+
+
+def _error(norm: Callable[[NDArray[Any]], float], expected: NDArray[Any], found: NDArray[Any]) -> float:
+    if expected.shape != found.shape or not (np.isfinite(expected).all() and np.isfinite(found).all()):
+        return float("inf")
+    return norm(expected.astype(np.float64) - found) / max(norm(expected), float(np.finfo(np.float32).tiny))
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(np.abs(values).max())
+
+
+def _length(values: NDArray[Any]) -> float:
+    return float(np.linalg.norm(values.astype(np.float64).ravel()))
+
+
+def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    # Threads that spin while they wait would slow PyTorch's down, which compute in turn with these.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _first_wrong_layer(model: onnx.ModelProto, net: nn.Sequential, case: Case, tolerance: float) -> str:
+    """Name the first convolution or linear layer whose output is not that of the layer of the same name in PyTorch."""
+    results = {node.name: node.output[0] for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
+    if not results.keys() <= dict(leaves(net)).keys():
+        return f"it has layers that the net has not: {', '.join(sorted(results.keys() - dict(leaves(net)).keys()))}"
+    expected = record_outputs(net, results, case.batch)
+    revealing = onnx.ModelProto()
+    revealing.CopyFrom(model)
+    del revealing.graph.output[:]
+    revealing.graph.output.extend(onnx.ValueInfoProto(name=value) for value in results.values())
+    session = _session(revealing.SerializeToString(), _AS_IT_IS)
+    found = session.run(None, {model.graph.input[0].name: case.feed})
+    for name, output in zip(results, found, strict=True):
+        if not _error(_largest, expected[name].numpy(), output.astype(np.float32)) <= tolerance:
+            return f"first wrong layer {name}"
+    return ""

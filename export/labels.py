@@ -1,0 +1,57 @@
+"""labels.txt: the name of each class, one a line; written into bundles and read from users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from zoo import Checkpoint, Weight
+
+
+def labels_text(labels: Sequence[str]) -> str:
+    """Return the contents of labels.txt; ValueError where a label has no place on a line."""
+    for label in labels:
+        if not label.strip() or len(label.splitlines()) != 1:
+            raise ValueError(
+                f"the label {label!r} is empty or has several lines; labels.txt names a class in each line"
+            )
+    return "".join(f"{label}\n" for label in labels)
+
+
+def read_labels(path: Path, num_classes: int) -> tuple[str, ...]:
+    """Return the labels in a file, one for each class in the order of the net's outputs.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is no text, a line is empty or occurs twice, or there is not one line for each class.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file of labels {path}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark before the first letter
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text: {error}") from error
+    lines = [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
+    first: dict[str, int] = {}
+    for number, label in enumerate(lines, start=1):
+        if not label:
+            raise ValueError(f"{path}: line {number} is empty; each line names a class")
+        if label in first:
+            raise ValueError(f"{path}: line {number} names {label!r} again, after line {first[label]}")
+        first[label] = number
+    if len(lines) != num_classes:
+        raise ValueError(f"{path} has {len(lines)} labels, the net has {num_classes} classes; each line names a class")
+    return tuple(lines)
+
+
+def relabel(checkpoint: Checkpoint, record: Weight | None, path: Path) -> Checkpoint:
+    """Return a checkpoint with the labels in a file; see `read_labels`.
+
+    Raises:
+        ValueError: the weights are the registry's and their classes have other names.
+    """
+    labels = read_labels(path, checkpoint.spec.num_classes)
+    if record is not None and labels != record.labels:
+        raise ValueError(f"{path} names the classes of {record.model}:{record.tag} otherwise than the registry does")
+    return replace(checkpoint, labels=labels)

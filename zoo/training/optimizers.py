@@ -1,0 +1,99 @@
+"""Which optimizer moves which parameters, and Muon for convolution kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.training.recipes import Recipe
+
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic that drives all singular values towards 1 (Jordan et al., "Muon", 2024)."""
+
+
+def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Return the recipe's optimizers: SGD for all parameters, or Muon for the kernels and SGD for the others.
+
+    Under SGD weight decay spares one-dimensional parameters (alpha, beta, BatchNorm, biases), except in version 1
+    as upstream trained it. Each group keeps its peak rate as `initial_lr`.
+    """
+    spares = getattr(getattr(model, "spec", None), "version", 2) == 2
+    kernels: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        if recipe.muon_lr and parameter.ndim > 2:
+            kernels.append(parameter)
+        else:
+            (spared if spares and parameter.ndim < 2 else decayed).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "initial_lr": recipe.lr},
+        {"params": spared, "initial_lr": recipe.lr, "weight_decay": 0.0},
+    ]
+    sgd = torch.optim.SGD(
+        groups,
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+    )
+    return [sgd, Muon(kernels, lr=recipe.muon_lr)] if kernels else [sgd]
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose step is orthogonalized: each kernel moves by a matrix with singular values near 1.
+
+    `torch.optim.Muon` takes matrices only; here a kernel (out, in, *size) counts as the matrix (out, in · size). There
+    is no weight decay: a kernel that is normalized, as in a Dirac convolution or in front of a BatchNorm, has no scale
+    to decay.
+
+    Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), and its use on CIFAR-10 in
+    KellerJordan/cifar10-airbench.
+
+    Args:
+        parameters: kernels of two and more dimensions.
+        lr: the step's spectral norm, times sqrt(rows / columns) where a kernel has more rows than columns.
+        momentum: of Nesterov's kind.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(parameters, {"lr": lr, "initial_lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move all kernels once, by their gradients; a closure makes these first, as in all optimizers of PyTorch."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(parameter)
+                average = state["momentum_buffer"]
+                average.mul_(group["momentum"]).add_(parameter.grad)
+                direction = parameter.grad.add(average, alpha=group["momentum"]).flatten(1)
+                rows, columns = direction.shape
+                scale = group["lr"] * max(1, rows / columns) ** 0.5
+                parameter.add_(orthogonalize(direction).view(parameter.shape), alpha=-scale)
+        return loss
+
+
+def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Return a matrix of the same shape with the same singular vectors, and singular values between 0.7 and 1.2.
+
+    Newton and Schulz's iteration, in matrix products alone.
+    """
+    a, b, c = _COEFFICIENTS
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
+    x: Tensor = wide / wide.norm().clamp_min(1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x if wide is matrix else x.mT

@@ -1,0 +1,93 @@
+"""All that changes while a net is trained, and what of it a later process needs to go on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from zoo.training.environment import Clock
+
+
+@dataclass
+class EpochSums:
+    """How far an epoch is, and its sums so far."""
+
+    epoch: int = 0
+    step: int = 0
+    seen: int = 0
+    right: int = 0
+    loss: float = 0.0
+
+    def add(self, pictures: int, loss: float, right: int) -> None:
+        """Count one more step."""
+        self.step, self.seen = self.step + 1, self.seen + pictures
+        self.loss, self.right = self.loss + loss, self.right + right
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean loss, and accuracy in percent."""
+        return self.loss / self.seen, 100 * self.right / self.seen
+
+
+class TrainingState:
+    """Net, running average, optimizers, place in the run, log and time.
+
+    Args:
+        net: being trained, not wrapped for several processes.
+        optimizers: its optimizers; each group keeps its peak rate as `initial_lr`.
+        ema: decay a step of the running average of the weights; 0 for none.
+    """
+
+    def __init__(self, net: nn.Module, optimizers: list[torch.optim.Optimizer], ema: float) -> None:
+        self.net, self.optimizers = net, optimizers
+        self._average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True) if ema else None
+        self.now, self.clock = EpochSums(), Clock()
+        self.history: list[dict[str, Any]] = []
+
+    @property
+    def trained(self) -> nn.Module:
+        """The net that the run is for: the running average if there is one."""
+        return self._average.module if self._average is not None else self.net
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights are numbers."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.net.state_dict().values())
+
+    def set_rate(self, share: float) -> None:
+        """Set all learning rates to this share of their peaks."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * share
+
+    def step(self) -> None:
+        """Move the weights by their gradients."""
+        for optimizer in self.optimizers:
+            optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self.net)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it, in what `torch.load` reads with weights_only."""
+        average: dict[str, Tensor] = {} if self._average is None else self._average.state_dict()
+        return {
+            "model": self.net.state_dict(),
+            "average": average,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "elapsed": self.clock.elapsed(),
+            "now": asdict(self.now),
+            "history": self.history,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.net.load_state_dict(saved["model"])
+        if self._average is not None:
+            self._average.load_state_dict(saved["average"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.clock, self.now, self.history = Clock(*saved["elapsed"]), EpochSums(**saved["now"]), saved["history"]
