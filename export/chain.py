@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from export.layout import INPUT
 from export.onnx_graph import leaves
+from export.quantization import LEVELS, Quantization
 from zoo import NCReLU
 
 _LARGEST_GAIN = 64.0
+_ROUNDING = 1e-3  # of folding on another processor, in steps
 
 
 @dataclass(frozen=True)
@@ -149,3 +152,29 @@ def equalize(chain: Sequence[Layer], gains: Mapping[str, Tensor]) -> tuple[Layer
         scaled.append(replace(layer, kernel=kernel, bias=layer.bias * outputs))
         inputs = outputs
     return tuple(scaled)
+
+
+def misfits(record: Quantization, folded: nn.Sequential) -> Iterator[str]:
+    """Yield a phrase for each part of a record that is not of a quantization of this net.
+
+    Every whole number lies within one step of the weight that it stands for, or at the end of the scale.
+    """
+    chain = layers(folded)
+    expected = {INPUT, *(layer.name for layer in chain[:-1])}
+    expected |= {name for name, module in leaves(folded) if isinstance(module, nn.AdaptiveAvgPool2d)}
+    if record.grids.keys() != expected or list(record.layers) != [layer.name for layer in chain]:
+        yield "the quantization has other layers or grids than the net"
+        return
+    for layer in chain:
+        found = record.layers[layer.name]
+        if found.weight.shape != layer.kernel.shape:
+            yield f"the quantization's weight of {layer.name} has another shape than the net's"
+            return
+    gains = {name: torch.from_numpy(layer.gain) for name, layer in record.layers.items()}
+    for layer in equalize(chain, gains):
+        found = record.layers[layer.name]
+        scale = torch.from_numpy(found.scale).double().reshape(-1, *[1] * (layer.kernel.ndim - 1))
+        exact = (layer.kernel / scale).clamp(-LEVELS, LEVELS)
+        furthest = (torch.from_numpy(found.weight).double() - exact).abs().max().item()
+        if not furthest <= 1 + _ROUNDING:
+            yield f"the quantization's weight of {layer.name} is up to {furthest:.1f} steps from the net's"

@@ -60,6 +60,15 @@ class QuantizedLayer:
     bias: NDArray[np.int32]
     gain: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        count = (len(self.weight),)
+        for part, kind in _PARTS.items():
+            array = getattr(self, part)
+            if array.dtype != kind or (part != "weight" and array.shape != count):
+                raise ValueError(f"{part} is {array.dtype} {array.shape}; it must be {np.dtype(kind)} {count}")
+        if not all(np.isfinite(factors).all() and (factors > 0).all() for factors in (self.scale, self.gain)):
+            raise ValueError("a scale or gain is not above zero")
+
     def kernel(self) -> NDArray[np.float64]:
         """Return the kernel that the whole numbers stand for, exactly."""
         scale = self.scale.astype(np.float64).reshape(-1, *[1] * (self.weight.ndim - 1))

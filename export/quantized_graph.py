@@ -16,8 +16,8 @@ from onnx import helper, numpy_helper
 from export.layout import INPUT
 from export.quantization import Quantization
 
-OPERATORS = frozenset({"DequantizeLinear", "LeakyRelu", "QuantizeLinear"})
-"""What an int8 graph has beside the operators of a float32 one."""
+OPERATORS = frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"})
+"""What an int8 graph may have beside the operators of a float32 one."""
 _NCRELU = ("Relu", "Neg", "Relu", "Concat")
 
 
@@ -62,6 +62,7 @@ class _Writer:
         self._record, self._outputs = record, outputs
         self._values: dict[str, str] = {}
         self._grids: dict[str, str] = {}
+        self._gain = np.ones(1, np.float32)
 
     def put_on_grid(self, value: str, result: str, grid: str) -> None:
         """Write `result` to a grid, and let it stand for a value of the float32 graph."""
@@ -75,6 +76,7 @@ class _Writer:
         self._values[value], self._grids[value] = f"{result}.values", grid
 
     def layer(self, node: onnx.NodeProto, shape: tuple[int, ...]) -> None:
+        """Write a Conv or Gemm with its weights."""
         layer = self._record.layers.get(node.name)
         if layer is None or layer.weight.shape != shape:
             raise ValueError(
@@ -82,21 +84,20 @@ class _Writer:
             )
         inputs = [self._values[node.input[0]]]
         step = np.float32(self._record.grids[self._grids[node.input[0]]].scale)
-        for part, codes, scale in (
-            ("weight", layer.weight, layer.scale),
-            ("bias", layer.bias, layer.scale * step),
-        ):
+        for part, codes, scale in (("weight", layer.weight, layer.scale), ("bias", layer.bias, layer.scale * step)):
             name = f"{node.name}.{part}"
             constants = (codes, scale, np.zeros_like(codes, shape=len(codes)))
             parts = (name, f"{name}.step", f"{name}.zero_point")
             tensors = [self._tensor(part, constant) for part, constant in zip(parts, constants, strict=True)]
             inputs.append(f"{name}.values")
             self._node("DequantizeLinear", tensors, inputs[-1], axis=0)
-        self._copy(node, inputs)
+        self._gain = layer.gain
+        result = self._copy(node, inputs)
         if node.op_type == "Conv":
-            self.put_on_grid(node.output[0], node.output[0], node.name)
+            self.put_on_grid(node.output[0], result, node.name)
 
     def ncrelu(self, source: str, concat: onnx.NodeProto) -> None:
+        """Write an NCReLU, in the place of four nodes of which the last is the Concat."""
         value, grid, result = self._values[source], self._grids[source], concat.output[0]
         positive = f"{concat.name}.positive"
         self._node("LeakyRelu", [value], positive, alpha=0.0)
@@ -105,23 +106,32 @@ class _Writer:
         self.put_on_grid(result, result, grid)
 
     def other(self, node: onnx.NodeProto) -> None:
+        """Write a Relu, a pool or a Flatten."""
         source, result = node.input[0], node.output[0]
         grid = self._grids[source]
         if node.op_type == "Relu" and self._record.grids[grid].zero_point == 0 and result not in self._outputs:
             self._values[result], self._grids[result] = self._values[source], grid
             return
-        self._copy(node, [self._values[source]])
-        self.put_on_grid(result, result, node.name if node.op_type == "GlobalAveragePool" else grid)
+        written = self._copy(node, [self._values[source]])
+        self.put_on_grid(result, written, node.name if node.op_type == "GlobalAveragePool" else grid)
 
-    def _copy(self, node: onnx.NodeProto, inputs: list[str]) -> None:
-        copy = onnx.NodeProto()
+    def _copy(self, node: onnx.NodeProto, inputs: list[str]) -> str:
+        """Write a node of the float32 graph; return the name of its result, which in an output has other units."""
+        copy, output = onnx.NodeProto(), str(node.output[0])
         copy.CopyFrom(node)
         copy.input[:] = inputs
         self.nodes.append(copy)
+        if output not in self._outputs or node.op_type == "Gemm":
+            return output
+        copy.output[:] = [f"{output}.scaled"]
+        shape = (1, -1) if node.op_type == "Flatten" else (1, -1, 1, 1)
+        gain = self._tensor(f"{output}.gain", (1 / self._gain).reshape(shape))
+        self.nodes.append(helper.make_node("Mul", [copy.output[0], gain], [output], f"{output}.gain"))
+        return str(copy.output[0])
 
     def _node(self, operator: str, inputs: list[str], result: str, **attributes: Any) -> None:
         self.nodes.append(helper.make_node(operator, inputs, [result], result, **attributes))
 
     def _tensor(self, name: str, array: NDArray[np.generic] | np.generic) -> str:
-        self.tensors[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(np.shape(array)), name)
+        self.tensors[name] = numpy_helper.from_array(np.asarray(array), name)
         return name
