@@ -49,6 +49,11 @@ class Method:
     correct: bool = True
     round: bool = True
 
+    @property
+    def needs_moments(self) -> bool:
+        """Whether a remedy looks at what a layer's inputs are."""
+        return self.clip or self.correct or self.round
+
 
 BEST, PLAIN = Method(), Method(equalize=False, clip=False, correct=False, round=False)
 
@@ -61,6 +66,7 @@ def calibrate(
     *,
     method: Method = BEST,
     origin: Mapping[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
     on_layer: Callable[[str], None] = lambda name: None,
 ) -> Quantization:
     """Return the record of a net's int8 form.
@@ -71,6 +77,8 @@ def calibrate(
         preprocessing: how they become the net's input.
         method: which remedies to use.
         origin: what is known of the pictures, for the record.
+        dtype: that the float net computes in. float64 takes more time and memory; its sums, which other processors add
+            up in another order, then differ too little to show.
         on_layer: told the name of each layer when it begins.
 
     Raises:
@@ -79,7 +87,7 @@ def calibrate(
     if not len(pictures):
         raise ValueError("there are no pictures to calibrate on; give a few hundred")
     pool = next(name for name, module in leaves(folded) if isinstance(module, nn.AdaptiveAvgPool2d))
-    exact = torch.cat([preprocessing.normalize(part.permute(0, 3, 1, 2)) for part in pictures.split(_BATCH)])
+    exact = torch.cat([preprocessing.normalize(part.permute(0, 3, 1, 2)) for part in pictures.split(_BATCH)]).to(dtype)
     gains, chain = {}, layers(folded)
     if method.equalize:
         measured = [run(chain, part)[1] for part in exact.split(_BATCH)]
@@ -91,7 +99,8 @@ def calibrate(
     grids, made = {INPUT: grid}, {}
     for layer, following in zip(chain, [*chain[1:], None], strict=True):
         on_layer(layer.name)
-        quantized = _quantize(layer, grid, _moments(layer, exact, codes, grid), method)
+        measured_here = _moments(layer, exact, codes, grid) if method.needs_moments else None
+        quantized = _quantize(layer, grid, measured_here, method)
         gain = gains.get(layer.name, torch.ones(len(layer.bias)))
         made[layer.name] = quantized = replace(quantized, gain=gain.numpy())
         if following is None:
@@ -116,13 +125,15 @@ def dequantized(layer: QuantizedLayer, grid: Grid) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(layer.kernel()), torch.from_numpy(layer.scale.astype(np.float64) * grid.scale * layer.bias)
 
 
-def _quantize(layer: Layer, grid: Grid, moments: Moments, method: Method) -> QuantizedLayer:
+def _quantize(layer: Layer, grid: Grid, moments: Moments | None, method: Method) -> QuantizedLayer:
     kernel, bias = layer.kernel.flatten(1), layer.bias
-    counted = (moments.centred() if method.correct else moments).damped()
-    scales = clipped_scales(kernel, counted) if method.clip else largest_scales(kernel)
+    scales, counted = largest_scales(kernel), None
+    if moments is not None:
+        counted = (moments.centred() if method.correct else moments).damped()
+        scales = clipped_scales(kernel, counted) if method.clip else scales
     scales = scales.maximum(bias.abs() / (grid.scale * _LARGEST_BIAS)).float().double()
-    codes = least_error(kernel, scales, counted) if method.round else nearest(kernel, scales)
-    if method.correct:
+    codes = nearest(kernel, scales) if counted is None or not method.round else least_error(kernel, scales, counted)
+    if moments is not None and method.correct:
         bias = bias + kernel @ moments.mean - (codes * scales[:, None]) @ moments.quantized_mean
     limit = 2 * _LARGEST_BIAS
     return QuantizedLayer(
@@ -138,7 +149,7 @@ def _moments(layer: Layer, exact: Tensor, codes: Tensor, grid: Grid) -> Moments:
     generator = torch.Generator().manual_seed(SEED)
     samples: list[tuple[Tensor, Tensor]] = []
     for pair in zip(exact.split(_BATCH), codes.split(_BATCH), strict=True):
-        windows = [_windows(layer, values) for values in (pair[0], decode(pair[1], grid))]
+        windows = [_windows(layer, values) for values in (pair[0], decode(pair[1], grid).to(exact.dtype))]
         count = windows[0].shape[1]
         places = torch.randperm(count, generator=generator)[: -(-ROWS // len(exact))]
         samples.append(tuple(values[:, places].flatten(0, 1) for values in windows))  # type: ignore[arg-type]

@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from export.layout import CONFIG, FOLDED, FORMS, GOLDEN, TRAINING_FORM
+from export.layout import CONFIG, FOLDED, FORMS, GOLDEN, QUANTIZATION, TRAINING_FORM
+from export.quantization import Quantization
 from zoo import Checkpoint, Preprocessing
 from zoo.files import read_json
 
@@ -64,6 +65,11 @@ class OpenBundle:
             return load_file(self.folder / GOLDEN)
         except (SafetensorError, OSError) as error:
             raise ValueError(f"{self.folder / GOLDEN} is missing or damaged: {error}") from error
+
+    @cached_property
+    def quantization(self) -> Quantization:
+        """The record of the net's quantization."""
+        return Quantization.load(self.folder / QUANTIZATION)
 
     @property
     def forms(self) -> tuple[str, ...]:

@@ -16,8 +16,6 @@ from onnx import helper, numpy_helper
 from export.layout import INPUT
 from export.quantization import Quantization
 
-OPERATORS = frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"})
-"""What an int8 graph may have beside the operators of a float32 one."""
 _NCRELU = ("Relu", "Neg", "Relu", "Concat")
 
 

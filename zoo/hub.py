@@ -26,16 +26,27 @@ def load_weight(weight: Weight, form: str) -> Checkpoint:
     if form not in FORMS:
         raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
     if form not in weight.files:
+        there = [name for name in FORMS if name in weight.files]
         raise ValueError(
             f"{weight.model}:{weight.tag} has no file in {form} form whose sha256 is known, only in "
-            f"{' and '.join(weight.files)} form: pass folded={'folded' in weight.files}. A file that you trust is read "
-            "by zoo.load_upstream"
+            f"{' and '.join(there)} form: pass folded={'folded' in there}. A file that you trust is read by "
+            "zoo.load_upstream"
         )
-    file = weight.files[form]
     if weight.folder is None:
-        found = read_upstream(_download(file))
+        found = read_upstream(_download(weight.files[form]))
         return replace(found, weights=weight.tag, labels=weight.labels, preprocessing=weight.preprocessing)
-    path = weight.folder / file.path
+    return Checkpoint.load(weight_file(weight, form))
+
+
+def weight_file(weight: Weight, name: str) -> Path:
+    """Return the path of one of the files of a record that lies in a folder, its sha256 checked.
+
+    Raises:
+        ValueError: the file is damaged.
+        FileNotFoundError: the file is not on this machine.
+    """
+    file = weight.files[name]
+    path = (weight.folder or Path()) / file.path
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is not here: an installed package carries no weights, and {weight.model}:{weight.tag} is not "
@@ -45,7 +56,7 @@ def load_weight(weight: Weight, form: str) -> Checkpoint:
         raise ValueError(
             f"{path} is damaged: its sha256 is {sha256(path)}, the registry says {file.sha256}; fetch it anew"
         )
-    return Checkpoint.load(path)
+    return path
 
 
 def _download(file: WeightFile) -> Path:
