@@ -66,6 +66,13 @@ class Arithmetic:
     outputs: Callable[[set[str], Tensor], Mapping[str, Tensor]]
     gains: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def results(self, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
+        """Return the logits of a batch and then each feature."""
+        last = [name for name, _ in leaves(self.net)][-1]
+        names = [last, *feature_sources(self.net, features).values()]
+        outputs = self.outputs(set(names), batch)
+        return [outputs[name].numpy() for name in names]
+
 
 def floating(net: nn.Sequential) -> Arithmetic:
     """Return the arithmetic of a folded net in PyTorch."""
@@ -78,12 +85,9 @@ def integral(net: nn.Sequential, record: Quantization) -> Arithmetic:
     return Arithmetic(net, lambda names, batch: evaluate_integers(net, record, batch), gains)
 
 
-def net_outputs(arithmetic: Arithmetic, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
-    """Return a folded net's logits and then each feature."""
-    last = [name for name, _ in leaves(arithmetic.net)][-1]
-    names = [last, *feature_sources(arithmetic.net, features).values()]
-    outputs = arithmetic.outputs(set(names), batch)
-    return [outputs[name].numpy() for name in names]
+def net_outputs(net: nn.Sequential, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
+    """Return a folded net's logits and then each feature, as PyTorch computes them."""
+    return floating(net).results(batch, features)
 
 
 def check_graph(

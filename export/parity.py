@@ -20,7 +20,6 @@ from export.graph_checks import (
     check_range,
     floating,
     integral,
-    net_outputs,
     relative_error,
 )
 from export.layout import FORMS, INPUT, OUTPUT, PICTURES
@@ -51,7 +50,7 @@ def verify(bundle: str | Path | OpenBundle) -> Iterator[Check]:
     pixel_values, pictures = bundle.golden[INPUT], bundle.golden[PICTURES]
     golden = [bundle.golden[name].numpy() for name in (OUTPUT, *features)]
     exact = floating(net)
-    error = relative_error(golden, net_outputs(exact, pixel_values, features))
+    error = relative_error(golden, exact.results(pixel_values, features))
     size = f"{len(pictures)}×{preprocessing.size}×{preprocessing.size}"
     yield Check(f"golden outputs / PyTorch, {size}", error, GOLDEN)
     for name in bundle.forms:
@@ -65,7 +64,7 @@ def verify(bundle: str | Path | OpenBundle) -> Iterator[Check]:
             (f"{name}, pictures", form.pictures, PREPROCESSING_OPERATORS, _picture_cases(preprocessing), pictures),
         ):
             all_cases = [
-                Case(text, batch, fed, net_outputs(arithmetic, batch, features), source) for text, batch, fed in cases
+                Case(text, batch, fed, arithmetic.results(batch, features), source) for text, batch, fed in cases
             ]
             all_cases.append(Case(size, pixel_values, feed.numpy(), golden, "golden outputs", form.golden))
             yield from check_graph(bundle.folder / path, title, form, operators, arithmetic, all_cases)
