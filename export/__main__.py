@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -163,9 +166,14 @@ def _print_accuracies(accuracies: Sequence[Any]) -> None:
 
 
 def _print_checks(checks: Sequence[Any]) -> None:
-    table = Table("check", "figure", "limit")
-    for check in checks:
-        table.add_row(check.name, f"{check.figure:.1e}", f"{check.limit:.0e}")
+    """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
+    table = Table("check", "inputs", "figure", "limit")
+    for name, group in groupby(checks, lambda check: re.sub(r", \d+×\d+×\d+$", "", check.name)):
+        same = list(group)
+        # Figures that are no numbers are the worst; `max` alone would overlook them.
+        worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
+        inputs = sum(check.name != name for check in same)
+        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.0e}")
     Console().print(table)
 
 

@@ -118,9 +118,9 @@ def check_graph(
     yield Check(f"{title}: {VALID}", 0, 0)
     foreign = sorted({node.op_type for node in model.graph.node} - OPERATORS - form.operators - set(operators))
     yield Check(f"{title}: {FOREIGN}", len(foreign), 0, ", ".join(foreign))
-    for case in cases:
-        pixels = case.batch.shape[0] * case.batch.shape[2] * case.batch.shape[3]
-        for name, runtime in runtimes.items():
+    for name, runtime in runtimes.items():
+        for case in cases:
+            pixels = case.batch.shape[0] * case.batch.shape[2] * case.batch.shape[3]
             if name == "reference evaluator" and pixels > REFERENCE_PIXELS:
                 continue
             found = cast(Any, runtime).run(None, {model.graph.input[0].name: case.feed})

@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from export.layout import CONFIG, FOLDED, FORMS, GOLDEN, QUANTIZATION, TRAINING_FORM
+from export.description import FEATURES
+from export.layout import CONFIG, FOLDED, FORMS, GOLDEN, INPUT, OUTPUT, PICTURES, QUANTIZATION, TRAINING_FORM
 from export.quantization import Quantization
 from zoo import Checkpoint, Preprocessing
 from zoo.files import read_json
@@ -62,9 +63,13 @@ class OpenBundle:
     def golden(self) -> Mapping[str, Tensor]:
         """The golden inputs and outputs."""
         try:
-            return load_file(self.folder / GOLDEN)
+            tensors = load_file(self.folder / GOLDEN)
         except (SafetensorError, OSError) as error:
             raise ValueError(f"{self.folder / GOLDEN} is missing or damaged: {error}") from error
+        lacking = {INPUT, PICTURES, OUTPUT, *self.config[FEATURES]} - tensors.keys()
+        if lacking:
+            raise ValueError(f"{self.folder / GOLDEN} lacks {', '.join(sorted(lacking))}")
+        return tensors
 
     @cached_property
     def quantization(self) -> Quantization:

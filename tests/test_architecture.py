@@ -38,7 +38,7 @@ SIBLINGS = {
     "exact": {"onnx_graph"},
     "golden": {"exact", "layout", "onnx_graph"},
     "contents": {"description", "forms", "golden", "labels", "layout", "quantization"},
-    "opened": {"layout", "quantization"},
+    "opened": {"description", "layout", "quantization"},
     "graph_checks": {"checks", "folding", "integers", "layout", "onnx_graph", "quantization"},
     "parity": {"checks", "description", "folding", "graph_checks", "layout", "opened", "pictures"},
     "accuracy": {"checks", "layout", "opened"},

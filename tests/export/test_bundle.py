@@ -1,6 +1,7 @@
 """Bundles: which files they hold, that the files agree and say what they are, and that failing checks are noticed."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
+from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from export import Check, VerificationError, export_bundle, verify
 from export.__main__ import main
 from export.checks import SHOWN, require
 from export.contents import derived_files
+from export.description import describe_preprocessing
 from export.forms import choose_forms
 from export.graph_checks import FOREIGN, RANGE, VALID
 from export.layout import (
@@ -37,7 +41,7 @@ from export.layout import (
     TRAINING_CONFIG,
     TRAINING_FORM,
 )
-from zoo import Checkpoint, Weight
+from zoo import Checkpoint, Preprocessing, Weight
 from zoo.files import sha256
 from zoo.reference import open_model
 
@@ -115,6 +119,36 @@ def test_two_exports_are_complete_and_equal(
     always = {f"{form}{kind}: {check}" for form in forms for kind in cases for check in (VALID, FOREIGN)}
     ranges = {f"fp16: {RANGE}"} if "fp16" in forms else set()
     assert {check.name for check in checks} == runs | always | ranges | {EXACT, FOLDED_FILE, GOLDEN_NET}
+
+
+def test_another_process_with_other_instructions_writes_the_same_bytes(root: Path, tmp_path: Path) -> None:
+    """Threads, vector instructions, order of hashes and place differ; all but report and sums must not."""
+    source, record = open_model("diracnet16_cifar:cifar10")
+    export_bundle(source, tmp_path / "here", record=record, formats=["all"], features=["group2"])
+    settings = {"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "default", "PYTHONHASHSEED": "99"}
+    command = [sys.executable, "-m", "export", "export", "diracnet16_cifar:cifar10", "--formats", "all"]
+    (tmp_path / "elsewhere").mkdir()
+    subprocess.run(
+        [*command, "--feature", "group2", "--out", "there"],
+        cwd=tmp_path / "elsewhere",
+        env={**os.environ, **settings, "PYTHONPATH": str(root)},
+        capture_output=True,
+        check=True,
+    )
+    here, there = files(tmp_path / "here"), files(tmp_path / "elsewhere" / "there")
+    assert here.keys() == there.keys()
+    assert {name for name in here if here[name] != there[name]} <= {REPORT, SUMS}
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_transformers_are_told_the_same_preprocessing(interpolation: str) -> None:
+    how = Preprocessing(resize=50, size=41, interpolation=interpolation, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    told = describe_preprocessing(how)
+    assert told["size"] == {"shortest_edge": 50} and told["crop_size"] == {"height": 41, "width": 41}
+    assert all(told[f"do_{step}"] for step in ("resize", "center_crop", "rescale", "normalize", "convert_rgb"))
+    assert Image.Resampling(told["resample"]).name.lower() == interpolation
+    assert (told["image_mean"], told["image_std"]) == (list(how.mean), list(how.std))
+    assert told["rescale_factor"] * 255 == 1 and told["image_processor_type"] == "ViTImageProcessor"
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum here")
@@ -299,6 +333,15 @@ def test_each_check_can_fail(untrained: Path, tmp_path: Path, alter: Callable, f
     checks = [(check.name.partition(" / ")[0] if ": " in check.name else check.name, check) for check in verify(folder)]
     assert {name for name, check in checks if not check.passed} == failing
     assert not any(check.passed for name, check in checks if name in failing)
+
+
+def test_golden_inputs_that_lack_a_tensor_are_named(untrained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(untrained, folder)
+    tensors = load_file(folder / GOLDEN)
+    save_file({name: tensor for name, tensor in tensors.items() if name != "logits"}, folder / GOLDEN)
+    with pytest.raises(ValueError, match=r"golden\.safetensors lacks logits"):
+        list(verify(folder))
 
 
 def test_the_first_wrong_layer_is_named(untrained: Path, tmp_path: Path) -> None:
