@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+NODE := .venv/node
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench runtimes
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -22,6 +23,19 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+runtimes: $(NODE)/installed
+	rm -rf build/runtimes
+	$(BIN)/diracnet export diracnet16_cifar:cifar10 --out build/runtimes
+	$(BIN)/python -m runtimes build/runtimes
+
+# Without the packages' scripts: onnxruntime-node's fetches what graphics cards need from elsewhere.
+$(NODE)/installed: $(INSTALLED) runtimes/package.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[runtimes]'
+	mkdir -p $(NODE)
+	cp runtimes/package.json $(NODE)/package.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix $(NODE) --ignore-scripts --no-package-lock --no-audit --no-fund
+	touch $@
 
 $(INSTALLED): setup.py pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv

@@ -12,23 +12,24 @@ from typing import Any as _Any
 dependencies = ["torch", "torchvision", "numpy", "PIL", "safetensors"]
 
 
-def _check_zoo() -> None:
-    """Raise RuntimeError where `import zoo` would give, or has given, another package than the one beside this file."""
-    here = _Path(__file__).resolve().parent / "zoo"
-    imported = _sys.modules.get("zoo")
+def _check(package: str) -> None:
+    """Raise RuntimeError where importing `package` would give, or has given, another one than that beside this file."""
+    here = _Path(__file__).resolve().parent / package
+    imported = _sys.modules.get(package)
     if imported is None:
-        spec = _util.find_spec("zoo")
+        spec = _util.find_spec(package)
         origin = spec.origin if spec else None
     else:
         origin = getattr(imported, "__file__", None)
     if origin is None or _Path(origin).resolve().parent != here:
         raise RuntimeError(
-            f"another package named 'zoo' is in the way: {origin or imported}. The nets need the one in {here}; start "
-            "a fresh process without the other one on sys.path"
+            f"another package named {package!r} is in the way: {origin or imported}. The nets need the one in {here}; "
+            "start a fresh process without the other one on sys.path"
         )
 
 
-_check_zoo()
+_check("zoo")
+_check("pixels")
 
 import zoo as _zoo  # noqa: E402
 from zoo.weights import default_tag as _default_tag  # noqa: E402

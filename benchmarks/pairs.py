@@ -9,6 +9,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Case:
+    """Two calls to be timed in alternation."""
+
+    name: str
+    first: Callable[[], object]
+    second: Callable[[], object]
+    rounds: int
+
+
+@dataclass(frozen=True)
 class Ratio:
     """Quartiles of a / b over the rounds, and the median milliseconds of each."""
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, track
-from rich.table import Table
 from typer.core import TyperGroup
 
-from export.layout import FORMS, GRAPH, REPORT
+from export.layout import FORMS, REPORT
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -68,6 +63,9 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle: folded and training form, ONNX, config, card, and the proof that they agree."""
+    from rich.console import Console
+    from rich.markup import escape
+
     from export.bundle import export_bundle
     from export.forms import choose_forms
     from export.labels import relabel
@@ -110,6 +108,9 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check a bundle's files by their hashes, against each other, and by what they compute; ends with 1 at a fault."""
+    from rich.console import Console
+    from rich.markup import escape
+
     from export.audit import audit
     from export.checks import require
 
@@ -141,8 +142,11 @@ def verify(
         print(f"{folder}: {len(checks)} checks passed")
 
 
-def _measure(folder: Path, data: str, log: Console) -> tuple[list[Any], list[Any]]:
+def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
     """Return the accuracy of each graph and the checks of it, with a progress bar."""
+    from rich.markup import escape
+    from rich.progress import Progress
+
     from export.accuracy import check_accuracy, graph_paths, load_pictures, measure
     from export.opened import OpenBundle
 
@@ -156,6 +160,9 @@ def _measure(folder: Path, data: str, log: Console) -> tuple[list[Any], list[Any
 
 
 def _print_accuracies(accuracies: Sequence[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     if not accuracies:
         return
     table = Table("graph", *accuracies[0].metrics, "agrees with fp32")
@@ -167,6 +174,9 @@ def _print_accuracies(accuracies: Sequence[Any]) -> None:
 
 def _print_checks(checks: Sequence[Any]) -> None:
     """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("check", "inputs", "figure", "limit")
     for name, group in groupby(checks, lambda check: re.sub(r", \d+×\d+×\d+$", "", check.name)):
         same = list(group)
@@ -188,6 +198,9 @@ def quantize(
     ] = None,
 ) -> None:
     """Make the record of a net's quantization, from which its int8 form follows without pictures."""
+    from rich.console import Console
+    from rich.markup import escape
+
     from export.quantizing import quantize_on, ship_quantization
     from zoo.reference import open_model
 
@@ -225,53 +238,23 @@ def ship(
 @app.command()
 def predict(
     model: Annotated[str, typer.Argument(help="A bundle, an .onnx file (neither needs PyTorch), or NAME:TAG.")],
-    images: Annotated[list[Path], typer.Argument(help="Pictures.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders: all pictures below, by name.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    form: Annotated[str | None, typer.Option(help="Which graph of a bundle: fp32 if nothing is said.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures that are computed at a time.")] = 16,
+    threads: Annotated[int, typer.Option(min=0, help="To compute and to read pictures with; 0: one a core.")] = 0,
+    providers: Annotated[str | None, typer.Option(help="ONNX Runtime's, with commas between; CPU by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is in pictures."""
-    from export.runtime import Classifier, open_picture, rank
+    """Say what is in pictures. What cannot be read is named, the rest answered, and the exit status is 1."""
+    from export.predicting import open_net, print_answers
 
-    if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx":
-        classifier = Classifier(model)
-        untrained = classifier.description["untrained"]
-        answers = [classifier.predict([open_picture(path)], top)[0] for path in _followed(images)]
-    else:
-        import torch
-
-        from zoo.reference import open_model
-
-        checkpoint, _ = open_model(model)
-        if checkpoint.preprocessing is None:
-            raise ValueError(f"{model} does not say how pictures become its input")
-        net, labels = checkpoint.model(), {str(index): label for index, label in enumerate(checkpoint.labels)}
-        untrained = checkpoint.weights == "untrained"
-        with torch.inference_mode():
-            answers = [
-                rank(net(checkpoint.preprocessing(open_picture(path))[None])[0].numpy(), labels, top)
-                for path in _followed(images)
-            ]
-    if as_json:
-        rows: list[dict[str, Any]] = [
-            {"image": str(path), "untrained": untrained, "classes": [asdict(one) for one in answer]}
-            for path, answer in zip(images, answers, strict=True)
-        ]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    if untrained:
-        print(f"{model} is untrained: these answers mean nothing", file=sys.stderr)
-    for path, answer in zip(images, answers, strict=True):
-        print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.1%}" for one in answer))
-
-
-def _followed(images: Sequence[Path]) -> Iterable[Path]:
-    """Give the pictures one by one, with a progress bar where a person watches more than a few."""
-    log = Console(stderr=True)
-    return track(images, "predicting", console=log, transient=True, disable=len(images) < 5 or not log.is_terminal)
+    net = open_net(model, form=form, threads=threads, providers=providers)
+    print_answers(net, model, images, top=top, batch_size=batch_size, threads=threads, as_json=as_json)
 
 
 def main() -> None:
-    """Run the command line. Exit status 1: a check failed; 2: the call was wrong."""
+    """Run the command line. Exit status 1: a check failed, or a picture; 2: the call was wrong."""
     from zoo.command_line import run
 
     run(app)

@@ -4,109 +4,140 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from export.layout import GRAPH, INPUT, METADATA_KEY, OUTPUT
+from export.layout import FORMS, GRAPH, METADATA_KEY, OUTPUT
+from export.ranking import Prediction, rank
+from pixels import crop
 
-_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class with its probability, between 0 and 1."""
-
-    label: str
-    probability: float
+CPU = "CPUExecutionProvider"
+_NEEDED = {"preprocessing", "id2label", "untrained"}
 
 
 class Classifier:
     """A net in ONNX Runtime, which knows from the file's metadata how to prepare pictures and what classes mean.
 
+    Graphs take either the prepared input, float32 (batch, channels, height, width), or the cropped picture as it is,
+    uint8 (batch, size, size, channels). Outputs besides the logits are left alone.
+
     Args:
         source: a bundle's folder, or an .onnx file of one.
+        form: which graph of a bundle, a name of `export.layout.FORMS`; by default "fp32".
         threads: of ONNX Runtime within an operator; 0 for its own choice.
+        providers: ONNX Runtime's execution providers, the preferred first.
 
     Raises:
         FileNotFoundError: no such folder or file.
-        ValueError: the file is no ONNX model, or was not written by this package.
+        ValueError: the bundle has no such form, this ONNX Runtime has no such provider, the file is no ONNX model, or
+            it was not written by this package.
     """
 
-    def __init__(self, source: str | Path, *, threads: int = 0) -> None:
-        path = Path(source)
-        if path.is_dir():
-            if not (path / GRAPH).is_file():
-                raise FileNotFoundError(f"{path} is no bundle: it has no {GRAPH}")
-            path = path / GRAPH
-        if not path.is_file():
-            raise FileNotFoundError(f"no ONNX file {path}")
-        import onnxruntime  # here, because predicting with PyTorch uses the rest of this file
+    def __init__(
+        self,
+        source: str | Path,
+        *,
+        form: str | None = None,
+        threads: int = 0,
+        providers: Sequence[str] = (CPU,),
+    ) -> None:
+        path = _graph(Path(source), form)
+        self._session = _open(path, threads, providers)
+        inputs = self._session.get_inputs()
+        self._input = inputs[0].name
+        self._takes_pixels = inputs[0].type == "tensor(uint8)"
+        self.description = _description(path, self._session.get_modelmeta().custom_metadata_map)
+        if len(inputs) != 1 or OUTPUT not in {output.name for output in self._session.get_outputs()}:
+            raise ValueError(f"{path} is no classifier: it needs one input, and an output named {OUTPUT!r}")
+        if self._takes_pixels != self.description.get("preprocessing_inside", False):
+            raise ValueError(f"{path} contradicts itself on its preprocessing, which does not fit {inputs[0].type}")
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors have no common class but Exception
-            raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from error
-        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        if text is None:
-            raise ValueError(f"{path} does not say how to prepare its pictures: its metadata lack {METADATA_KEY!r}")
-        self.description: dict[str, Any] = json.loads(text)
-        missing = {"preprocessing", "id2label", "untrained"} - self.description.keys()
-        if missing:
-            raise ValueError(f"{path} does not describe itself fully: its metadata lack {', '.join(sorted(missing))}")
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Names of the classes, keyed by the digits of their index; without those that have none."""
+        labels: dict[str, str] = self.description["id2label"]
+        return labels
 
-    def preprocess(self, picture: Image.Image) -> NDArray[np.float32]:
-        """Map a PIL picture to the net's input, (channels, size, size)."""
+    @property
+    def untrained(self) -> bool:
+        """Whether the weights are initial values, so that the answers mean nothing."""
+        return bool(self.description["untrained"])
+
+    def preprocess(self, picture: Image.Image) -> NDArray[Any]:
+        """Map a PIL picture to the net's input, float32 (channels, size, size) or uint8 (size, size, channels)."""
         how = self.description["preprocessing"]
-        size, width, height = how["size"], *picture.size
-        short = min(width, height)
-        # As torchvision's Resize and CenterCrop compute them, so that both paths see the same pixels.
-        scaled = (int(how["resize"] * width / short), int(how["resize"] * height / short))
-        resized = picture.convert("RGB" if len(how["mean"]) == 3 else "L").resize(
-            scaled, _RESAMPLING[how["interpolation"]]
+        pixels = crop(
+            picture,
+            resize=how["resize"],
+            size=how["size"],
+            interpolation=how["interpolation"],
+            channels=len(how["mean"]),
         )
-        left, top = (round((length - size) / 2) for length in resized.size)
-        pixels = np.asarray(resized.crop((left, top, left + size, top + size)), np.float32).reshape(size, size, -1)
+        if self._takes_pixels:
+            return pixels
         mean, std = (np.asarray(how[key], np.float32) for key in ("mean", "std"))
         return np.ascontiguousarray(((pixels / np.float32(255) - mean) / std).transpose(2, 0, 1))
 
-    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map inputs (batch, channels, height, width) to logits (batch, classes)."""
-        result: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: batch})[0]
+    def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Map a batch of what `preprocess` returns to logits (batch, classes)."""
+        result: NDArray[np.float32] = self._session.run([OUTPUT], {self._input: batch})[0]
         return result
 
     def predict(self, pictures: Sequence[Image.Image], top: int = 5) -> list[list[Prediction]]:
         """Return for each picture its `top` classes, most probable first."""
         batch = np.stack([self.preprocess(picture) for picture in pictures])
-        return [rank(row, self.description["id2label"], top) for row in self.logits(batch)]
+        return [rank(row, self.labels, top) for row in self.logits(batch)]
 
 
-def rank(logits: NDArray[np.float32], labels: Mapping[str, str], top: int = 5) -> list[Prediction]:
-    """Return the `top` classes of one row of logits, most probable first; labels are keyed by the index's digits."""
-    exponentials = np.exp(logits - logits.max())
-    probabilities = exponentials / exponentials.sum()
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    return [Prediction(labels.get(str(index), f"class {index}"), float(probabilities[index])) for index in order]
+def _graph(source: Path, form: str | None) -> Path:
+    """Return the .onnx file that is meant."""
+    if source.is_dir():
+        if not (source / GRAPH).is_file():
+            raise FileNotFoundError(f"{source} is no bundle: it has no {GRAPH}")
+        forms = {name: source / each.path for name, each in FORMS.items() if (source / each.path).is_file()}
+        if form is not None and form not in forms:
+            raise ValueError(f"form={form!r}: {source} has {', '.join(forms)}")
+        return forms[form] if form is not None else source / GRAPH
+    if not source.is_file():
+        raise FileNotFoundError(f"no ONNX file {source}")
+    if form is not None:
+        raise ValueError(f"form={form!r} chooses between the graphs of a bundle, and {source} is one file")
+    return source
 
 
-def open_picture(path: Path) -> Image.Image:
-    """Return the picture in a file, turned upright as its camera noted.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is no picture, or is damaged.
-    """
+def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.InferenceSession:
+    available = onnxruntime.get_available_providers()
+    unknown = [name for name in providers if name not in available]
+    if unknown or not providers:
+        named = ", ".join(unknown) or "none is named"
+        raise ValueError(f"providers: {named}: this ONNX Runtime has {', '.join(available)}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            return ImageOps.exif_transpose(picture)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no picture {path}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is no picture that can be read: {error}") from error
+        session = onnxruntime.InferenceSession(path, options, providers=list(providers))
+    except Exception as error:  # onnxruntime's errors have no common class but Exception
+        raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from error
+    # A provider whose libraries are missing is left out with a mere warning.
+    lacking = [name for name in providers if name not in session.get_providers()]
+    if lacking:
+        raise ValueError(f"providers: {', '.join(lacking)}: does not work on this machine; {CPU} does")
+    return session
+
+
+def _description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    text = metadata.get(METADATA_KEY)
+    if text is None:
+        raise ValueError(f"{path} does not say how to prepare its pictures: its metadata lack {METADATA_KEY!r}")
+    try:
+        description = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the description inside {path} is damaged: {error}") from error
+    missing = _NEEDED - description.keys() if isinstance(description, dict) else _NEEDED
+    if missing:
+        raise ValueError(f"{path} does not describe itself fully: its metadata lack {', '.join(sorted(missing))}")
+    return dict(description)

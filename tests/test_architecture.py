@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import export
+import pixels
 import zoo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,9 +20,13 @@ SIBLINGS = {
     "labels": set(),
     "pairing": set(),
     "sums": {"layout"},
-    "runtime": {"layout"},
+    "runtime": {"layout", "ranking"},
     "folding": {"pairing"},
     "onnx_graph": {"layout", "pairing"},
+    "ranking": set(),
+    "torch_classifier": set(),
+    "answers": {"ranking"},
+    "predicting": {"answers", "layout", "runtime", "torch_classifier"},
     "unfolding": {"folding", "onnx_graph"},
     "half": set(),
     "pictures": {"layout"},
@@ -59,7 +64,8 @@ SIBLINGS = {
     "audit": {"card", "chain", "checks", "contents", "description", "folding", "layout", "opened", "parity", "sums"},
     "shipping": {"checks", "folding", "layout", "parity"},
 }
-FILES = sorted([*(ROOT / "zoo").rglob("*.py"), *(ROOT / "export").rglob("*.py"), ROOT / "hubconf.py"])
+PACKAGES = ("pixels", "zoo", "export")
+FILES = sorted([*(file for name in PACKAGES for file in (ROOT / name).rglob("*.py")), ROOT / "hubconf.py"])
 
 
 def imports(path: Path) -> set[str]:
@@ -80,25 +86,27 @@ def packages(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_one_way(path: Path) -> None:
     place = path.relative_to(ROOT)
-    if place.parts[0] == "zoo":
+    if place.parts[0] == "pixels":
+        assert packages(path) <= {"PIL", "numpy", "pixels"}
+    elif place.parts[0] == "zoo":
         extra = {"accelerate", "sklearn"} if place.parts[1] == "training" else set()
-        assert packages(path) <= CORE | extra | {"zoo"}
+        assert packages(path) <= CORE | extra | {"pixels", "zoo"}
     elif place.name == "hubconf.py":
         assert packages(path) <= {"zoo"}
     else:
-        assert packages(path) <= CORE | {"export", "onnx", "onnxruntime", "zoo"}
+        assert packages(path) <= CORE | {"export", "onnx", "onnxruntime", "pixels", "zoo"}
     if place.parts[0] == "export" and place.stem not in ("__init__", "__main__"):
         siblings = {name.partition(".")[2] for name in imports(path) if name.startswith("export.")}
         assert siblings <= SIBLINGS[place.stem]
         assert "export" not in imports(path)
 
 
-@pytest.mark.parametrize("module", ["runtime", "layout"])
+@pytest.mark.parametrize("module", ["runtime", "layout", "ranking", "answers"])
 def test_inference_needs_neither_torch_nor_zoo(module: str) -> None:
-    assert packages(ROOT / "export" / f"{module}.py") <= {"PIL", "export", "numpy", "onnxruntime"}
+    assert packages(ROOT / "export" / f"{module}.py") <= {"PIL", "export", "numpy", "onnxruntime", "pixels"}
 
 
-@pytest.mark.parametrize("package", [zoo, export])
+@pytest.mark.parametrize("package", [pixels, zoo, export])
 def test_no_module_hides_a_public_name(package: object) -> None:
     modules = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
     assert not modules & set(package.__all__)

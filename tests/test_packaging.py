@@ -35,7 +35,7 @@ def python(wheel: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_contents(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"zoo/py.typed", "export/py.typed", "zoo/training/loop.py"} <= names
+    assert {"pixels/py.typed", "zoo/py.typed", "export/py.typed", "zoo/training/loop.py"} <= names
     assert "zoo/checkpoints/diracnet16_cifar/cifar10/manifest.json" in names
     assert not [name for name in names if name.endswith(".safetensors") or name.startswith(("tests", "benchmarks"))]
     (entry,) = [name for name in names if name.endswith("entry_points.txt")]

@@ -23,7 +23,7 @@ SNIPPETS = re.findall(r"^```(python|sh)\n(.*?)^```$", TEXT, flags=re.DOTALL | re
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("readme") / "clone"
     copy.mkdir()
-    for name in ("zoo", "export", "checkpoints", "docs", "tests", "hubconf.py"):
+    for name in ("pixels", "zoo", "export", "checkpoints", "docs", "tests", "hubconf.py"):
         (copy / name).symlink_to(ROOT / name)
     return copy
 

@@ -167,6 +167,10 @@ def _train(
     image_size: Annotated[
         int | None, typer.Option(help="Pixels that pictures are resized to; by default 32, of the digits 16.")
     ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Weights to start from: NAME:TAG or a checkpoint file, in training form.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and of the order of the data.")] = 0,
     as_json: AsJson = False,
     **changes: Any,
@@ -179,11 +183,18 @@ def _train(
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
     chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
+    start = None if init is None else open_model(init, "dirac")[0]
+    if start is not None:
+        if changes.get("model") not in (None, start.spec.name):
+            raise ValueError(
+                f"--init {init} is a {start.spec.name}, --model is {changes['model']}; leave one of them out"
+            )
+        chosen = replace(chosen, model=start.spec.name)
     with log.status(escape(f"reading {data}")):
-        dataset = load_dataset(data, image_size)
+        dataset = load_dataset(data, image_size, stream=chosen.crop == "resized", workers=workers)
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("", total=None)
-        start = time.monotonic()
+        begin = time.monotonic()
 
         def show(progress: Any) -> None:
             done = progress.epoch * progress.steps_per_epoch + progress.step
@@ -193,9 +204,9 @@ def _train(
             )
             bars.update(bar, description=text, completed=done, total=chosen.epochs * progress.steps_per_epoch)
             if progress.step == progress.steps_per_epoch:
-                bars.print(f"{text}  {time.monotonic() - start:.0f} s")
+                bars.print(f"{text}  {time.monotonic() - begin:.0f} s")
 
-        result = run_training(chosen, dataset, out, seed=seed, on_step=show)
+        result = run_training(chosen, dataset, out, seed=seed, init=start, on_step=show)
     if as_json:
         print(json.dumps(result, indent=2))
     else:

@@ -7,8 +7,13 @@ import sys
 from collections.abc import Callable
 
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
-EXTRAS = {"accelerate": "train", "sklearn": "train", "onnx": "export", "onnxruntime": "export"}
-"""The extra that brings each optional package."""
+_EXTRAS = {"accelerate": "train", "sklearn": "train", "onnx": "export", "onnxruntime": "export"}
+REMEDIES = {
+    **{package: f"'diracnet-zoo[{extra}]'" for package, extra in _EXTRAS.items()},
+    # Predicting from ONNX files works without these, so that they may be missing.
+    **dict.fromkeys(("torch", "torchvision"), "torch torchvision"),
+}
+"""What to install for a package that is missing."""
 DEBUG = "DIRACNET_DEBUG"
 """Set in the environment, it makes errors end in a traceback."""
 
@@ -22,9 +27,9 @@ def run(app: Callable[[], object]) -> None:
         app()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS or DEBUG in os.environ:
+        if package not in REMEDIES or DEBUG in os.environ:
             raise
-        print(f"error: this needs {package}: pip install 'diracnet-zoo[{EXTRAS[package]}]'", file=sys.stderr)
+        print(f"error: this needs {package}: pip install {REMEDIES[package]}", file=sys.stderr)
         sys.exit(2)
     except USER_ERRORS as error:
         if DEBUG in os.environ:

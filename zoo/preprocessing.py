@@ -9,12 +9,8 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
-INTERPOLATIONS = {
-    "bilinear": v2.InterpolationMode.BILINEAR,
-    "bicubic": v2.InterpolationMode.BICUBIC,
-}
+from pixels import INTERPOLATIONS, crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +19,7 @@ class Preprocessing:
 
     Args:
         resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters as it shrinks.
-        size: side of the square centre crop, in pixels.
+        size: side of the square centre crop, in pixels; what it exceeds the picture by is black.
         interpolation: "bilinear" or "bicubic".
         mean: per channel, in units of the [0, 1] range. Three channels mean RGB pictures, one means grey ones.
         std: likewise.
@@ -45,21 +41,19 @@ class Preprocessing:
             raise ValueError(f"interpolation={self.interpolation!r}: allowed are {', '.join(INTERPOLATIONS)}")
         if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError(f"mean={self.mean}, std={self.std}: need one or three values each, std above zero")
-        if not 0 < self.size <= self.resize:
-            raise ValueError(
-                f"size={self.size}, resize={self.resize}: need 0 < size ≤ resize, or the crop has a border"
-            )
+        if not (self.size > 0 and self.resize > 0):
+            raise ValueError(f"size={self.size}, resize={self.resize}: both must be above zero")
 
     def crop(self, picture: Image.Image) -> Tensor:
-        """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size)."""
-        crop: Tensor = v2.Compose(
-            [
-                v2.Resize(self.resize, INTERPOLATIONS[self.interpolation], antialias=True),
-                v2.CenterCrop(self.size),
-                v2.PILToTensor(),
-            ]
-        )(picture.convert("RGB" if len(self.mean) == 3 else "L"))
-        return crop
+        """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size); see `pixels`."""
+        pixels = crop(
+            picture,
+            resize=self.resize,
+            size=self.size,
+            interpolation=self.interpolation,
+            channels=len(self.mean),
+        )
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
     def normalize(self, pictures: Tensor) -> Tensor:
         """Map uint8 pictures (…, channels, height, width) to the net's float32 input of the same shape."""
@@ -93,3 +87,6 @@ IMAGENET = Preprocessing(
     resize=256, size=224, interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
 """The usual ImageNet evaluation: shorter side 256, centre 224."""
+
+FASHION = Preprocessing(resize=28, size=32, interpolation="bilinear", mean=(0.286,), std=(0.353,))
+"""Fashion-MNIST in a black border; mean and deviation of its training pictures without it."""

@@ -18,6 +18,7 @@ from PIL import Image
 
 import zoo
 from export.__main__ import main
+from export.layout import GRAPH
 from zoo.command_line import run
 from zoo.files import sha256
 from zoo.hub import load_weight
@@ -243,9 +244,11 @@ WRONG = [
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
     ("predict EMPTY PICTURE", "is a folder; name a checkpoint file"),
-    ("predict BUNDLE NONE.png", "no picture"),
-    ("predict BUNDLE PICTURE TEXT", "is no picture that can be read"),
-    ("predict diracnet10_cifar TEXT", "is no picture that can be read"),
+    ("predict BUNDLE PICTURE --providers Nope,CPUExecutionProvider", "providers: Nope: this ONNX Runtime has"),
+    ("predict diracnet10_cifar PICTURE --providers CPUExecutionProvider", "is for bundles and .onnx files, which"),
+    ("predict diracnet10_cifar PICTURE --form fp32", "form='fp32' is for bundles and .onnx files, which"),
+    ("predict BUNDLE PICTURE --form fp64", "form='fp64': "),
+    ("predict GRAPH.onnx PICTURE --form fp32", "chooses between the graphs of a bundle"),
     ("evaluate diracnet10_cifar --data NONE", "has no folder train and no folder test"),
     ("evaluate diracnet10_cifar --data digits --form folded", "without a tag is untrained"),
     ("evaluate diracnet10_cifar --data digits --form bogus", "form='bogus': allowed are dirac, folded"),
@@ -268,7 +271,7 @@ WRONG = [
 def test_errors_are_one_clear_line(line: str, message: str, bundle: Path, picture: Path, tmp_path: Path) -> None:
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "TEXT").write_text("no picture and no net\n")
-    places = {"BUNDLE": bundle, "PICTURE": picture}
+    places = {"BUNDLE": bundle, "GRAPH.onnx": bundle / GRAPH, "PICTURE": picture}
     arguments = [
         places.get(word, tmp_path / word) if word.partition(".")[0].isupper() else word for word in line.split()
     ]

@@ -12,12 +12,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from torch import nn
 
 from export import Classifier, emit, export_bundle
-from export.layout import GRAPH
-from export.runtime import open_picture, rank
+from export.layout import FORMS, GRAPH, INPUT, METADATA_KEY
+from export.ranking import rank
 from zoo import Checkpoint, Preprocessing
 from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.reference import open_model
@@ -128,7 +129,8 @@ def test_rank() -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from export.runtime import Classifier, open_picture
+from export.runtime import Classifier
+from pixels import open_picture
 (answer,) = Classifier(sys.argv[1]).predict([open_picture(Path(sys.argv[2]))])
 assert len(answer) == 5
 import export
@@ -150,37 +152,92 @@ def test_torch_is_never_imported(bundle: Path, root: Path, tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_pictures_are_turned_upright(tmp_path: Path) -> None:
-    upright, exif = picture(size=(7, 4)), Image.Exif()
-    exif[0x0112] = 6  # the camera was held on its side: turn clockwise by a quarter
-    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
-    upright.save(tmp_path / "upright.png")
-    found = open_picture(tmp_path / "turned.png")
-    assert found.size == (7, 4)
-    np.testing.assert_array_equal(np.asarray(found), np.asarray(upright))
-    np.testing.assert_array_equal(np.asarray(open_picture(tmp_path / "upright.png")), np.asarray(upright))
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif"])
-def test_damaged_pictures_are_named(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"picture.{suffix}"
-    picture().save(path)
-    whole = path.read_bytes()
-    for content in (whole[: len(whole) // 2], whole[:9], b"", b"no picture at all\n"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"picture\.{suffix} is no picture that can be read"):
-            open_picture(path)
-
-
-def test_what_is_no_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"^no picture .*none\.png$"):
-        open_picture(tmp_path / "none.png")
-    with pytest.raises(ValueError, match="is no picture that can be read"):
-        open_picture(tmp_path)
+def test_what_is_no_net_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is no bundle: it has no onnx/model\.onnx$"):
         Classifier(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"^no ONNX file .*none\.onnx$"):
         Classifier(tmp_path / "none.onnx")
+
+
+def taking_pictures(graph: bytes) -> bytes:
+    """Return the graph with CIFAR's preprocessing in front, for uint8 (batch, size, size, channels)."""
+    model = onnx.load_from_string(graph)
+    values = {"by": 255.0, "mean": CIFAR.mean, "std": CIFAR.std}
+    for name, value in values.items():
+        array = np.asarray(value, np.float32).reshape(1, -1, 1, 1)
+        model.graph.initializer.append(numpy_helper.from_array(array, name))
+    steps = [
+        helper.make_node("Transpose", ["given"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["planes"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["floats", "by"], ["scaled"]),
+        helper.make_node("Sub", ["scaled", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "std"], [INPUT]),
+    ]
+    nodes = [*steps, *model.graph.node]
+    del model.graph.node[:], model.graph.input[:]
+    model.graph.node.extend(nodes)
+    model.graph.input.append(helper.make_tensor_value_info("given", TensorProto.UINT8, ["batch", 32, 32, 3]))
+    return described(model, preprocessing_inside=True)
+
+
+def described(model: onnx.ModelProto, **changes: object) -> bytes:
+    description = {**json.loads(model.metadata_props[0].value), **changes}
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
+    return model.SerializeToString()
+
+
+def test_graphs_that_take_pictures_and_give_features(bundle: Path, tmp_path: Path) -> None:
+    plain = Classifier(bundle, threads=1)
+    raw = onnx.load_from_string(taking_pictures((bundle / GRAPH).read_bytes()))
+    hidden = next(node for node in raw.graph.node if node.op_type == "GlobalAveragePool").output[0]
+    feature = helper.make_tensor_value_info(hidden, TensorProto.FLOAT, None)
+    outputs = [feature, *raw.graph.output]  # the logits are found by their name, not by their place
+    del raw.graph.output[:]
+    raw.graph.output.extend(outputs)
+    (tmp_path / "raw.onnx").write_bytes(raw.SerializeToString())
+    classifier = Classifier(tmp_path / "raw.onnx", threads=1)
+    given = [picture(mode, size) for mode, size in PICTURES]
+    batch = np.stack([classifier.preprocess(one) for one in given])
+    assert batch.dtype == np.uint8 and batch.shape == (len(given), 32, 32, 3)
+    expected = plain.logits(np.stack([plain.preprocess(one) for one in given]))
+    np.testing.assert_allclose(classifier.logits(batch), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    for found, one in zip(classifier.predict(given), plain.predict(given), strict=True):
+        assert [each.label for each in found] == [each.label for each in one]
+
+
+def test_a_graph_that_contradicts_its_metadata_is_refused(bundle: Path, tmp_path: Path) -> None:
+    """To normalize twice, or not at all, gives answers that look like answers."""
+    graph = (bundle / GRAPH).read_bytes()
+    contradictions = (
+        described(onnx.load_from_string(graph), preprocessing_inside=True),
+        described(onnx.load_from_string(taking_pictures(graph)), preprocessing_inside=False),
+    )
+    for contradiction in contradictions:
+        (tmp_path / "net.onnx").write_bytes(contradiction)
+        with pytest.raises(ValueError, match=r"net\.onnx contradicts itself on its preprocessing"):
+            Classifier(tmp_path / "net.onnx")
+
+
+def test_forms_of_a_bundle(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Classifier(bundle, form="fp32").description == Classifier(bundle).description
+    with pytest.raises(ValueError, match=r"form='fp8': .*bundle has fp32"):
+        Classifier(bundle, form="fp8")
+    with pytest.raises(ValueError, match=r"form='fp32' chooses between the graphs of a bundle, and .*onnx is one file"):
+        Classifier(bundle / GRAPH, form="fp32")
+    (tmp_path / "onnx").mkdir()
+    for name in (GRAPH, "onnx/other.onnx"):
+        (tmp_path / name).write_bytes(described(onnx.load(bundle / GRAPH), weights=name))
+    monkeypatch.setitem(FORMS, "other", replace(FORMS["fp32"], path="onnx/other.onnx"))
+    assert Classifier(tmp_path, form="other").description["weights"] == "onnx/other.onnx"
+    assert Classifier(tmp_path).description["weights"] == GRAPH
+
+
+def test_providers(bundle: Path) -> None:
+    expected = Classifier(bundle).predict([picture()])
+    assert Classifier(bundle, providers=["CPUExecutionProvider"]).predict([picture()]) == expected
+    for wrong, named in ((["CUDA", "CPUExecutionProvider"], "CUDA"), ([], "none is named")):
+        with pytest.raises(ValueError, match=rf"providers: {named}: this ONNX Runtime has .*CPUExecutionProvider"):
+            Classifier(bundle, providers=wrong)
 
 
 def damaged(graph: bytes) -> bytes:
@@ -193,14 +250,33 @@ def foreign(graph: bytes) -> bytes:
     return model.SerializeToString()
 
 
+def undescribed(graph: bytes) -> bytes:
+    model = onnx.load_from_string(graph)
+    helper.set_model_props(model, {METADATA_KEY: json.dumps({"untrained": True})})
+    return model.SerializeToString()
+
+
+def garbled(graph: bytes) -> bytes:
+    model = onnx.load_from_string(graph)
+    helper.set_model_props(model, {METADATA_KEY: "{"})
+    return model.SerializeToString()
+
+
+def renamed(graph: bytes) -> bytes:
+    return graph.replace(b"logits", b"scores")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (damaged, r"cannot load .*net\.onnx"),
         (lambda graph: b"text", r"cannot load .*net\.onnx"),
         (foreign, r"net\.onnx does not say how to prepare its pictures"),
+        (undescribed, r"net\.onnx does not describe itself fully: its metadata lack id2label, preprocessing"),
+        (garbled, r"the description inside .*net\.onnx is damaged"),
+        (renamed, r"net\.onnx is no classifier: it needs one input, and an output named 'logits'"),
     ],
-    ids=["truncated", "text", "foreign"],
+    ids=["truncated", "text", "foreign", "undescribed", "garbled", "renamed"],
 )
 def test_other_onnx_files_are_refused(change: Callable, message: str, tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(change(graph_with(CIFAR)))

@@ -27,7 +27,7 @@ print(sys.modules["zoo"].__file__, labels[net(picture).argmax()])
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a clone holds of what torch.hub needs, in a place of its own."""
     root, copy = Path(zoo.__file__).parent.parent, tmp_path_factory.mktemp("hub") / "me_diracnet-zoo_main"
-    for folder in ("zoo", "checkpoints"):
+    for folder in ("pixels", "zoo", "checkpoints"):
         shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "hubconf.py", copy)
     return copy
@@ -47,13 +47,14 @@ def test_loads_without_installation_from_any_folder(clone: Path, tmp_path: Path,
     assert label in zoo.get_weight("diracnet16_cifar", "cifar10").labels
 
 
-def test_another_zoo_is_named_and_not_imported(clone: Path, tmp_path: Path) -> None:
-    (tmp_path / "zoo").mkdir()
-    (tmp_path / "zoo" / "__init__.py").write_text("elephants = 3\n")
+@pytest.mark.parametrize("package", ["zoo", "pixels"])
+def test_another_package_of_the_name_is_named_and_not_used(package: str, clone: Path, tmp_path: Path) -> None:
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("elephants = 3\n")
     load = "torch.hub.load(sys.argv[1], 'diracnet10_cifar', source='local', trust_repo=True)"
-    done = hub(f"import sys, torch, zoo; {load}", clone, cwd=clone.parent, path=tmp_path)
+    done = hub(f"import sys, torch, {package}; {load}", clone, cwd=clone.parent, path=tmp_path)
     assert done.returncode != 0
-    assert f"another package named 'zoo' is in the way: {tmp_path / 'zoo'}" in done.stderr
+    assert f"another package named '{package}' is in the way: {tmp_path / package}" in done.stderr
     # Merely lying on sys.path, it is not in the way.
     assert hub(f"import sys, torch; {load}", clone, cwd=clone.parent, path=tmp_path).returncode == 0
 
@@ -61,7 +62,7 @@ def test_another_zoo_is_named_and_not_imported(clone: Path, tmp_path: Path) -> N
 def test_the_list_holds_the_nets_and_three_helpers(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A cached repository is listed without a network. The zoo that tests have imported is another one than the copy's.
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(clone.parent))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("zoo", "pixels")]:
         monkeypatch.delitem(sys.modules, name)
     listed = torch.hub.list("me/diracnet-zoo:main", skip_validation=True, trust_repo=True, verbose=False)
     assert sorted(listed) == sorted([*zoo.list_models(), "labels", "list_models", "transforms"])

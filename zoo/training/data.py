@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ class Measurable(Protocol):
 
 class Trainable(Measurable, Protocol):
     """Labelled pictures that a net can be trained on."""
+
+    crop: ClassVar[str]
+    """Which random crops it makes: a choice of `Recipe.crop`."""
 
     def split(self, share: float, seed: int) -> tuple[Trainable, Trainable]:
         """Return (rest, held out) where the second has this share of each class, drawn by the seed."""
@@ -80,6 +83,8 @@ class Pictures:
     images: Tensor
     targets: Tensor
     classes: tuple[str, ...]
+
+    crop: ClassVar[str] = "padded"
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -95,7 +95,7 @@ def train(
     spec = replace(get_spec(recipe.model), in_channels=channels, num_classes=len(pictures.classes))
     accelerator = Accelerator(mixed_precision="no")  # the recipe says where to compute in bf16
     share = (accelerator.process_index, accelerator.num_processes)
-    _check(recipe, spec, data.preprocessing.size, len(pictures), share[1])
+    _check(recipe, spec, data, len(pictures), share[1])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = build(spec) if init is None else _initial(init, spec)
@@ -177,12 +177,15 @@ def train(
     return read_json(run.result)
 
 
-def _check(recipe: Recipe, spec: Spec, size: int, pictures: int, processes: int) -> None:
+def _check(recipe: Recipe, spec: Spec, data: Dataset, pictures: int, processes: int) -> None:
     """Raise ValueError where the recipe does not suit the data or the number of processes."""
+    size = data.preprocessing.size
     if pictures < recipe.batch_size:
         raise ValueError(f"batch_size={recipe.batch_size} exceeds the {pictures} training pictures")
     if size < spec.min_size:
         raise ValueError(f"{recipe.model} takes no pictures of {size} pixels: it needs {spec.min_size}")
+    if data.train.crop != recipe.crop:
+        raise ValueError(f"crop={recipe.crop!r}: these pictures were loaded for crop={data.train.crop!r}")
     if recipe.crop_padding >= size:
         raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
     if recipe.batch_size % (processes * recipe.accumulation):

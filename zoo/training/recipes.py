@@ -9,6 +9,7 @@ from typing import Annotated, Any
 CHOICES = {
     "precision": ("float32", "bf16", "float64"),
     "schedule": ("steps", "triangle"),
+    "crop": ("padded", "resized"),
     "flip": ("none", "random", "alternating"),
 }
 
@@ -42,7 +43,12 @@ class Recipe:
     milestones: Annotated[tuple[int, ...], "epochs after which the rate of steps is multiplied by gamma"] = ()
     gamma: Annotated[float, "see milestones"] = 0.2
     label_smoothing: Annotated[float, "share of the target probability that is spread over all classes"] = 0.0
-    crop_padding: Annotated[int, "pixels of reflection around pictures from which random crops are taken"] = 4
+    crop: Annotated[
+        str,
+        "random crops: padded: of the pictures with a border, held in memory; resized: of any part of the pictures, "
+        "read from their files in each epoch",
+    ] = "padded"
+    crop_padding: Annotated[int, "pixels of reflection around pictures, for padded crops"] = 4
     flip: Annotated[str, "which pictures are mirrored: none; random: half of them; alternating: every other epoch"] = (
         "random"
     )
@@ -83,6 +89,21 @@ RECIPES: dict[str, Recipe] = {
     "cifar": Recipe(epochs=200, lr=0.1, nesterov=False, schedule="steps", milestones=(60, 120, 160)),
     # The same optimizer annealed to zero within few epochs, for machines without an accelerator.
     "cifar-short": Recipe(epochs=30, lr=0.2),
+    # The paper's, section 4.2: upstream's train.py with --epoch-steps 30,60,90.
+    "imagenet": Recipe(
+        model="diracnet18",
+        epochs=100,
+        batch_size=256,
+        lr=0.1,
+        nesterov=False,
+        weight_decay=1e-4,
+        schedule="steps",
+        milestones=(30, 60, 90),
+        gamma=0.1,
+        crop="resized",
+    ),
+    # One grey channel; a mirrored shoe is a shoe.
+    "fashion-mnist": Recipe(epochs=20, lr=0.2),
     # Seconds on a laptop: scikit-learn's 1,797 digits of 8×8 pixels, enlarged to 16. Mirrored digits are no digits.
     "digits": Recipe(model="diracnet10_cifar", epochs=15, batch_size=64, lr=0.1, crop_padding=1, flip="none"),
 }

@@ -1,0 +1,35 @@
+"""How long `diracnet predict` takes from the start of its process to its first answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.pairs import Case
+from export import export_bundle
+from zoo.reference import open_model
+
+PICTURE = Path("docs/cat.jpg")
+IMPORTS = "import numpy, onnxruntime, PIL.Image"
+
+
+@contextmanager
+def first_answer() -> Iterator[Case]:
+    """Give the case of the 16-layer net; what its process cannot do without stands against it."""
+    with TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle"
+        export_bundle(open_model("diracnet16_cifar:cifar10")[0], bundle)
+        yield Case(
+            "first answer of a process, 16-layer net: diracnet predict / only importing numpy, onnxruntime and Pillow",
+            lambda: _python("-m", "export", "predict", str(bundle), str(PICTURE)),
+            lambda: _python("-c", IMPORTS),
+            rounds=20,
+        )
+
+
+def _python(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)  # noqa: S603

@@ -1,0 +1,25 @@
+"""From logits to an answer: the most probable classes. Imports numpy alone; nets of all runtimes use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class with its probability, between 0 and 1."""
+
+    label: str
+    probability: float
+
+
+def rank(logits: NDArray[np.float32], labels: Mapping[str, str], top: int = 5) -> list[Prediction]:
+    """Return the `top` classes of one row of logits, most probable first; labels are keyed by the index's digits."""
+    exponentials = np.exp(logits - logits.max())
+    probabilities = exponentials / exponentials.sum()
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return [Prediction(labels.get(str(index), f"class {index}"), float(probabilities[index])) for index in order]

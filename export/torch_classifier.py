@@ -1,0 +1,48 @@
+"""A net in PyTorch that answers as `export.runtime.Classifier` does: what the runtimes are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from zoo.checkpoint import UNTRAINED
+from zoo.reference import open_model
+
+
+class TorchClassifier:
+    """A net of the zoo with its preprocessing.
+
+    Args:
+        reference: `NAME:tag`, `NAME` (untrained) or a checkpoint file.
+        threads: of PyTorch within an operator, for the whole process; 0 for its own choice.
+
+    Raises:
+        ValueError: no such net, or the checkpoint does not say how pictures become its input.
+        FileNotFoundError, RuntimeError: the weights are not here and cannot be fetched.
+    """
+
+    def __init__(self, reference: str, *, threads: int = 0) -> None:
+        checkpoint, _ = open_model(reference)
+        if checkpoint.preprocessing is None:
+            raise ValueError(f"{reference} does not say how pictures become its input")
+        if threads:
+            torch.set_num_threads(threads)
+        self._preprocessing = checkpoint.preprocessing
+        self._net = checkpoint.model()
+        self.labels: Mapping[str, str] = {str(index): label for index, label in enumerate(checkpoint.labels)}
+        self.untrained = checkpoint.weights == UNTRAINED
+
+    def preprocess(self, picture: Image.Image) -> NDArray[Any]:
+        """Map a PIL picture to the net's input, float32 (channels, size, size)."""
+        return self._preprocessing(picture).numpy()
+
+    def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Map a batch of what `preprocess` returns to logits (batch, classes)."""
+        with torch.inference_mode():
+            result: NDArray[np.float32] = self._net(torch.from_numpy(batch)).numpy()
+        return result

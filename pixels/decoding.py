@@ -1,0 +1,109 @@
+"""What a file of any kind means as a picture of 8 bits a channel: the one rule for all nets and runtimes."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from pixels.finding import SUFFIXES
+
+MODES = {1: "L", 3: "RGB"}
+"""Channels of a net's input → Pillow's name of such pictures."""
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Return the picture in a file, of an animation the first one, turned upright as its camera noted.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is no picture, is damaged, may not be read, or would fill the memory (a "decompression
+            bomb": more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels); the text names the file and the reason.
+    """
+    try:
+        _check_file(path)
+        with Image.open(path) as picture:
+            picture.load()
+            return _upright(picture).copy()  # which needs the file no longer
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no picture {path}") from None
+    # Pillow's decoders end with errors of any class on some damaged files: KeyError, struct.error, EOFError, …
+    except Exception as error:
+        raise ValueError(f"{path} is no picture that can be read: {_reason(error)}") from error
+
+
+def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
+    """Return a picture of any mode as 8-bit RGB or grey, upright.
+
+    - What is transparent stands on white, as pages and viewers show it.
+    - 16-bit channels keep their high byte. 32-bit integers are taken for 16-bit ones, as which Pillow gives some.
+    - Floats are taken to be on the scale 0…1, or 0…255 if one exceeds 1.
+    - CMYK becomes RGB by Pillow's formula; embedded colour profiles are not applied.
+
+    Args:
+        picture: any that Pillow has.
+        channels: 3 for RGB, 1 for grey.
+
+    Raises:
+        ValueError: the picture has no pixels, values on no known scale, or a mode that Pillow cannot convert.
+    """
+    if min(picture.size) == 0:
+        raise ValueError(f"the picture has {picture.width}×{picture.height} pixels")
+    picture = _upright(picture)
+    if picture.mode.startswith("I"):
+        picture = _integers(picture)
+    elif picture.mode == "F":
+        picture = _floats(picture)
+    elif picture.has_transparency_data:
+        opaque = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
+    return picture if picture.mode == MODES[channels] else picture.convert(MODES[channels])
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    except Exception:  # of any class; damaged notes beside the pixels are no reason to refuse the pixels
+        turned = False
+    return ImageOps.exif_transpose(picture) if turned else picture
+
+
+def _integers(picture: Image.Image) -> Image.Image:
+    values = np.asarray(picture)
+    low, high = values.min(), values.max()
+    if low < 0 or high > 0xFFFF:
+        raise ValueError(f"its integers reach from {low} to {high}: allowed is 0 to 65535; convert it to 8 or 16 bits")
+    return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def _floats(picture: Image.Image) -> Image.Image:
+    values = np.asarray(picture)
+    low, high = values.min(), values.max()
+    if not 0 <= low <= high <= 255:  # nor is a picture right that has a value that is no number
+        raise ValueError(
+            f"its floats reach from {low:g} to {high:g}: allowed is 0 to 1 or 0 to 255; convert it to 8 bits"
+        )
+    return Image.fromarray(np.round(values * (255 if high <= 1 else 1)).astype(np.uint8))
+
+
+def _check_file(path: Path) -> None:
+    """Raise OSError or ValueError where there is nothing to read; of a pipe the opening itself would wait."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        next(path.iterdir(), None)  # which fails where the folder may not be read
+        raise ValueError(f"it is a folder, with no file below that ends in {', '.join(sorted(SUFFIXES))}")
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if not status.st_size:
+        raise ValueError("it is empty")
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong with a file, without its name."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its format is not known"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,32 @@
+"""OpenVINO on the processor, in float32 and in the precision that it chooses by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtimes.runner import Runner
+
+FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def _run(settings: Mapping[str, str]) -> Callable[[Path, NDArray[Any], int], NDArray[np.float32]]:
+    def run(graph: Path, batch: NDArray[Any], output: int) -> NDArray[np.float32]:
+        import openvino
+
+        compiled = openvino.Core().compile_model(graph, "CPU", dict(settings))
+        result: NDArray[np.float32] = compiled([batch])[output]
+        return result
+
+    return run
+
+
+RUNNERS = (
+    Runner("OpenVINO, float32", lambda: version("openvino"), _run(FLOAT32)),
+    Runner("OpenVINO, as it comes", lambda: version("openvino"), _run({})),
+)

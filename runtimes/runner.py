@@ -1,0 +1,26 @@
+"""What a runtime must offer to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One runtime in one setting.
+
+    Args:
+        name: as people should read it.
+        version: returns its version; raises ModuleNotFoundError or FileNotFoundError where it is not installed.
+        run: maps the path of a graph, a batch of its input and the position of an output to that output.
+    """
+
+    name: str
+    version: Callable[[], str]
+    run: Callable[[Path, NDArray[Any], int], NDArray[np.float32]]

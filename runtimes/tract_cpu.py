@@ -1,0 +1,27 @@
+"""tract, written in Rust; of a size that suits small machines."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtimes.runner import Runner
+
+_TYPES = {"float32": "f32", "uint8": "u8"}
+
+
+def _run(graph: Path, batch: NDArray[Any], output: int) -> NDArray[np.float32]:
+    import tract
+
+    model = tract.onnx().load(graph)
+    # tract must know the size of the pictures; the batch may stay free, under the name that it has in the graph.
+    model.set_input_fact(0, ",".join(["batch", *map(str, batch.shape[1:]), _TYPES[str(batch.dtype)]]))
+    result: NDArray[np.float32] = model.into_model().into_runnable().run([batch])[output].to_numpy()
+    return result
+
+
+RUNNERS = (Runner("tract", lambda: version("tract"), _run),)

@@ -1,0 +1,130 @@
+"""The matrix of runtimes: its page is made of its figures, its figures are what they claim, and they are good."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from export import export_bundle
+from export.layout import GRAPH
+from export.runtime import Classifier
+from runtimes.crops import crops
+from runtimes.matrix import RUNNERS, compare, versions
+from runtimes.page import page
+from runtimes.runner import Runner
+from zoo.reference import open_model
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+RESULT = json.loads((DOCS / "runtimes.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_is_made_of_the_figures() -> None:
+    assert (DOCS / "runtimes.md").read_text(encoding="utf-8") == page(RESULT)
+
+
+def test_the_figures_are_of_the_runtimes_that_are_compared_today() -> None:
+    names = {runner.name for runner in RUNNERS}
+    assert RESULT["versions"].keys() == names | {"ONNX Runtime"}
+    assert GRAPH in RESULT["graphs"] and all(cells.keys() == names for cells in RESULT["graphs"].values())
+    packages = json.loads((DOCS.parent / "runtimes" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    for package, number in packages.items():
+        assert RESULT["versions"][package].startswith(f"{number} in Node ")
+    assert RESULT["classes"] >= 5
+
+
+@pytest.mark.parametrize("runner", [runner.name for runner in RUNNERS if "as it comes" not in runner.name])
+def test_float32_gives_the_same_answers_everywhere(runner: str) -> None:
+    figures = RESULT["graphs"][GRAPH][runner]
+    assert figures["difference"] <= 1e-5 and figures["agreement"] == 1
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runtimes") / "bundle"
+    export_bundle(open_model("diracnet10_cifar")[0], out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def pictures(root: Path) -> list[Image.Image]:
+    return crops(root / "docs" / "cat.jpg", 8)
+
+
+@pytest.fixture(scope="module")
+def root() -> Path:
+    return DOCS.parent
+
+
+def logits(graph: Path, batch: NDArray[Any], position: int) -> NDArray[np.float32]:
+    assert position == 0
+    return Classifier(graph).logits(batch)
+
+
+def swapped(graph: Path, batch: NDArray[Any], position: int) -> NDArray[np.float32]:
+    """Give one picture of eight the answer of another one, by exchanging its two largest logits."""
+    result = logits(graph, batch, position).copy()
+    first, second = np.argsort(-result[3])[:2]
+    result[3, [first, second]] = result[3, [second, first]]
+    return result
+
+
+def failing(*_: object) -> NDArray[np.float32]:
+    raise RuntimeError("cannot load /somewhere/else/model.onnx:\n  no such operator\nStack backtrace:\n 0: main")
+
+
+CASES = {
+    "equal": (logits, {"difference": 0.0, "agreement": 1.0}),
+    "failing": (failing, {"error": "cannot load model.onnx: no such operator"}),
+    "short": (lambda *given: logits(*given)[:5], {"error": "gives logits of shape (5, 10), not (8, 10)"}),
+    "infinite": (lambda *given: logits(*given) / 0, {"error": "gives logits that are not finite"}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_what_a_cell_says(bundle: Path, pictures: list[Image.Image]) -> None:
+    runners = [Runner(name, lambda: "1", run) for name, (run, _) in CASES.items()]
+    table = compare(bundle, pictures, runners)
+    assert table == {GRAPH: {name: expected for name, (_, expected) in CASES.items()}}
+    figures = compare(bundle, pictures, [Runner("swapped", lambda: "1", swapped)])[GRAPH]["swapped"]
+    classifier = Classifier(bundle)
+    right = classifier.logits(np.stack([classifier.preprocess(picture) for picture in pictures]))
+    first, second = -np.sort(-right[3])[:2]
+    assert figures["agreement"] == 7 / 8
+    assert figures["difference"] == pytest.approx((first - second) / np.abs(right).max(), rel=1e-5)
+
+
+def test_every_graph_of_the_bundle_is_compared(bundle: Path, pictures: list[Image.Image], tmp_path: Path) -> None:
+    model = onnx.load(bundle / GRAPH)
+    (tmp_path / "onnx").mkdir()
+    for name in ("model.onnx", "model_fp16.onnx", "model_pictures.onnx"):
+        onnx.save(model, tmp_path / "onnx" / name)
+    table = compare(tmp_path, pictures, [Runner("equal", lambda: "1", logits)])
+    assert list(table) == ["onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model_pictures.onnx"]
+
+
+def test_what_is_not_installed_is_named_with_the_remedy() -> None:
+    def absent() -> str:
+        raise ModuleNotFoundError("No module named 'x'", name="x")
+
+    def nowhere() -> str:
+        raise FileNotFoundError("there is no program 'node': install it")
+
+    runners = [Runner("A", absent, logits), Runner("B", nowhere, logits), Runner("C", lambda: "1", logits)]
+    with pytest.raises(FileNotFoundError) as raised:
+        versions(runners)
+    assert str(raised.value) == (
+        "missing: A (no package x: pip install 'diracnet-zoo[runtimes]' brings it); "
+        "B (there is no program 'node': install it)"
+    )
+    assert versions(runners[2:])["C"] == "1"
+
+
+def test_crops_are_the_same_every_time_and_of_many_sizes(root: Path) -> None:
+    one, again = (crops(root / "docs" / "cat.jpg", 20) for _ in range(2))
+    assert [picture.tobytes() for picture in one] == [picture.tobytes() for picture in again]
+    assert all(picture.width == picture.height for picture in one) and len({picture.width for picture in one}) > 10

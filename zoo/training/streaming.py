@@ -1,0 +1,126 @@
+"""Labelled picture files that are read again in each epoch, for data sets that memory does not hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchvision.transforms import InterpolationMode, v2
+
+from pixels import eight_bit, open_picture
+from zoo.preprocessing import Preprocessing
+from zoo.training.data import mirror, random_stream, split_classes
+from zoo.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Labelled picture files; `Trainable`. A picture may be of any size and mode.
+
+    Args:
+        paths: the files.
+        targets: int64, (n,), indices into `classes`.
+        classes: label of each class.
+        preprocessing: gives size, channels and interpolation.
+        workers: processes that read ahead; 0 for none beside this one.
+    """
+
+    paths: tuple[Path, ...]
+    targets: Tensor
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    workers: int = 2
+
+    crop: ClassVar[str] = "resized"
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def split(self, share: float, seed: int) -> tuple[PictureFiles, PictureFiles]:
+        rest, held = (
+            replace(self, paths=tuple(self.paths[i] for i in indices.tolist()), targets=self.targets[indices])
+            for indices in split_classes(self.targets, share, seed)
+        )
+        return rest, held
+
+    def sha256(self) -> str:
+        """Fingerprint of the files' names, sizes and labels: to read all bytes of a large set would take an hour."""
+        digest = hashlib.sha256("\n".join(self.classes).encode())
+        for path, target in zip(self.paths, self.targets.tolist(), strict=True):
+            digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size} {target}\n".encode())
+        return digest.hexdigest()
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        yield from self._read([(index, None) for index in range(len(self))], batch_size)
+
+    def batches(
+        self,
+        preprocessing: Preprocessing,
+        recipe: Recipe,
+        *,
+        seed: int,
+        epoch: int,
+        first_step: int = 0,
+        share: tuple[int, int] = (0, 1),
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = random_stream(seed, epoch)
+        order = torch.randperm(len(self), generator=generator)
+        keys = torch.randint(2**62, (len(self),), generator=generator).tolist()
+        mirrored = mirror(recipe, len(self), generator, seed, epoch).tolist()
+        steps = len(self) // recipe.batch_size
+        wanted: list[tuple[int, _Augmentation | None]] = []
+        for step in range(first_step, steps):
+            batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].chunk(share[1])[share[0]]
+            wanted += [(index, (keys[index], mirrored[index])) for index in batch.tolist()]
+        for images, targets in self._read(wanted, recipe.batch_size // share[1]):
+            yield preprocessing.normalize(images).contiguous(memory_format=torch.channels_last), targets
+
+    def _read(
+        self, wanted: Sequence[tuple[int, _Augmentation | None]], batch_size: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        loader = DataLoader(
+            _Crops(self, wanted),
+            batch_size,
+            num_workers=self.workers,
+            generator=torch.Generator(),  # or each loader would advance the caller's random numbers
+        )
+        yield from loader
+
+
+_Augmentation = tuple[int, bool]
+"""Seed of a picture's random crop, and whether it is mirrored."""
+
+
+class _Crops(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """The pictures wanted, in their order: uint8, (channels, size, size), with targets."""
+
+    def __init__(self, files: PictureFiles, wanted: Sequence[tuple[int, _Augmentation | None]]) -> None:
+        self._files, self._wanted = files, wanted
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        index, augmentation = self._wanted[place]
+        files, how = self._files, self._files.preprocessing
+        picture, target = open_picture(files.paths[index]), int(files.targets[index])
+        if augmentation is None:
+            return how.crop(picture), target
+        key, mirrored = augmentation
+        augment = v2.Compose(
+            [
+                v2.RandomResizedCrop(how.size, interpolation=InterpolationMode(how.interpolation), antialias=True),
+                v2.RandomHorizontalFlip(float(mirrored)),
+                v2.PILToTensor(),
+            ]
+        )
+        # The transforms draw from the global stream only; it is put back, for a reader in the caller's own process.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key)
+            return augment(eight_bit(picture, len(how.mean))), target
