@@ -25,6 +25,7 @@ from zoo.weights import MANIFEST, WeightFile
 RECORD = "int8.safetensors"
 INT8 = "int8"
 """What the registry calls the record among a net's files."""
+_CELLS = (1, 4)  # others than those of the golden pictures
 
 
 def quantize_on(
@@ -47,32 +48,38 @@ def quantize_on(
     return calibrate(_folded(source), pictures, source.preprocessing, origin=origin, on_layer=on_layer)
 
 
+def quantize_on_noise(source: Checkpoint) -> Quantization:
+    """Return the record of an untrained net, whose answers mean nothing but whose speed may be measured.
+
+    It has the same bytes on every machine.
+    """
+    preprocessing = cast(Preprocessing, source.preprocessing)
+    noise = mosaics(preprocessing, _CELLS)
+    origin = {"source": "noise, because the net is untrained"}
+    return calibrate(_folded(source), noise, preprocessing, method=PLAIN, origin=origin, dtype=torch.float64)
+
+
 def known_quantization(source: Checkpoint, record: Weight | None, given: Quantization | None = None) -> Quantization:
     """Return the record of a net's quantization without pictures of its own.
 
-    That is the one given, or else the registry's. An untrained net, whose answers mean nothing but whose speed may be
-    measured, is calibrated on noise, with the same bytes on every machine.
+    That is the one given, or else the registry's; that of an untrained net is made on noise.
 
     Raises:
         ValueError: there is none, or it is that of another net.
         FileNotFoundError: the registry's is not on this machine.
     """
-    net = _folded(source)
     if given is not None:
         found = given
     elif record is not None and INT8 in record.files:
         found = Quantization.load(weight_file(record, INT8))
     elif source.weights == UNTRAINED:
-        preprocessing = cast(Preprocessing, source.preprocessing)
-        origin = {"source": "noise, because the net is untrained"}
-        noise = mosaics(preprocessing, (1, 4))
-        return calibrate(net, noise, preprocessing, method=PLAIN, origin=origin, dtype=torch.float64)
+        return quantize_on_noise(source)
     else:
         raise ValueError(
             "an int8 form needs pictures that the net was trained on, to measure what its layers compute: give a data "
             "set or a folder of pictures with --calibration, or leave int8 out of the formats"
         )
-    for phrase in misfits(found, net):
+    for phrase in misfits(found, _folded(source)):
         raise ValueError(f"the quantization is not that of this net: {phrase}; calibrate it anew with --calibration")
     return found
 
