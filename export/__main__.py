@@ -60,6 +60,10 @@ def export(
         list[str] | None, typer.Option(help="A layer, such as group2, whose output the graphs are to give too.")
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line, for weights of yours.")] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(help="For int8 of weights of yours: a data set (its train/), a folder of pictures, or digits."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle: folded and training form, ONNX, config, card, and the proof that they agree."""
@@ -67,17 +71,27 @@ def export(
     from rich.markup import escape
 
     from export.bundle import export_bundle
+    from export.forms import choose_forms
     from export.labels import relabel
+    from export.quantizing import quantize_on
     from zoo.reference import open_model
 
+    names = [name.strip() for name in formats.split(",")]
+    if calibration is not None and "int8" not in choose_forms(names):
+        raise ValueError("--calibration is for the int8 form; add --formats int8 or all")
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
         source, record = open_model(model, mirror=mirror)
+        quantization = None
+        if calibration is not None:
+            tell = lambda layer: status.update(escape(f"quantizing {layer}"))  # noqa: E731
+            quantization = quantize_on(source, calibration, on_layer=tell)
         checks = export_bundle(
             source if labels is None else relabel(source, record, labels),
             out,
             record=record,
-            formats=[name.strip() for name in formats.split(",")],
+            formats=names,
             features=feature or (),
+            quantization=quantization,
             on_stage=lambda text: status.update(escape(text)),
         )
     if as_json:
@@ -175,6 +189,40 @@ def _print_checks(checks: Sequence[Any]) -> None:
         inputs = sum(check.name != name for check in same)
         table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.0e}")
     Console().print(table)
+
+
+@app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="NAME:TAG or a checkpoint file.")],
+    calibration: Annotated[
+        str, typer.Option(help="Pictures: a data set (its train/ is used), a folder of pictures, or the word digits.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; by default that of NAME:TAG in checkpoints/.")
+    ] = None,
+) -> None:
+    """Make the record of a net's quantization, from which its int8 form follows without pictures."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from export.quantizing import quantize_on, ship_quantization
+    from zoo.reference import open_model
+
+    if out is not None and out.exists():
+        raise ValueError(f"{out} exists already; remove it, or name another file")
+    log = Console(stderr=True)
+    with log.status(escape(f"loading {model}")) as status:
+        source, record = open_model(model)
+        if out is None and record is None:
+            raise ValueError(f"{model} is none of the registry's weights, so name the file to write with --out")
+        quantization = quantize_on(
+            source, calibration, on_layer=lambda layer: status.update(escape(f"quantizing {layer}"))
+        )
+    if out is None:
+        out = ship_quantization(cast(Any, record), quantization)
+    else:
+        quantization.save(out)
+    print(f"{out}: {model} in int8, calibrated on {quantization.calibration['pictures']} pictures")
 
 
 @app.command()

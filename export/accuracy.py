@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from export.checks import Check
-from export.layout import FORMS, INPUT, OUTPUT, PICTURES
+from export.layout import EXACT_INT8, FORMS, INPUT, OUTPUT, PICTURES
 from export.opened import OpenBundle
 from zoo.training.data import Measurable
 from zoo.training.evaluate import Tally, check_classes
@@ -19,6 +19,8 @@ from zoo.training.sources import load_test
 
 TOP1 = 0.05
 """Limit on the difference of fp32's top-1 from the figure in the bundle, in points."""
+INT8_TOP1, INT8_DISAGREEMENT = 0.3, 2.5
+"""Limits on the top-1 that int8 loses to fp32, in points, and on the pictures that it sees differently, in percent."""
 BATCH = 250
 
 
@@ -80,7 +82,10 @@ def measure(
 
 
 def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequence[Accuracy]) -> Iterator[Check]:
-    """Yield the check of the float32 graph against the figure in config.json, if there is one."""
+    """Yield the checks against the figure in config.json, if there is one.
+
+    Of the float32 graph, that it is as accurate as that; of the int8 graphs, that they are nearly so.
+    """
     metrics = bundle.config.get("metrics")
     if metrics is None:
         return
@@ -90,6 +95,11 @@ def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequenc
     if expected not in (None, pictures.sha256()):
         note += "; these are not the pictures that the figure was measured on"
     yield Check("fp32: top-1 / that of the description, in points", abs(found - metrics["top1"]), TOP1, note)
+    for accuracy in accuracies:
+        if accuracy.graph in (FORMS["int8"].path, FORMS["int8"].pictures):
+            lost, differing = found - accuracy.metrics["top1"], 100 - accuracy.agreement
+            yield Check(f"{accuracy.graph}: top-1 below fp32, in points", lost, INT8_TOP1)
+            yield Check(f"{accuracy.graph}: pictures seen otherwise than by fp32, in %", differing, INT8_DISAGREEMENT)
 
 
 def _logits(session: onnxruntime.InferenceSession, images: Tensor, bundle: OpenBundle) -> Tensor:
@@ -101,4 +111,6 @@ def _logits(session: onnxruntime.InferenceSession, images: Tensor, bundle: OpenB
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry(*EXACT_INT8)
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.card import card
+from export.chain import misfits
 from export.checks import Check
 from export.contents import derived_files
 from export.description import FEATURES, RECORD_KEYS, describe
 from export.folding import fold
-from export.layout import CARD, CONFIG, FOLDED, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
+from export.layout import CARD, CONFIG, FOLDED, QUANTIZATION, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.opened import OpenBundle
 from export.parity import verify
 from export.sums import faults, files_below
@@ -78,6 +79,9 @@ def _disagreements(bundle: OpenBundle) -> Iterator[str]:
             yield f"{TRAINING_FORM} and {FOLDED} describe different nets"
         else:
             yield from _differing_layers(source, folded)
+    if "int8" in bundle.forms:
+        expected.add(QUANTIZATION)
+        yield from (f"{QUANTIZATION}: {phrase}" for phrase in misfits(bundle.quantization, bundle.net))
     yield from (f"{name} has no place in a bundle" for name in sorted(there - expected))
     report = read_json(folder / REPORT)
     if (report.get("name"), report.get("weights")) != (config["name"], config["weights"]):

@@ -17,8 +17,10 @@ from export.contents import derived_files
 from export.description import describe
 from export.folding import fold
 from export.forms import choose_forms
-from export.layout import CARD, FOLDED, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
+from export.layout import CARD, FOLDED, QUANTIZATION, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.parity import SEED, verify
+from export.quantization import Quantization
+from export.quantizing import known_quantization
 from export.sums import files_below, write_sums
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.checkpoint import UNTRAINED
@@ -33,6 +35,7 @@ def export_bundle(
     record: Weight | None = None,
     formats: Collection[str] = ("fp32",),
     features: Collection[str] = (),
+    quantization: Quantization | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> list[Check]:
     """Write a bundle: folded and training form, ONNX graphs, description, golden inputs, card, report and checksums.
@@ -45,6 +48,7 @@ def export_bundle(
         record: the registry's record of these weights; its figures go into config and card.
         formats: names of forms (`export.layout.FORMS`) to write graphs in, or "all"; float32 is always among them.
         features: names of modules of the folded net, such as "group2", whose outputs the graphs are to give too.
+        quantization: the record that the int8 form needs; by default that of the registry's weights.
         on_stage: told what is being done.
 
     Returns:
@@ -52,7 +56,7 @@ def export_bundle(
 
     Raises:
         ValueError: `out` exists already, nothing says how large the net's pictures are, there is no such form or
-            feature, or the weights do not fit into a form.
+            feature, the weights do not fit into a form, or int8 lacks a record of this net's quantization.
         VerificationError: a check failed; nothing is left behind.
     """
     if source.preprocessing is None:
@@ -69,6 +73,10 @@ def export_bundle(
             folded = source
         folded.save(folder / FOLDED)
         description = describe(folded, record, features)
+        if "int8" in forms:
+            on_stage("quantizing")
+            (folder / QUANTIZATION).parent.mkdir()
+            known_quantization(folded, record, quantization).save(folder / QUANTIZATION)
         on_stage("emitting the ONNX graphs")
         for name, content in derived_files(folder, folded, description, forms):
             (folder / name).parent.mkdir(exist_ok=True)

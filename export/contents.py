@@ -10,7 +10,8 @@ from export.description import FEATURES, describe_preprocessing
 from export.forms import graphs
 from export.golden import golden, to_bytes
 from export.labels import labels_text
-from export.layout import CONFIG, FOLDED, GOLDEN, LABELS, PREPROCESSOR
+from export.layout import CONFIG, FOLDED, GOLDEN, LABELS, PREPROCESSOR, QUANTIZATION
+from export.quantization import Quantization
 from zoo import Checkpoint, Preprocessing
 from zoo.files import json_bytes, sha256
 
@@ -21,7 +22,7 @@ def derived_files(
     """Yield name and contents of each file that the folded net and its description determine to the last bit.
 
     Args:
-        folder: the bundle, whose folded file is there already.
+        folder: the bundle, whose folded file is there already, and the record of its quantization if it has one.
         folded: the net in it.
         description: of the net, what config.json is to say.
         forms: the names of the forms that its graph is written in.
@@ -30,6 +31,8 @@ def derived_files(
     yield PREPROCESSOR, json_bytes(describe_preprocessing(cast(Preprocessing, folded.preprocessing)))
     if folded.labels:
         yield LABELS, labels_text(folded.labels).encode()
-    for path, graph in graphs(folded, sha256(folder / FOLDED), description, forms):
+    record = folder / QUANTIZATION
+    quantization = Quantization.load(record) if record.is_file() else None
+    for path, graph in graphs(folded, sha256(folder / FOLDED), description, forms, quantization):
         yield path, graph.SerializeToString(deterministic=True)
     yield GOLDEN, to_bytes(golden(folded, description[FEATURES]))

@@ -9,17 +9,23 @@ import onnx
 from torch import nn
 
 from export.half import to_half
-from export.layout import FOLDED, FORMS, INPUT, PICTURES
+from export.layout import FOLDED, FORMS, INPUT, PICTURES, QUANTIZATION
 from export.onnx_graph import emit, with_metadata
 from export.pictures import take_pictures
+from export.quantization import Quantization
+from export.quantized_graph import quantize
 from zoo import Checkpoint
 
 ALL = "all"
-TRANSFORMATIONS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
-    "fp32": lambda model: model,
-    "fp16": to_half,
+TRANSFORMATIONS: Mapping[str, Callable[[onnx.ModelProto, Quantization | None], onnx.ModelProto]] = {
+    "fp32": lambda model, quantization: model,
+    "fp16": lambda model, quantization: to_half(model),
+    "int8": lambda model, quantization: _to_integers(model, quantization),
 }
-"""For each form of `export.layout.FORMS` what makes it from the float32 graph; each returns a new graph."""
+"""For each form of `export.layout.FORMS` what makes it from the float32 graph; each returns a new graph.
+
+That of int8 needs the record of the net's quantization, which the others leave alone.
+"""
 
 
 def choose_forms(names: Collection[str]) -> tuple[str, ...]:
@@ -36,8 +42,18 @@ def choose_forms(names: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in FORMS if name in names or ALL in names or name == "fp32")
 
 
+def _to_integers(model: onnx.ModelProto, quantization: Quantization | None) -> onnx.ModelProto:
+    if quantization is None:
+        raise ValueError(f"the int8 form follows from {FOLDED} and {QUANTIZATION}, and the second is missing")
+    return quantize(model, quantization)
+
+
 def graphs(
-    folded: Checkpoint, digest: str, description: Mapping[str, Any], forms: Collection[str]
+    folded: Checkpoint,
+    digest: str,
+    description: Mapping[str, Any],
+    forms: Collection[str],
+    quantization: Quantization | None = None,
 ) -> Iterator[tuple[str, onnx.ModelProto]]:
     """Yield path and graph of a folded net in these forms, each for tensors and for raw pictures.
 
@@ -46,17 +62,17 @@ def graphs(
         digest: the sha256 of its file.
         description: what `export.description.describe` says of it.
         forms: names of forms.
+        quantization: the record that the int8 form needs.
     """
     if folded.preprocessing is None:
         raise ValueError("the net does not say how pictures become its input")
     plain = emit(cast(nn.Sequential, folded.model()), features=description["features"])
     for name in forms:
-        model = TRANSFORMATIONS[name](plain)
-        yield FORMS[name].path, with_metadata(model, _metadata(name, False, digest, description))
-        yield (
-            FORMS[name].pictures,
-            with_metadata(take_pictures(model, folded.preprocessing), _metadata(name, True, digest, description)),
-        )
+        model = TRANSFORMATIONS[name](plain, quantization)
+        about = {"calibration": quantization.calibration} if quantization and name == "int8" else {}
+        for path, pictures in ((FORMS[name].path, False), (FORMS[name].pictures, True)):
+            graph = take_pictures(model, folded.preprocessing) if pictures else model
+            yield path, with_metadata(graph, {**_metadata(name, pictures, digest, description), **about})
 
 
 def _metadata(form: str, pictures: bool, digest: str, description: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ wherever it is made. Rounded to float32 the outputs are those of the exact net; 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import cast
 
 import numpy as np
@@ -33,7 +33,7 @@ def golden(folded: Checkpoint, features: Collection[str] = ()) -> dict[str, Tens
         size]; `logits`, float32 [n, classes]; and each feature by its name.
     """
     preprocessing, net = cast(Preprocessing, folded.preprocessing), cast(nn.Sequential, folded.model())
-    pictures = torch.from_numpy(np.stack([_mosaic(preprocessing, cell) for cell in CELLS]))
+    pictures = mosaics(preprocessing, CELLS)
     batch = preprocessing.normalize(pictures.permute(0, 3, 1, 2)).contiguous()
     outputs = evaluate_exactly(net, batch)
     named = {name: outputs[leaf] for name, leaf in feature_sources(net, features).items()}
@@ -45,6 +45,11 @@ def golden(folded: Checkpoint, features: Collection[str] = ()) -> dict[str, Tens
 def to_bytes(tensors: dict[str, Tensor]) -> bytes:
     """Return the contents of a safetensors file; equal tensors give equal bytes."""
     return save(tensors)
+
+
+def mosaics(preprocessing: Preprocessing, cells: Sequence[int]) -> Tensor:
+    """Return a picture of random squares for each of these sides of a square, uint8 [n, size, size, channels]."""
+    return torch.from_numpy(np.stack([_mosaic(preprocessing, cell) for cell in cells]))
 
 
 def _mosaic(preprocessing: Preprocessing, cell: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import onnx
 import onnxruntime
+import torch
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from export.checks import Check
 from export.folding import record_outputs
-from export.layout import Form
+from export.integers import evaluate_integers
+from export.layout import EXACT_INT8, Form
 from export.onnx_graph import OPERATORS, feature_sources, leaves
+from export.quantization import Quantization
 
 VALID = "faults found by ONNX's checker, shape inference and runtimes"
 FOREIGN = "operators that it has no use for"
@@ -38,6 +41,7 @@ class Case:
         feed: the same as the graph takes it.
         expected: the logits and then each feature, as they should be.
         source: where these are from, for people.
+        limit: on the difference, where it is not the form's tolerance.
     """
 
     name: str
@@ -45,18 +49,49 @@ class Case:
     feed: NDArray[Any]
     expected: Sequence[NDArray[Any]]
     source: str = "PyTorch"
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What a graph's layers must come to.
+
+    Args:
+        net: the folded net.
+        outputs: gives the outputs of these of its leaves for a batch.
+        gains: by which the graph's layers are larger than those, per channel, where they are.
+    """
+
+    net: nn.Sequential
+    outputs: Callable[[set[str], Tensor], Mapping[str, Tensor]]
+    gains: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def results(self, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
+        """Return the logits of a batch and then each feature."""
+        last = [name for name, _ in leaves(self.net)][-1]
+        names = [last, *feature_sources(self.net, features).values()]
+        outputs = self.outputs(set(names), batch)
+        return [outputs[name].numpy() for name in names]
+
+
+def floating(net: nn.Sequential) -> Arithmetic:
+    """Return the arithmetic of a folded net in PyTorch."""
+    return Arithmetic(net, lambda names, batch: record_outputs(net, names, batch))
+
+
+def integral(net: nn.Sequential, record: Quantization) -> Arithmetic:
+    """Return the arithmetic of a folded net's int8 form."""
+    gains = {name: torch.from_numpy(layer.gain) for name, layer in record.layers.items()}
+    return Arithmetic(net, lambda names, batch: evaluate_integers(net, record, batch), gains)
 
 
 def net_outputs(net: nn.Sequential, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
-    """Return a folded net's logits and then each feature."""
-    last = [name for name, _ in leaves(net)][-1]
-    names = [last, *feature_sources(net, features).values()]
-    outputs = record_outputs(net, set(names), batch)
-    return [outputs[name].numpy() for name in names]
+    """Return a folded net's logits and then each feature, as PyTorch computes them."""
+    return floating(net).results(batch, features)
 
 
 def check_graph(
-    path: Path, title: str, form: Form, operators: Collection[str], net: nn.Sequential, cases: Sequence[Case]
+    path: Path, title: str, form: Form, operators: Collection[str], arithmetic: Arithmetic, cases: Sequence[Case]
 ) -> Iterator[Check]:
     """Yield the checks of a graph; where it is not even valid, that one alone.
 
@@ -65,7 +100,7 @@ def check_graph(
         title: what to call it in the checks' names.
         form: the form that it is in.
         operators: that it may have beside those of its form.
-        net: the folded net in PyTorch.
+        arithmetic: the form's own.
         cases: to compare on.
     """
     try:
@@ -90,8 +125,9 @@ def check_graph(
                 continue
             found = cast(Any, runtime).run(None, {model.graph.input[0].name: case.feed})
             figure = relative_error(case.expected, found)
-            note = "" if figure <= form.tolerance else _first_wrong_layer(model, net, case, form.tolerance)
-            yield Check(f"{title}: {case.source} / {name}, {case.name}", figure, form.tolerance, note)
+            limit = form.tolerance if case.limit is None else case.limit
+            note = "" if figure <= limit else _first_wrong_layer(model, arithmetic, case, limit)
+            yield Check(f"{title}: {case.source} / {name}, {case.name}", figure, limit, note)
 
 
 def check_range(title: str, form: Form, net: nn.Sequential, batch: Tensor) -> Iterator[Check]:
@@ -134,15 +170,17 @@ def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> 
     options.graph_optimization_level = level
     # Threads that spin while they wait would slow PyTorch's down, which compute in turn with these.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry(*EXACT_INT8)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _first_wrong_layer(model: onnx.ModelProto, net: nn.Sequential, case: Case, tolerance: float) -> str:
-    """Name the first convolution or linear layer whose output is not that of the layer of the same name in PyTorch."""
+def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Case, tolerance: float) -> str:
+    """Name the first convolution or linear layer whose output is not what it must come to."""
+    there = dict(leaves(arithmetic.net)).keys()
     results = {node.name: node.output[0] for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
-    if not results.keys() <= dict(leaves(net)).keys():
-        return f"it has layers that the net has not: {', '.join(sorted(results.keys() - dict(leaves(net)).keys()))}"
-    expected = record_outputs(net, results, case.batch)
+    if not results.keys() <= there:
+        return f"it has layers that the net has not: {', '.join(sorted(results.keys() - there))}"
+    expected = arithmetic.outputs(set(results), case.batch)
     revealing = onnx.ModelProto()
     revealing.CopyFrom(model)
     del revealing.graph.output[:]
@@ -150,6 +188,7 @@ def _first_wrong_layer(model: onnx.ModelProto, net: nn.Sequential, case: Case, t
     session = _session(revealing.SerializeToString(), _AS_IT_IS)
     found = session.run(None, {model.graph.input[0].name: case.feed})
     for name, output in zip(results, found, strict=True):
-        if not _error(_largest, expected[name].numpy(), output.astype(np.float32)) <= tolerance:
+        gain = arithmetic.gains.get(name, torch.ones(1)).reshape(1, -1, *[1] * (output.ndim - 2))
+        if not _error(_largest, (expected[name] * gain).numpy(), output.astype(np.float32)) <= tolerance:
             return f"first wrong layer {name}"
     return ""

@@ -11,6 +11,7 @@ CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 LABELS = "labels.txt"
 GOLDEN = "golden.safetensors"
+QUANTIZATION = "onnx/quantization.safetensors"
 CARD = "README.md"
 REPORT = "report.json"
 SUMS = "SHA256SUMS"
@@ -20,6 +21,10 @@ INPUT, PICTURES, OUTPUT = "pixel_values", "pictures", "logits"
 METADATA_KEY = "diracnet"
 """Under which a graph describes itself, in JSON."""
 
+EXACT_INT8 = ("session.x64quantprecision", "1")
+"""Setting of an ONNX Runtime session. On x86 processors without VNNI, the instructions for int8 of 2019, sums of int8
+products would otherwise be cut off at 16 bits."""
+
 
 @dataclass(frozen=True)
 class Form:
@@ -28,9 +33,11 @@ class Form:
     Args:
         path: of the graph for tensors, as the Hub's tools name it.
         summary: what it is, in the card's words.
-        tolerance: limit on the difference of its outputs from the folded net's, relative to the largest.
+        tolerance: limit on the difference of its outputs from what its arithmetic must come to, relative to the
+            largest.
         operators: that it may have beside those of a folded net.
         largest: the largest number that it can hold, if a net's values could come near.
+        golden: limit on the difference from the golden outputs, if it is another: those are the float net's.
     """
 
     path: str
@@ -38,6 +45,7 @@ class Form:
     tolerance: float
     operators: frozenset[str] = frozenset()
     largest: float | None = None
+    golden: float | None = None
 
     @property
     def pictures(self) -> str:
@@ -48,6 +56,13 @@ class Form:
 FORMS = {
     "fp32": Form("onnx/model.onnx", "float32", 1e-4),
     "fp16": Form("onnx/model_fp16.onnx", "float16 inside, float32 outside", 5e-3, frozenset({"Cast"}), largest=65504.0),
+    "int8": Form(
+        "onnx/model_quantized.onnx",
+        "int8 inside, float32 outside",
+        1e-2,
+        frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"}),
+        golden=0.5,
+    ),
 }
 """Name → form, in the order in which they are written. What makes each is in `export.forms`."""
 GRAPH = FORMS["fp32"].path
@@ -67,6 +82,7 @@ FILES = {
     CONFIG: "structure and preprocessing, and where they are known labels and accuracy",
     PREPROCESSOR: "preprocessing, as transformers and transformers.js read it",
     LABELS: "name of each class, one a line",
+    QUANTIZATION: "what makes the float32 graph the int8 one: weights and biases as whole numbers, the scale of each",
     GOLDEN: "a few inputs with the logits that any runtime must give for them",
     REPORT: "every check of the export with its figure",
     SUMS: "for `sha256sum -c SHA256SUMS`",

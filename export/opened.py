@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from export.description import FEATURES
-from export.layout import CONFIG, FOLDED, FORMS, GOLDEN, INPUT, OUTPUT, PICTURES, TRAINING_FORM
+from export.layout import CONFIG, FOLDED, FORMS, GOLDEN, INPUT, OUTPUT, PICTURES, QUANTIZATION, TRAINING_FORM
+from export.quantization import Quantization
 from zoo import Checkpoint, Preprocessing
 from zoo.files import read_json
 
@@ -69,6 +70,11 @@ class OpenBundle:
         if lacking:
             raise ValueError(f"{self.folder / GOLDEN} lacks {', '.join(sorted(lacking))}")
         return tensors
+
+    @cached_property
+    def quantization(self) -> Quantization:
+        """The record of the net's quantization."""
+        return Quantization.load(self.folder / QUANTIZATION)
 
     @property
     def forms(self) -> tuple[str, ...]:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
 from export.checks import Check
 from export.description import FEATURES
 from export.folding import fold, layer_errors
-from export.graph_checks import Case, check_graph, check_range, net_outputs, relative_error
+from export.graph_checks import (
+    Case,
+    check_graph,
+    check_range,
+    floating,
+    integral,
+    relative_error,
+)
 from export.layout import FORMS, INPUT, OUTPUT, PICTURES
 from export.opened import OpenBundle
 from export.pictures import OPERATORS as PREPROCESSING_OPERATORS
@@ -40,23 +49,25 @@ def verify(bundle: str | Path | OpenBundle) -> Iterator[Check]:
     features = tuple(bundle.config[FEATURES])
     pixel_values, pictures = bundle.golden[INPUT], bundle.golden[PICTURES]
     golden = [bundle.golden[name].numpy() for name in (OUTPUT, *features)]
-    error = relative_error(golden, net_outputs(net, pixel_values, features))
+    exact = floating(net)
+    error = relative_error(golden, exact.results(pixel_values, features))
     size = f"{len(pictures)}×{preprocessing.size}×{preprocessing.size}"
     yield Check(f"golden outputs / PyTorch, {size}", error, GOLDEN)
-    for_tensors = [
-        *_tensor_cases(net, features, spec, preprocessing.size),
-        Case(size, pixel_values, pixel_values.numpy(), golden, "golden outputs"),
-    ]
-    for_pictures = [
-        *_picture_cases(net, features, preprocessing),
-        Case(size, pixel_values, pictures.numpy(), golden, "golden outputs"),
-    ]
     for name in bundle.forms:
         form = FORMS[name]
         yield from check_range(name, form, net, pixel_values)
-        yield from check_graph(bundle.folder / form.path, name, form, (), net, for_tensors)
-        path = bundle.folder / form.pictures
-        yield from check_graph(path, f"{name}, pictures", form, PREPROCESSING_OPERATORS, net, for_pictures)
+        arithmetic, source = (
+            (integral(net, bundle.quantization), "whole numbers") if name == "int8" else (exact, "PyTorch")
+        )
+        for title, path, operators, cases, feed in (
+            (name, form.path, (), _tensor_cases(spec, preprocessing.size), pixel_values),
+            (f"{name}, pictures", form.pictures, PREPROCESSING_OPERATORS, _picture_cases(preprocessing), pictures),
+        ):
+            all_cases = [
+                Case(text, batch, fed, arithmetic.results(batch, features), source) for text, batch, fed in cases
+            ]
+            all_cases.append(Case(size, pixel_values, feed.numpy(), golden, "golden outputs", form.golden))
+            yield from check_graph(bundle.folder / path, title, form, operators, arithmetic, all_cases)
 
 
 def check_fold(source: Checkpoint, folded: Checkpoint) -> Iterator[Check]:
@@ -78,19 +89,18 @@ def check_fold(source: Checkpoint, folded: Checkpoint) -> Iterator[Check]:
         yield Check(name, error, limit, f"worst layer {worst.layer}, {worst.error:.1e}")
 
 
-def _tensor_cases(net: nn.Sequential, features: tuple[str, ...], spec: Spec, size: int) -> Iterator[Case]:
+def _tensor_cases(spec: Spec, size: int) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
     for height, width in ((size, size), _oblong(spec)):
         for count in BATCHES:
             batch = _random(spec, count, (height, width))
-            yield Case(f"{count}×{height}×{width}", batch, batch.numpy(), net_outputs(net, batch, features))
+            yield f"{count}×{height}×{width}", batch, batch.numpy()
 
 
-def _picture_cases(net: nn.Sequential, features: tuple[str, ...], preprocessing: Preprocessing) -> Iterator[Case]:
+def _picture_cases(preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
     size, channels = preprocessing.size, len(preprocessing.mean)
     for count in BATCHES:
         drawn = np.random.default_rng([SEED, count]).integers(0, 256, (count, size, size, channels), np.uint8)
-        batch = preprocessing.normalize(torch.from_numpy(drawn).permute(0, 3, 1, 2))
-        yield Case(f"{count}×{size}×{size}", batch, drawn, net_outputs(net, batch, features))
+        yield f"{count}×{size}×{size}", preprocessing.normalize(torch.from_numpy(drawn).permute(0, 3, 1, 2)), drawn
 
 
 def _oblong(spec: Spec) -> tuple[int, int]:

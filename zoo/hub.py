@@ -37,26 +37,41 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
     if form not in FORMS:
         raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
     if form not in weight.files:
+        there = [name for name in FORMS if name in weight.files]
         raise ValueError(
             f"{weight.model}:{weight.tag} has no file in {form} form whose sha256 is known, only in "
-            f"{' and '.join(weight.files)} form: pass folded={'folded' in weight.files}. A file that you trust is read "
-            "by zoo.load_upstream"
+            f"{' and '.join(there)} form: pass folded={'folded' in there}. A file that you trust is read by "
+            "zoo.load_upstream"
         )
-    file = weight.files[form]
+    path = weight_file(weight, form, mirror)
     if weight.folder is None:
-        found = read_upstream(_download(file) if mirror is None else _mirrored(weight, file, mirror))
+        found = read_upstream(path)
         return replace(found, weights=weight.tag, labels=weight.labels, preprocessing=weight.preprocessing)
+    return Checkpoint.load(path)
+
+
+def weight_file(weight: Weight, name: str, mirror: Path | None = None) -> Path:
+    """Return the path of one of a record's files, its sha256 checked; where it is looked for `load_weight` says.
+
+    Raises:
+        ValueError: the file is damaged.
+        FileNotFoundError: the file is not on this machine, and was never published or must not be fetched.
+        RuntimeError: it could not be downloaded.
+    """
+    file = weight.files[name]
     if mirror is not None:
-        return Checkpoint.load(_mirrored(weight, file, mirror))
+        return _mirrored(weight, file, mirror)
+    if weight.folder is None:
+        return _download(file)
     path = weight.folder / file.path
     if path.is_file():
-        return Checkpoint.load(_checked(path, file))
+        return _checked(path, file)
     if weight.repository is None:
         raise FileNotFoundError(
             f"{path} is not here: an installed package carries no weights, and {weight.model}:{weight.tag} is not "
             "published on the Hub yet; load it from a clone of the repository, which holds it in checkpoints/"
         )
-    return Checkpoint.load(fetch(weight.repository, file.path, revision=weight.revision, digest=file.sha256))
+    return fetch(weight.repository, file.path, revision=weight.revision, digest=file.sha256)
 
 
 def _mirrored(weight: Weight, file: WeightFile, mirror: Path) -> Path:

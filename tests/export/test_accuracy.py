@@ -8,14 +8,17 @@ import pytest
 import torch
 
 from export import export_bundle
-from export.accuracy import check_accuracy, load_pictures, measure
+from export.accuracy import INT8_DISAGREEMENT, INT8_TOP1, check_accuracy, load_pictures, measure
 from export.layout import FORMS
 from export.opened import OpenBundle
+from export.quantizing import quantize_on
 from zoo import Checkpoint, DiracNet, Spec, Weight
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
 from zoo.training.sources import DIGITS, load_test
 
+LIMITS = {"fp16": (0.6, 1e-2, 99), "quantized": (2, 0.1, 97), "": (1e-9, 1e-4, 100)}
+"""Of the difference in top-1, of that in the loss, and on the agreement, by a word in the graph's name."""
 SPEC = Spec(depth=10, width=0.25, family="cifar", in_channels=1)
 
 
@@ -39,7 +42,7 @@ def bundle(source: Checkpoint, out: Path, metrics: dict[str, float], pictures_sh
         metrics=metrics, licence="Apache-2.0", files={},
         provenance={"data_sha256": {"test": pictures_sha256}, "source": "a test"},
     )  # fmt: skip
-    export_bundle(source, out, record=record, formats=["all"])
+    export_bundle(source, out, record=record, formats=["all"], quantization=quantize_on(source, "digits"))
     return OpenBundle(out)
 
 
@@ -51,12 +54,17 @@ def test_each_graph_is_measured_as_pytorch_measures(source: Checkpoint, pictures
     assert [one.graph for one in found] == [path for form in FORMS.values() for path in (form.path, form.pictures)]
     assert sum(done) == len(found) * len(pictures)
     for one in found:
-        half = "fp16" in one.graph
-        assert one.metrics["top1"] == pytest.approx(expected["top1"], abs=0.6 if half else 1e-9)
-        assert one.metrics["loss"] == pytest.approx(expected["loss"], rel=1e-2 if half else 1e-4)
-        assert one.agreement >= (99 if half else 100)
-    (check,) = check_accuracy(opened, pictures, found)
-    assert check.passed and check.figure == pytest.approx(0, abs=1e-9)
+        points, share, agreement = next(limits for word, limits in LIMITS.items() if word in one.graph)
+        assert one.metrics["top1"] == pytest.approx(expected["top1"], abs=points)
+        assert one.metrics["loss"] == pytest.approx(expected["loss"], rel=share)
+        assert one.agreement >= agreement
+    whole, *int8 = check_accuracy(opened, pictures, found)
+    assert whole.passed and whole.figure == pytest.approx(0, abs=1e-9)
+    *_, tensors, raw = found
+    assert [check.figure for check in int8] == pytest.approx(
+        [figure for one in (tensors, raw) for figure in (expected["top1"] - one.metrics["top1"], 100 - one.agreement)]
+    )
+    assert [check.limit for check in int8] == [INT8_TOP1, INT8_DISAGREEMENT] * 2
 
 
 def test_another_accuracy_than_the_descriptions_fails(source: Checkpoint, pictures: Pictures, tmp_path: Path) -> None:
@@ -64,7 +72,7 @@ def test_another_accuracy_than_the_descriptions_fails(source: Checkpoint, pictur
     for points, passed in ((0.04, True), (0.06, False)):
         metrics = {**measured, "top1": measured["top1"] + points}
         opened = bundle(source, tmp_path / str(points), metrics, "0" * 64)
-        (check,) = check_accuracy(opened, pictures, list(measure(opened, pictures)))
+        check, *_ = check_accuracy(opened, pictures, list(measure(opened, pictures)))
         assert check.passed == passed and check.figure == pytest.approx(points)
         assert "not the pictures that the figure was measured on" in check.note
 

@@ -30,11 +30,14 @@ from export.layout import (
     GRAPH,
     LABELS,
     PREPROCESSOR,
+    QUANTIZATION,
     REPORT,
     SUMS,
     TRAINING_CONFIG,
     TRAINING_FORM,
 )
+from export.quantization import Quantization
+from export.quantizing import quantize_on_noise
 from export.sums import files_below, write_sums
 from zoo import Checkpoint
 from zoo.files import sha256
@@ -57,7 +60,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, randomised: Callable[[nn.Mo
         state=net.state_dict(),
     )
     out = tmp_path_factory.mktemp("audit") / "bundle"
-    export_bundle(source, out, formats=["all"], features=["group1"])
+    export_bundle(source, out, formats=["all"], features=["group1"], quantization=quantize_on_noise(source))
     assert set(files_below(out)) == {*FILES, CARD}
     return out
 
@@ -144,9 +147,36 @@ def swap_labels(value: dict) -> None:
 
 
 def one_weight(model: onnx.ModelProto) -> None:
-    array = numpy_helper.to_array(model.graph.initializer[2]).copy()
-    array.flat[0] *= 1.0001 if array.dtype == np.float32 else 1.001  # one part in 2**10 is float16's last bit
-    model.graph.initializer[2].CopyFrom(numpy_helper.from_array(array, model.graph.initializer[2].name))
+    """Change one weight by the least that its type can hold, or by a ten-thousandth."""
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "group0.block0.conv.weight")
+    array = numpy_helper.to_array(tensor).copy()
+    if array.dtype == np.int8:
+        array.flat[0] += 1 if array.flat[0] < 0 else -1
+    else:
+        array.flat[0] *= 1.0001 if array.dtype == np.float32 else 1.001  # one part in 2**10 is float16's last bit
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
+def edit_record(folder: Path, steps: int, graphs_too: bool = False) -> None:
+    """Change one whole number of the quantization; and in the int8 graphs likewise."""
+    name = "group0.block0.conv"
+    record = Quantization.load(folder / QUANTIZATION)
+    weight = record.layers[name].weight.copy()
+    weight.flat[0] += steps if weight.flat[0] < 0 else -steps
+    layers = {**record.layers, name: replace(record.layers[name], weight=weight)}
+    replace(record, layers=layers).save(folder / QUANTIZATION)
+
+    def alter(model: onnx.ModelProto) -> None:
+        tensor = next(tensor for tensor in model.graph.initializer if tensor.name == f"{name}.weight")
+        tensor.CopyFrom(numpy_helper.from_array(weight, tensor.name))
+
+    for path in (FORMS["int8"].path, FORMS["int8"].pictures) if graphs_too else ():
+        edit_graph(folder / path, alter)
+
+
+def claim_pictures(folder: Path) -> None:
+    record = Quantization.load(folder / QUANTIZATION)
+    replace(record, calibration={**record.calibration, "pictures": 50_000}).save(folder / QUANTIZATION)
 
 
 OTHER_GRAPHS = [path for form in FORMS.values() for path in (form.path, form.pictures) if path != GRAPH]
@@ -208,6 +238,15 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: [(folder / FORMS["fp16"].path).unlink(), (folder / FORMS["fp16"].pictures).unlink()], CARD),
         (lambda folder: (folder / GOLDEN).unlink(), f"{GOLDEN} is missing"),
         (lambda folder: (folder / "onnx/other.onnx").touch(), "onnx/other.onnx has no place"),
+        (lambda folder: edit_record(folder, 1), FORMS["int8"].path),
+        (lambda folder: edit_record(folder, 2, graphs_too=True), "group0.block0.conv is up to"),
+        (claim_pictures, FORMS["int8"].path),
+        (lambda folder: (folder / QUANTIZATION).write_bytes(b"record"), f"{QUANTIZATION} is no record"),
+        (lambda folder: (folder / QUANTIZATION).unlink(), f"{QUANTIZATION}, and the second is missing"),
+        (
+            lambda folder: [(folder / path).unlink() for path in (FORMS["int8"].path, FORMS["int8"].pictures)],
+            f"{QUANTIZATION} has no place",
+        ),
     ],
     ids=[
         "folded weight", "classifier", "running mean", "graph weight", "operator", "labels", "mean", "claim",
@@ -215,6 +254,8 @@ def one_operator(model: onnx.ModelProto) -> None:
         "training config", "report", "card", "no object", "no graph", *OTHER_GRAPHS, "mean in graph", "labels in graph",
         "labels.txt", "mean for transformers", "crop", "golden output", "golden input", "features", "no such feature",
         "no picture graph", "no fp16", "no golden", "one more file",
+        "quantization", "quantization and graphs", "claim of pictures", "damaged quantization", "no quantization",
+        "no int8",
     ],
 )  # fmt: skip
 def test_one_altered_file_is_found_behind_new_checksums(
@@ -231,7 +272,8 @@ def test_one_altered_file_is_found_behind_new_checksums(
 def test_what_is_altered_everywhere_is_found_by_the_digest_alone(bundle: Path, tmp_path: Path) -> None:
     source = Checkpoint.load(bundle / TRAINING_FORM)
     altered = {**source.state, "fc.bias": source.state["fc.bias"] + 1}
-    export_bundle(replace(source, state=altered), tmp_path / "forged", formats=["all"])
+    forged = replace(source, state=altered)
+    export_bundle(forged, tmp_path / "forged", formats=["all"], quantization=quantize_on_noise(forged))
     assert not problems(tmp_path / "forged")
     assert problems(tmp_path / "forged", sha256(bundle / SUMS))
 

@@ -36,11 +36,13 @@ from export.layout import (
     GRAPH,
     LABELS,
     PREPROCESSOR,
+    QUANTIZATION,
     REPORT,
     SUMS,
     TRAINING_CONFIG,
     TRAINING_FORM,
 )
+from export.quantizing import quantize_on_noise
 from zoo import Checkpoint, Preprocessing, Weight
 from zoo.files import sha256
 from zoo.reference import open_model
@@ -91,12 +93,14 @@ def test_two_exports_are_complete_and_equal(
 ) -> None:
     source = randomised_checkpoint(name, randomised)
     first, second = tmp_path / "first", tmp_path / "deep" / "er" / "second"
-    checks = export_bundle(source, first, formats=formats)
-    export_bundle(source, second, formats=formats)
+    quantization = quantize_on_noise(source) if "all" in formats else None
+    checks = export_bundle(source, first, formats=formats, quantization=quantization)
+    export_bundle(source, second, formats=formats, quantization=quantization)
     assert {path.name for path in tmp_path.iterdir()} == {"first", "deep"}
     forms = choose_forms(formats)
     graphs = {path for form in forms for path in (FORMS[form].path, FORMS[form].pictures)}
     others = {FOLDED, TRAINING_FORM, TRAINING_CONFIG, CONFIG, PREPROCESSOR, LABELS, GOLDEN, CARD, REPORT, SUMS}
+    others |= {QUANTIZATION} if "int8" in forms else set()
     assert set(files(first)) == set(files(second)) == graphs | others
     if formats == ["all"]:
         assert graphs | others == {*FILES, CARD}
@@ -107,13 +111,16 @@ def test_two_exports_are_complete_and_equal(
     assert report["checks"] == [
         {"name": c.name, "figure": c.figure, "limit": c.limit, "note": c.note, "passed": True} for c in checks
     ]
-    own = {("PyTorch", "1×32×32"), ("PyTorch", "3×32×32"), ("golden outputs", "2×32×32")}
-    cases = {"": own | {("PyTorch", "1×15×22"), ("PyTorch", "3×15×22")}, ", pictures": own}
+    own = {"1×32×32", "3×32×32"}
+    cases = {"": own | {"1×15×22", "3×15×22"}, ", pictures": own}
     runs = {
         f"{form}{kind}: {against} / {runtime}, {size}"
         for form in forms
-        for kind, pairs in cases.items()
-        for against, size in pairs
+        for kind, sizes in cases.items()
+        for against, size in (
+            *(("whole numbers" if form == "int8" else "PyTorch", size) for size in sizes),
+            ("golden outputs", "2×32×32"),
+        )
         for runtime in RUNTIMES
     }
     always = {f"{form}{kind}: {check}" for form in forms for kind in cases for check in (VALID, FOREIGN)}
@@ -181,7 +188,7 @@ def test_weights_with_a_name_are_described(source: Checkpoint, tmp_path: Path) -
         dataset="Ten Things", metrics={"top1": 91.234, "loss": 0.5}, licence="Apache-2.0", files={},
         provenance={"seed": 3},
     )  # fmt: skip
-    export_bundle(source, tmp_path / "bundle", record=record, formats=["all"])
+    export_bundle(source, tmp_path / "bundle", record=record, formats=["all"], quantization=quantize_on_noise(source))
     config = read(tmp_path / "bundle" / CONFIG)
     for name, form in FORMS.items():
         for path, pictures in ((form.path, False), (form.pictures, True)):

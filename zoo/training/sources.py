@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torchvision
 from PIL import Image
+from torch import Tensor
 
 from pixels import open_picture
 from zoo.preprocessing import CIFAR, FASHION, IMAGENET, Preprocessing
@@ -155,6 +156,19 @@ def load_dataset(data: str, size: int | None = None, *, stream: bool = False, wo
 def load_test(data: str, preprocessing: Preprocessing) -> Pictures:
     """Read the test pictures of a data set into memory, cropped as a net wants them; see `load_dataset`."""
     return _in_memory(*_read(data, "test"), preprocessing)
+
+
+def load_sample(data: str, preprocessing: Preprocessing, count: int, seed: int) -> Tensor:
+    """Read a few training pictures of a data set, cropped as a net wants them; see `load_dataset`.
+
+    Returns:
+        uint8, (count, size, size, channels), or fewer where there are not as many; which, and in what order, is drawn
+        by the seed.
+    """
+    pictures, targets, classes = _read(data, "train")
+    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count].tolist()
+    chosen = [pictures[place] for place in order], [targets[place] for place in order]
+    return _in_memory(*chosen, classes, preprocessing).images
 
 
 def check_dataset(data: str) -> None:
