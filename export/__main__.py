@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -74,6 +70,7 @@ def export(
     from export.forms import choose_forms
     from export.labels import relabel
     from export.quantizing import quantize_on
+    from export.tables import print_checks
     from zoo.reference import open_model
 
     names = [name.strip() for name in formats.split(",")]
@@ -97,7 +94,7 @@ def export(
     if as_json:
         print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
-    _print_checks(checks)
+    print_checks(checks)
     print(f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed")
 
 
@@ -117,6 +114,7 @@ def verify(
 
     from export.audit import audit
     from export.checks import require
+    from export.tables import print_accuracies, print_checks
 
     if data is not None:
         from zoo.training.sources import check_dataset
@@ -139,8 +137,9 @@ def verify(
         }
         print(json.dumps(report, indent=2))
     else:
-        _print_checks(checks)
-        _print_accuracies(accuracies)
+        print_checks(checks)
+        if accuracies:
+            print_accuracies(accuracies)
     require(checks)
     if not as_json:
         print(f"{folder}: {len(checks)} checks passed")
@@ -161,34 +160,6 @@ def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
         bar = bars.add_task("measuring", total=len(pictures) * len(graph_paths(bundle)))
         accuracies = list(measure(bundle, pictures, lambda done: bars.advance(bar, done)))
     return accuracies, list(check_accuracy(bundle, pictures, accuracies))
-
-
-def _print_accuracies(accuracies: Sequence[Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not accuracies:
-        return
-    table = Table("graph", *accuracies[0].metrics, "agrees with fp32")
-    for accuracy in accuracies:
-        figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f} %" for key, value in accuracy.metrics.items())
-        table.add_row(accuracy.graph, *figures, f"{accuracy.agreement:.2f} %")
-    Console().print(table)
-
-
-def _print_checks(checks: Sequence[Any]) -> None:
-    """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("check", "inputs", "figure", "limit")
-    for name, group in groupby(checks, lambda check: re.sub(r", \d+×\d+×\d+$", "", check.name)):
-        same = list(group)
-        # Figures that are no numbers are the worst; `max` alone would overlook them.
-        worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
-        inputs = sum(check.name != name for check in same)
-        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.0e}")
-    Console().print(table)
 
 
 @app.command()
@@ -292,6 +263,7 @@ def publish(
     from rich.markup import escape
 
     from export.publishing import publish as publish_bundle
+    from export.tables import print_publication
     from export.zoo_publishing import publish_zoo
 
     if everything and (bundle or repo_id or namespace is None or revision != "main"):
@@ -309,26 +281,7 @@ def publish(
         print(json.dumps([asdict(publication) for publication in done], indent=2))
         return
     for publication in done:
-        _print_publication(publication, dry_run)
-
-
-def _print_publication(publication: Any, dry_run: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("file", "bytes", "sha256", "change")
-    for change in ("added", "changed", "deleted", "unchanged"):
-        for name in getattr(publication.changes, change):
-            file = publication.files.get(name)
-            table.add_row(name, f"{file.size:,}" if file else "", file.sha256[:12] if file else "", change)
-    Console().print(table)
-    made = "would be made" if dry_run else "made"
-    parts = [f"{publication.url}, branch {publication.revision}"]
-    parts += [f"repository {made}"] if publication.created else []
-    parts += [f"nothing {'would change' if dry_run else 'changed'}"] if not publication.changes else []
-    parts += [f"commit {publication.commit}"] if not dry_run else ["nothing was sent"]
-    parts += [f"tag {publication.tag}"] if publication.tag else []
-    print(": ".join([parts[0], ", ".join(parts[1:])]))
+        print_publication(publication, dry_run)
 
 
 def main() -> None:

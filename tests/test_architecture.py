@@ -64,6 +64,7 @@ SIBLINGS = {
     },
     "audit": {"card", "chain", "checks", "contents", "description", "folding", "layout", "opened", "parity", "sums"},
     "shipping": {"checks", "folding", "layout", "parity"},
+    "tables": {"accuracy", "checks", "pushing"},
     "published": {"layout"},
     "remote": {"layout", "sums"},
     "branch": {"remote"},
