@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from pathlib import Path
@@ -68,9 +69,20 @@ class RunFolder:
         return self._state.exists()
 
     def save(self, state: dict[str, Any], history: list[dict[str, Any]]) -> None:
-        """Write the state to resume from and the log up to it."""
-        with replace_file(self._state) as temporary:
-            torch.save(state, temporary)
+        """Write the state to resume from and the log up to it.
+
+        Raises:
+            OSError: the disk is full, or the folder is gone; the state that was there is kept.
+        """
+        # Through memory, because PyTorch's own writer says nothing of a full disk.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        try:
+            with replace_file(self._state) as temporary:
+                temporary.write_bytes(buffer.getbuffer())
+        except OSError as error:
+            what = f"{error.strerror}; the last good state is kept. Make room, and give the same command line again"
+            raise OSError(error.errno, what, str(self._state)) from error
         with replace_file(self.metrics) as temporary:
             temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in history))
 
