@@ -26,7 +26,7 @@ from benchmarks.int8_page import page
 from benchmarks.pairs import Case, paired
 from export import emit, fold
 from export.calibration import BEST, PLAIN, Method, calibrate
-from export.layout import EXACT_INT8, INPUT
+from export.layout import INPUT
 from export.quantization import Quantization
 from export.quantized_graph import quantize
 from export.quantizing import INT8, quantize_on_noise
@@ -165,7 +165,6 @@ def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSessi
     options.intra_op_num_threads = threads
     # Threads that spin while they wait would steal the processor from the other one of a pair.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry(*EXACT_INT8)
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
