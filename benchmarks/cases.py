@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 import zoo
 from benchmarks.first_answer import first_answer
+from benchmarks.int8 import speed_case
 from benchmarks.pairs import Case
 from export import emit, fold
 from zoo.conv import plain_conv
@@ -45,6 +46,7 @@ def cases() -> Iterator[Case]:
         _inference(folded, picture),
         rounds=20,
     )
+    yield speed_case(rounds=20)
 
 
 def _training_step() -> Case:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from export.checks import Check
-from export.layout import EXACT_INT8, FORMS, INPUT, OUTPUT, PICTURES
+from export.layout import FORMS, INPUT, OUTPUT, PICTURES
 from export.opened import OpenBundle
 from zoo.training.data import Measurable
 from zoo.training.evaluate import Tally, check_classes
@@ -111,6 +111,4 @@ def _logits(session: onnxruntime.InferenceSession, images: Tensor, bundle: OpenB
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry(*EXACT_INT8)
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

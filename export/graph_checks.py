@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from export.checks import Check
 from export.folding import record_outputs
 from export.integers import evaluate_integers
-from export.layout import EXACT_INT8, Form
+from export.layout import Form
 from export.onnx_graph import OPERATORS, feature_sources, leaves
 from export.quantization import Quantization
 
@@ -170,7 +170,6 @@ def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> 
     options.graph_optimization_level = level
     # Threads that spin while they wait would slow PyTorch's down, which compute in turn with these.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry(*EXACT_INT8)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -21,10 +21,6 @@ INPUT, PICTURES, OUTPUT = "pixel_values", "pictures", "logits"
 METADATA_KEY = "diracnet"
 """Under which a graph describes itself, in JSON."""
 
-EXACT_INT8 = ("session.x64quantprecision", "1")
-"""Setting of an ONNX Runtime session. On x86 processors without VNNI, the instructions for int8 of 2019, sums of int8
-products would otherwise be cut off at 16 bits."""
-
 
 @dataclass(frozen=True)
 class Form:

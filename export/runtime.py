@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from export.layout import EXACT_INT8, FORMS, GRAPH, METADATA_KEY, OUTPUT
+from export.layout import FORMS, GRAPH, METADATA_KEY, OUTPUT
 from export.published import fetch_graph, is_published
 from export.ranking import Prediction, rank
 from pixels import crop
@@ -119,7 +119,6 @@ def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.Inf
         raise ValueError(f"providers: {named}: this ONNX Runtime has {', '.join(available)}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.add_session_config_entry(*EXACT_INT8)
     try:
         session = onnxruntime.InferenceSession(path, options, providers=list(providers))
     except Exception as error:  # onnxruntime's errors have no common class but Exception

@@ -1,0 +1,187 @@
+"""Where records of quantizations come from: pictures, the registry, noise; and the commands that make them."""
+
+import io
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from export.__main__ import main
+from export.audit import audit
+from export.bundle import export_bundle
+from export.calibration import PLAIN
+from export.layout import FORMS, QUANTIZATION
+from export.quantization import Quantization
+from export.quantizing import known_quantization, quantize_on, quantize_on_noise, ship_quantization
+from export.samples import draw_pictures
+from zoo import Checkpoint, DiracNet, Spec, Weight
+from zoo.files import sha256
+from zoo.preprocessing import CIFAR
+from zoo.reference import open_model
+
+SPEC = Spec(depth=10, width=0.25, family="cifar", num_classes=3)
+
+
+def diracnet(*arguments: object) -> tuple[int, str, str]:
+    """Run a command in this process; return status, output and errors."""
+    output, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return ended.value.code or 0, output.getvalue(), re.sub(r"\x1b\[[0-9;]*m", "", errors.getvalue())
+
+
+@pytest.fixture(scope="module")
+def source(randomised: Callable) -> Checkpoint:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = randomised(DiracNet(SPEC)).state_dict()
+    return Checkpoint(form="dirac", spec=SPEC, weights="mine", labels=tuple("abc"), preprocessing=CIFAR, state=state)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of 24 training pictures, all dark, and 6 test pictures, all light."""
+    folder = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    for half, count, low in (("train", 8, 0), ("test", 2, 200)):
+        for label in "abc":
+            (folder / half / label).mkdir(parents=True)
+            for index in range(count):
+                cells = generator.integers(low, low + 55, (4, 4, 3), np.uint8).repeat(9, 0).repeat(9, 1)
+                Image.fromarray(cells).save(folder / half / label / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(source: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mine") / "model.safetensors"
+    source.save(path)
+    return path
+
+
+def test_pictures_are_drawn_by_seed_from_the_training_half(data: Path) -> None:
+    images, origin = draw_pictures(str(data), CIFAR, 10)
+    assert images.shape == (10, 32, 32, 3) and images.dtype == torch.uint8 and images.max() < 60
+    assert origin["pictures"] == 10 and origin["seed"] == 0
+    again, same = draw_pictures(str(data), CIFAR, 10)
+    assert torch.equal(images, again) and origin == same
+    more, _ = draw_pictures(str(data), CIFAR, 1000)
+    assert len(more) == 24 and torch.equal(more[:10], images)
+    other, differing = draw_pictures(str(data), CIFAR, 10, seed=1)
+    assert not torch.equal(images, other) and differing["sha256"] != origin["sha256"]
+
+
+def test_any_folder_of_pictures_will_do_but_no_test_half_alone(data: Path, tmp_path: Path) -> None:
+    images, _ = draw_pictures(str(data / "train"), CIFAR)
+    assert len(images) == 24
+    shutil.copytree(data / "test", tmp_path / "half" / "test")
+    with pytest.raises(ValueError, match="no folder train"):
+        draw_pictures(str(tmp_path / "half"), CIFAR)
+    (tmp_path / "none").mkdir()
+    for folder in ("none", "nowhere"):
+        with pytest.raises((ValueError, OSError), match=folder):
+            draw_pictures(str(tmp_path / folder), CIFAR)
+    (tmp_path / "none" / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"bad\.png"):
+        draw_pictures(str(tmp_path / "none"), CIFAR)
+
+
+def test_what_is_known_without_pictures(source: Checkpoint, data: Path) -> None:
+    shipped, record = open_model("diracnet16_cifar:cifar10")
+    found = known_quantization(shipped, record)
+    assert found.calibration["pictures"] >= 100 and len(found.calibration["sha256"]) == 64
+    untrained, _ = open_model("diracnet10_cifar")
+    assert known_quantization(untrained, None).calibration["source"].startswith("noise")
+    with pytest.raises(ValueError, match=r"needs pictures that the net was trained on.* with --calibration"):
+        known_quantization(source, None)
+    own = quantize_on(source, str(data))
+    assert known_quantization(source, None, own) is own and own.calibration["pictures"] == 24
+    with pytest.raises(ValueError, match=r"is not that of this net: .*calibrate it anew"):
+        known_quantization(untrained, None, own)
+    with pytest.raises(ValueError, match="lack 'preprocessing'"):
+        quantize_on(replace(source, preprocessing=None), str(data))
+
+
+def test_both_forms_of_a_net_have_the_same_record(source: Checkpoint) -> None:
+    from export import fold
+
+    folded = replace(source, form="folded", state=fold(source.model()).state_dict())
+    one, other = quantize_on_noise(source), quantize_on_noise(folded)
+    assert all(np.array_equal(one.layers[name].weight, other.layers[name].weight) for name in one.layers)
+    assert one.grids == other.grids and one.calibration["method"] == PLAIN.__dict__
+
+
+def test_a_record_is_shipped_with_its_hash(data: Path, source: Checkpoint, tmp_path: Path) -> None:
+    record = zoo.get_weight("diracnet16_cifar", "cifar10")
+    folder = tmp_path / "diracnet16_cifar" / "cifar10"
+    shutil.copytree(record.folder, folder)
+    quantization = quantize_on(source, str(data))
+    path = ship_quantization(Weight.from_manifest(folder / "manifest.json"), quantization)
+    written = Weight.from_manifest(folder / "manifest.json")
+    assert written.files["int8"].sha256 == sha256(path) and written.files["int8"].size == path.stat().st_size
+    assert replace(written, files=record.files, folder=record.folder) == record
+    with pytest.raises(ValueError, match="does not lie in checkpoints"):
+        ship_quantization(zoo.get_weight("diracnet18", "imagenet1k_upstream"), quantization)
+
+
+def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    status, output, errors = diracnet(
+        "export", checkpoint_file, "--formats", "int8", "--calibration", data, "--out", out
+    )
+    assert status == 0, errors
+    assert "int8: whole numbers / ONNX Runtime" in " ".join(output.split())
+    assert (out / FORMS["int8"].path).is_file() and not (out / FORMS["fp16"].path).exists()
+    assert Quantization.load(out / QUANTIZATION).calibration["pictures"] == 24
+    assert all(check.passed for check in audit(out))
+
+
+def test_int8_without_pictures_is_refused_with_the_remedy(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    for arguments, message in (
+        (("--formats", "int8"), "give a data set or a folder of pictures with --calibration"),
+        (("--calibration", data), "--calibration is for the int8 form; add --formats int8"),
+        (("--formats", "all", "--calibration", tmp_path), str(tmp_path)),
+    ):
+        status, _, errors = diracnet("export", checkpoint_file, *arguments, "--out", out)
+        assert status == 2 and message in " ".join(errors.split()) and not out.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_that_makes_a_record(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "record.safetensors"
+    status, output, errors = diracnet("quantize", checkpoint_file, "--calibration", data, "--out", out)
+    assert status == 0, errors
+    assert "in int8, calibrated on 24 pictures" in " ".join(output.split())
+    source = Checkpoint.load(checkpoint_file)
+    export_bundle(source, tmp_path / "bundle", formats=["int8"], quantization=Quantization.load(out))
+    assert sha256(tmp_path / "bundle" / QUANTIZATION) == sha256(out)
+    for arguments, message in (
+        (("--out", out), "exists already"),
+        ((), "is none of the registry's weights, so name the file to write with --out"),
+    ):
+        status, _, errors = diracnet("quantize", checkpoint_file, "--calibration", data, *arguments)
+        assert status == 2 and message in " ".join(errors.split())
+
+
+def test_the_int8_graph_says_what_it_was_calibrated_on(source: Checkpoint, tmp_path: Path) -> None:
+    import onnx
+
+    export_bundle(source, tmp_path / "b", formats=["int8"], quantization=quantize_on_noise(source))
+    for path in (FORMS["int8"].path, FORMS["int8"].pictures):
+        (entry,) = onnx.load(tmp_path / "b" / path).metadata_props
+        assert json.loads(entry.value)["calibration"]["source"].startswith("noise")
+    (entry,) = onnx.load(tmp_path / "b" / FORMS["fp32"].path).metadata_props
+    assert "calibration" not in json.loads(entry.value)
