@@ -236,7 +236,11 @@ def test_a_full_disk_keeps_the_last_good_state(digits: Dataset, root: Path, tmp_
     command = [sys.executable, "-c", program, "-", "train", *recipe, "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "the last good state is kept. Make room" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert (
+        done.returncode == 2
+        and "the last good state is kept. Make room" in done.stderr
+        and "Traceback" not in done.stderr
+    ), done.stderr
     assert {path.name: sha256(path) for path in (tmp_path / "run").iterdir()} == good
     train(DIGITS, digits, tmp_path / "run")
     train(DIGITS, digits, tmp_path / "whole")
