@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
 
-.PHONY: demo test lint bench runtimes clients
+.PHONY: demo test lint bench evaluate runtimes clients
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -32,6 +32,10 @@ clients: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+# make evaluate DATA="FOLDER fashion-mnist:FOLDER …"
+evaluate: $(INSTALLED)
+	$(BIN)/python -m benchmarks.checkpoints $(DATA)
 
 runtimes: $(NODE)/installed
 	rm -rf build/runtimes
