@@ -97,6 +97,9 @@ def _accuracy(file: str, description: dict[str, Any]) -> str:
     tolerances = {path: form.tolerance for form in FORMS.values() for path in (form.path, form.pictures)}
     if file != FOLDED and file not in tolerances:
         return ""
+    if file in (FORMS["int8"].path, FORMS["int8"].pictures):
+        # Its tolerance is that of whole-number arithmetic, and says nothing of what rounding costs.
+        return "not measured here; `diracnet verify FOLDER --data DATA` measures it"
     return f"not measured; outputs within {tolerances.get(file, FOLD_FLOAT32):g} of the measured net's"
 
 
