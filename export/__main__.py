@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -40,14 +36,18 @@ app = typer.Typer(
     cls=_WithZoo,
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_show_locals=False,  # the Hub's client keeps the token in some
     help="DiracNets: train them, load them, fold them, export them with proof, run them.",
 )
 
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained) or a checkpoint file.")],
+    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained), a checkpoint file or ORG/NAME.")],
     out: Annotated[Path, typer.Option(help="The folder to create.")],
+    mirror: Annotated[
+        Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")
+    ] = None,
     formats: Annotated[
         str,
         typer.Option(help=f"Of the ONNX graphs: {', '.join(FORMS)} or all, joined by commas. fp32 is always there."),
@@ -70,13 +70,14 @@ def export(
     from export.forms import choose_forms
     from export.labels import relabel
     from export.quantizing import quantize_on
+    from export.tables import print_checks
     from zoo.reference import open_model
 
     names = [name.strip() for name in formats.split(",")]
     if calibration is not None and "int8" not in choose_forms(names):
         raise ValueError("--calibration is for the int8 form; add --formats int8 or all")
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
-        source, record = open_model(model)
+        source, record = open_model(model, mirror=mirror)
         quantization = None
         if calibration is not None:
             tell = lambda layer: status.update(escape(f"quantizing {layer}"))  # noqa: E731
@@ -93,7 +94,7 @@ def export(
     if as_json:
         print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
-    _print_checks(checks)
+    print_checks(checks)
     print(f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed")
 
 
@@ -113,6 +114,7 @@ def verify(
 
     from export.audit import audit
     from export.checks import require
+    from export.tables import print_accuracies, print_checks
 
     if data is not None:
         from zoo.training.sources import check_dataset
@@ -135,8 +137,9 @@ def verify(
         }
         print(json.dumps(report, indent=2))
     else:
-        _print_checks(checks)
-        _print_accuracies(accuracies)
+        print_checks(checks)
+        if accuracies:
+            print_accuracies(accuracies)
     require(checks)
     if not as_json:
         print(f"{folder}: {len(checks)} checks passed")
@@ -157,34 +160,6 @@ def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
         bar = bars.add_task("measuring", total=len(pictures) * len(graph_paths(bundle)))
         accuracies = list(measure(bundle, pictures, lambda done: bars.advance(bar, done)))
     return accuracies, list(check_accuracy(bundle, pictures, accuracies))
-
-
-def _print_accuracies(accuracies: Sequence[Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not accuracies:
-        return
-    table = Table("graph", *accuracies[0].metrics, "agrees with fp32")
-    for accuracy in accuracies:
-        figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f} %" for key, value in accuracy.metrics.items())
-        table.add_row(accuracy.graph, *figures, f"{accuracy.agreement:.2f} %")
-    Console().print(table)
-
-
-def _print_checks(checks: Sequence[Any]) -> None:
-    """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("check", "inputs", "figure", "limit")
-    for name, group in groupby(checks, lambda check: re.sub(r", \d+×\d+×\d+$", "", check.name)):
-        same = list(group)
-        # Figures that are no numbers are the worst; `max` alone would overlook them.
-        worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
-        inputs = sum(check.name != name for check in same)
-        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.0e}")
-    Console().print(table)
 
 
 @app.command()
@@ -237,7 +212,9 @@ def ship(
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(help="A bundle, an .onnx file (neither needs PyTorch), or NAME:TAG.")],
+    model: Annotated[
+        str, typer.Argument(help="A bundle, an .onnx file, ORG/NAME on the Hub (none needs PyTorch), or NAME:TAG.")
+    ],
     images: Annotated[list[Path], typer.Argument(help="Pictures, or folders: all pictures below, by name.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     form: Annotated[str | None, typer.Option(help="Which graph of a bundle: fp32 if nothing is said.")] = None,
@@ -251,6 +228,60 @@ def predict(
 
     net = open_net(model, form=form, threads=threads, providers=providers)
     print_answers(net, model, images, top=top, batch_size=batch_size, threads=threads, as_json=as_json)
+
+
+@app.command("model-card")
+def model_card(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is what would be written.")] = False,
+    out: Annotated[Path, typer.Option(help="The file.")] = Path("MODEL_CARD.md"),
+) -> None:
+    """Write the zoo's own card from the manifests of its weights."""
+    from export.zoo_card import check_zoo_card, write_zoo_card
+
+    if check:
+        check_zoo_card(out)
+    else:
+        write_zoo_card(out)
+    print(f"{out} {'is what it should be' if check else 'written'}")
+
+
+@app.command()
+def publish(
+    bundle: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]", help="The bundle's folder.")] = None,
+    repo_id: Annotated[str | None, typer.Option(help="The repository, ORG/NAME; made if there is none.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Publish all weights in checkpoints/.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="With --all: repositories are NAMESPACE/MODEL-TAG.")] = None,
+    bundles: Annotated[Path, typer.Option(help="With --all: the folder of the bundles.")] = Path("build/bundles"),
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository that only its owners see.")] = False,
+    revision: Annotated[str, typer.Option(help="The branch.")] = "main",
+    tag: Annotated[str | None, typer.Option(help="A name for the commit, such as v1.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a bundle on the Hugging Face Hub, in one commit; with the token of `hf auth login` or HF_TOKEN."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from export.publishing import publish as publish_bundle
+    from export.tables import print_publication
+    from export.zoo_publishing import publish_zoo
+
+    if everything and (bundle or repo_id or namespace is None or revision != "main"):
+        raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id and --revision")
+    if not everything and (bundle is None or repo_id is None or namespace):
+        raise ValueError("name a BUNDLE and its --repo-id, or publish all weights with --all --namespace ORG")
+    options: dict[str, Any] = {"private": private, "tag": tag, "dry_run": dry_run}
+    with Console(stderr=True).status("publishing") as status:
+        options["on_stage"] = lambda text: status.update(escape(text))
+        if everything:
+            done = list(publish_zoo(str(namespace), bundles, **options))
+        else:
+            done = [publish_bundle(cast(Path, bundle), str(repo_id), revision=revision, **options)]
+    if as_json:
+        print(json.dumps([asdict(publication) for publication in done], indent=2))
+        return
+    for publication in done:
+        print_publication(publication, dry_run)
 
 
 def main() -> None:

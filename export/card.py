@@ -5,29 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from export.background import background
 from export.checks import Check
-from export.layout import FILES, GOLDEN, INPUT, PICTURES, REPORT
+from export.front_matter import front_matter
+from export.layout import FILES, FOLDED, FORMS, GOLDEN, INPUT, PICTURES, REPORT, TRAINING_FORM
+from export.parity import FOLD_FLOAT32
+from export.usage import usage
 
 
 def card(description: dict[str, Any], checks: Sequence[Check], files: Collection[str]) -> str:
     """Return a bundle's card in Markdown, with the front matter that model hubs read; `files` are its files."""
     name, weights, untrained = description["name"], description["weights"], description["untrained"]
     spec, preprocessing = description["spec"], description["preprocessing"]
-    licence = description.get("licence", "other")
     reference = f"{name}:{weights}" if "dataset" in description else f"{name} ({weights})"
     size = preprocessing["size"]
     pictures = f"{'RGB' if spec['in_channels'] == 3 else 'grey'} pictures of {size}×{size} pixels"
-    lines = [
-        "---",
-        f"license: {'apache-2.0' if licence == 'Apache-2.0' else 'other'}",
-        "library_name: diracnet-zoo",
-        "pipeline_tag: image-classification",
-        "tags: [diracnet, onnx, image-classification]",
-        "---",
-        "",
-        f"# {reference}",
-        "",
-    ]
+    lines = [*front_matter(description), f"# {reference}", ""]
     if untrained:
         lines += [
             "**Untrained: the weights are initial values drawn with a fixed seed. Its answers mean nothing.**",
@@ -48,15 +41,15 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         for key, value in sorted(description["metrics"].items()):
             title, unit = units[key]
             lines.append(f"| {title} | {value:.4g}{unit} |" if key == "loss" else f"| {title} | {value:.2f}{unit} |")
-        lines += ["", _provenance(description["provenance"]), f"Licence: {licence}.", ""]
+        lines += ["", _provenance(description["provenance"]), ""]
     elif not untrained:
         lines += ["Accuracy and licence of these weights are not known to this package.", ""]
     lines += [
         "## Files",
         "",
-        "| file | what it is |",
-        "|---|---|",
-        *(f"| `{file}` | {what} |" for file, what in FILES.items() if file in files),
+        "| file | what it is | accuracy |",
+        "|---|---|---|",
+        *(f"| `{file}` | {what} | {_accuracy(file, description)} |" for file, what in FILES.items() if file in files),
         "",
         *_features(description["features"]),
         "## Preprocessing",
@@ -67,14 +60,12 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         f"named `…_pictures.onnx` the cropped `{PICTURES}` are ready; what follows the crop is in the graph. For the "
         f"others all of it is done before, and gives `{INPUT}`.",
         "",
-        "## Use",
-        "",
-        "```",
-        "diracnet verify THIS_FOLDER",
-        "diracnet predict THIS_FOLDER PICTURE.jpg",
-        "```",
-        "",
+        *usage(description, files),
+        *background(description),
         "## Checks",
+        "",
+        "`diracnet verify FOLDER` checks a downloaded copy: hashes, whether a file contradicts another, what they "
+        "compute.",
         "",
         f"To check a file in a runtime of yours, give it `{PICTURES}` or `{INPUT}` of `{GOLDEN}` and compare with the "
         "outputs there.",
@@ -95,6 +86,18 @@ def _provenance(provenance: dict[str, Any]) -> str:
         f"torch {environment['torch']}, torchvision {environment['torchvision']}; pictures resized by "
         f"{provenance['resize_backend']}."
     )
+
+
+def _accuracy(file: str, description: dict[str, Any]) -> str:
+    """Say how accurate the net in a file is: measured, or by how much its outputs may differ from what was."""
+    if "metrics" not in description:
+        return ""
+    if file == TRAINING_FORM:
+        return f"top-1 {description['metrics']['top1']:.2f} %, measured"
+    tolerances = {path: form.tolerance for form in FORMS.values() for path in (form.path, form.pictures)}
+    if file != FOLDED and file not in tolerances:
+        return ""
+    return f"not measured; outputs within {tolerances.get(file, FOLD_FLOAT32):g} of the measured net's"
 
 
 def _features(features: Sequence[str]) -> list[str]:

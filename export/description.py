@@ -10,7 +10,7 @@ from PIL import Image
 from zoo import Checkpoint, Preprocessing, Weight
 from zoo.checkpoint import UNTRAINED
 
-RECORD_KEYS = frozenset({"dataset", "metrics", "metrics_format", "licence", "provenance"})
+RECORD_KEYS = frozenset({"dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "repository"})
 """What is known of weights of the registry only."""
 FEATURES = "features"
 
@@ -46,6 +46,8 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
             "metrics_format": "fp32",  # whatever the form of the graph that says so
             "licence": record.licence,
             "provenance": dict(record.provenance),
+            **({"recipe": dict(record.recipe)} if record.recipe else {}),
+            **({"repository": record.repository} if record.repository else {}),
         }
     return description
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from export.answers import Answer, Net, answer
 from export.layout import GRAPH
+from export.published import is_published
 from pixels import find_pictures
 
 _FEW = 5
@@ -30,7 +31,8 @@ def open_net(model: str, *, form: str | None, threads: int, providers: str | Non
     """Return the net that the command line names.
 
     Args:
-        model: a bundle's folder or an .onnx file, for ONNX Runtime; or what `zoo.reference` takes, for PyTorch.
+        model: a bundle's folder, an .onnx file or `ORG/NAME` on the Hub, for ONNX Runtime; or what else `zoo.reference`
+            takes, for PyTorch.
         form: which graph of a bundle.
         threads: within an operator; 0 for the runtime's own choice.
         providers: names of ONNX Runtime's execution providers with commas between.
@@ -38,14 +40,14 @@ def open_net(model: str, *, form: str | None, threads: int, providers: str | Non
     Raises:
         ValueError, FileNotFoundError, RuntimeError: there is no such net, or an option is not for it.
     """
-    if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx":
+    if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx" or is_published(model):
         from export.runtime import CPU, Classifier
 
         chosen = [name.strip() for name in providers.split(",")] if providers is not None else [CPU]
         return Classifier(model, form=form, threads=threads, providers=chosen)
     for option, value in (("form", form), ("providers", providers)):
         if value is not None:
-            raise ValueError(f"{option}={value!r} is for bundles and .onnx files, which {model} is not")
+            raise ValueError(f"{option}={value!r} is for bundles, .onnx files and repositories, which {model} is not")
     from export.torch_classifier import TorchClassifier
 
     return TorchClassifier(model, threads=threads)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.layout import FORMS, GRAPH, METADATA_KEY, OUTPUT
+from export.published import fetch_graph, is_published
 from export.ranking import Prediction, rank
 from pixels import crop
 
@@ -27,13 +28,13 @@ class Classifier:
     uint8 (batch, size, size, channels). Outputs besides the logits are left alone.
 
     Args:
-        source: a bundle's folder, or an .onnx file of one.
+        source: a bundle's folder, an .onnx file of one, or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub.
         form: which graph of a bundle, a name of `export.layout.FORMS`; by default "fp32".
         threads: of ONNX Runtime within an operator; 0 for its own choice.
         providers: ONNX Runtime's execution providers, the preferred first.
 
     Raises:
-        FileNotFoundError: no such folder or file.
+        FileNotFoundError, RuntimeError: no such folder or file, or it cannot be fetched.
         ValueError: the bundle has no such form, this ONNX Runtime has no such provider, the file is no ONNX model, or
             it was not written by this package.
     """
@@ -46,7 +47,7 @@ class Classifier:
         threads: int = 0,
         providers: Sequence[str] = (CPU,),
     ) -> None:
-        path = _graph(Path(source), form)
+        path = fetch_graph(str(source), form) if is_published(source) else _graph(Path(source), form)
         self._session = _open(path, threads, providers)
         inputs = self._session.get_inputs()
         self._input = inputs[0].name

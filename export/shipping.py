@@ -13,12 +13,12 @@ from export.folding import fold
 from export.layout import FOLDED, TRAINING_FORM
 from export.parity import check_fold
 from zoo import Checkpoint, DiracNet, Preprocessing, Weight
-from zoo.checkpoint import TRAINED, UNTRAINED, UPSTREAM
+from zoo.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
 from zoo.weights import MANIFEST, WeightFile
 
-LOG = "metrics.jsonl"
+LOG, CURVES = "metrics.jsonl", "curves.png"
 
 
 def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: str) -> Path:
@@ -38,10 +38,10 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         ValueError: the run is not finished or measured held-out pictures, or the entry exists already.
         VerificationError: the folded file does not compute what the training form computes.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", tag) or tag in (UNTRAINED, TRAINED, UPSTREAM):
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", tag) or tag in (UNTRAINED, TRAINED, SAVED, UPSTREAM):
         raise ValueError(
             f"tag={tag!r}: a tag is made of lower-case words and digits joined by _, such as cifar10 or cifar10_64px, "
-            f"and is none of {UNTRAINED}, {TRAINED} and {UPSTREAM}"
+            f"and is none of {UNTRAINED}, {TRAINED}, {SAVED} and {UPSTREAM}"
         )
     run = RunFolder(run_path)
     if not run.result.is_file():
@@ -59,16 +59,18 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
         require(list(check_fold(training_form, folded_file)))
         shutil.copyfile(run.metrics, folder / LOG)
+        shutil.copyfile(run.curves, folder / CURVES)
         files = {
             form: WeightFile(name, sha256(folder / name), (folder / name).stat().st_size)
             for form, name in (("dirac", TRAINING_FORM), ("folded", FOLDED))
         }
+        logs = {"log": LOG, "curves": CURVES}
         provenance = {
             "measured": f"last epoch, no test-time augmentation, {result['pictures']} {result['measured_on']}",
             "resize_backend": "PIL",
             "seed": request["seed"],
             "data_sha256": request["data"],
-            "log": {"path": LOG, "sha256": sha256(folder / LOG)},
+            **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
             **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
         }
         weight = Weight(

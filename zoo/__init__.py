@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoo.network import DiracNet
     from zoo.parametrize import dirac
     from zoo.preprocessing import Preprocessing
+    from zoo.pretrained import from_pretrained, load_repository
     from zoo.registry import get_spec, list_models
     from zoo.sequential import plain
     from zoo.spec import Spec
@@ -34,11 +35,13 @@ __all__ = [
     "dirac_delta",
     "dirac_weight",
     "diracnet",
+    "from_pretrained",
     "get_model",
     "get_spec",
     "get_weight",
     "list_models",
     "list_weights",
+    "load_repository",
     "load_upstream",
     "load_weight",
     "plain",
@@ -58,11 +61,13 @@ _MODULES = {
     "dirac_delta": "conv",
     "dirac_weight": "conv",
     "diracnet": "builders",
+    "from_pretrained": "pretrained",
     "get_model": "builders",
     "get_spec": "registry",
     "get_weight": "weights",
     "list_models": "registry",
     "list_weights": "weights",
+    "load_repository": "pretrained",
     "load_upstream": "upstream",
     "load_weight": "hub",
     "plain": "sequential",

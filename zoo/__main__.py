@@ -7,6 +7,8 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -20,16 +22,26 @@ from rich.text import Text
 
 import zoo
 from zoo.command_line import run
+from zoo.pretrained import CONFIG
 from zoo.reference import open_model
+from zoo.repository import parse_reference
 from zoo.upstream import read_upstream
 from zoo.weights import weights
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=zoo.__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # the Hub's client keeps the token in some
+    help=zoo.__doc__,
+)
 console = Console()
 log = Console(stderr=True)
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained) or a checkpoint file.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained), a checkpoint file or ORG/NAME.")
+]
+Mirror = Annotated[Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")]
 
 
 @app.command("list")
@@ -55,7 +67,7 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
 def info(model: Model, as_json: AsJson = False) -> None:
     """Show all that is known about a net, and about its weights if a tag or a file is given."""
     facts: dict[str, Any] = {}
-    if Path(model).is_file():
+    if Path(model).is_file() or (Path(model) / CONFIG).is_file() or parse_reference(model):
         checkpoint, record = open_model(model)
         spec, facts = checkpoint.spec, checkpoint.describe()
     else:
@@ -72,7 +84,12 @@ def info(model: Model, as_json: AsJson = False) -> None:
     }
     if record:
         manifest = record.to_manifest()
-        facts |= {"weights": record.tag, **{key: manifest[key] for key in manifest if key not in ("model", "tag")}}
+        published = f"{record.repository}@{record.revision}" if record.repository else "not on the Hub"
+        facts |= {
+            "weights": record.tag,
+            "published": published,
+            **{key: manifest[key] for key in manifest if key not in ("model", "tag")},
+        }
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -110,6 +127,7 @@ def evaluate(
     model: Model,
     data: Annotated[str, typer.Option(help="Folder with train/ and test/, or the word digits.")],
     form: Annotated[str | None, typer.Option(help="dirac or folded; by default the training form.")] = None,
+    mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a net's accuracy on the test pictures of a data set."""
@@ -118,7 +136,7 @@ def evaluate(
     from zoo.training.sources import check_dataset, load_test
 
     check_dataset(data)
-    checkpoint, _ = open_model(model, form)
+    checkpoint, _ = open_model(model, form, mirror)
     if checkpoint.preprocessing is None:
         raise ValueError(f"{model} does not say how pictures become its input")
     with log.status(escape(f"reading {data}")):
@@ -172,6 +190,9 @@ def _train(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and of the order of the data.")] = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write events for TensorBoard to OUT/tensorboard, too.")
+    ] = False,
     as_json: AsJson = False,
     **changes: Any,
 ) -> None:
@@ -180,6 +201,8 @@ def _train(
     from zoo.training.recipes import RECIPES
     from zoo.training.sources import load_dataset
 
+    if tensorboard and find_spec("tensorboard") is None:
+        raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
     chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
@@ -203,14 +226,30 @@ def _train(
                 f"top-1 {progress.accuracy:.1f} %  rate {progress.lr:.3f}"
             )
             bars.update(bar, description=text, completed=done, total=chosen.epochs * progress.steps_per_epoch)
-            if progress.step == progress.steps_per_epoch:
-                bars.print(f"{text}  {time.monotonic() - begin:.0f} s")
 
-        result = run_training(chosen, dataset, out, seed=seed, init=start, on_step=show)
+        def tell(line: dict[str, Any]) -> None:
+            held = f"  held out: {_figures(line)}" if chosen.holdout else ""
+            bars.print(
+                f"epoch {line['epoch'] + 1}/{chosen.epochs}  loss {line['train_loss']:.3f}  "
+                f"top-1 {line['train_top1']:.1f} %{held}  {time.monotonic() - begin:.0f} s"
+            )
+            if tensorboard:
+                for key, value in line.items():
+                    _board(out / "tensorboard").add_scalar(key, value, line["epoch"] + 1)
+
+        result = run_training(chosen, dataset, out, seed=seed, init=start, on_step=show, on_epoch=tell)
     if as_json:
         print(json.dumps(result, indent=2))
     else:
         print(f"{out}: {_figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
+
+
+@cache
+def _board(folder: Path) -> Any:
+    """The writer of TensorBoard's events, opened with the first: before, the run's folder may not be there."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
 
 
 def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -14,13 +15,22 @@ from zoo.spec import Spec
 from zoo.weights import get_weight
 
 
-def get_model(name: str, weights: str | None = None, folded: bool = False, **overrides: Any) -> nn.Module:
+def get_model(
+    name: str,
+    weights: str | None = None,
+    folded: bool = False,
+    *,
+    mirror: str | Path | None = None,
+    **overrides: Any,
+) -> nn.Module:
     """Build a net of the registry, with trained weights if a tag is given.
 
     Args:
         name: as in `zoo.list_models()`.
         weights: a tag of `zoo.list_weights(name)`, or None for fresh weights.
-        folded: the plain `nn.Sequential` (`zoo.plain`) in place of the `DiracNet`.
+        folded: the plain `nn.Sequential` (`zoo.plain`) in place of the `DiracNet`. Only the file of the chosen form is
+            downloaded, where it has to be.
+        mirror: a folder to take the weights from; see `zoo.load_weight`.
         overrides: fields of `zoo.Spec` to change, such as num_classes or in_channels. With weights they must agree
             with the weights' own; for other classes load the net and call its `reset_classifier`.
 
@@ -43,7 +53,7 @@ def get_model(name: str, weights: str | None = None, folded: bool = False, **ove
                 f"{field}={wanted!r} contradicts the weights {weights!r}, which have {field}={fixed!r}; leave it out, "
                 "or load them and call reset_classifier(num_classes)"
             )
-    checkpoint = load_weight(record, "folded" if folded else "dirac")
+    checkpoint = load_weight(record, "folded" if folded else "dirac", None if mirror is None else Path(mirror))
     if checkpoint.spec != record.spec:
         raise ValueError(f"the weights {name}:{weights} hold a {checkpoint.spec}, the registry says {record.spec}")
     return checkpoint.model()

@@ -24,8 +24,8 @@ FORMS = ("dirac", "folded")
 """The training form, `DiracNet`, and the folded one, `zoo.plain`."""
 
 _KEY = "diracnet"  # one metadata key with sorted JSON, because safetensors writes several in random order
-UNTRAINED, TRAINED, UPSTREAM = "untrained", "trained", "upstream"
-"""What weights are called that have no tag of the registry: fresh ones, those of a run, those of a file of upstream."""
+UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
+"""What weights without a tag are called: fresh ones, those of a run, of a user's own net, of a file of upstream."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,6 @@ class Checkpoint:
         """
         with torch.device("meta"):  # without drawing random numbers, which the state replaces
             model = DiracNet(self.spec) if self.form == "dirac" else plain(self.spec)
-        model.to_empty(device="cpu")
         load_strictly(model, self.state, f"a {self.spec.name} in {self.form} form")
         return model.eval()
 
@@ -138,7 +137,11 @@ class Checkpoint:
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load a state dict whose names and shapes must fit; ValueError names those that do not."""
+    """Load a state dict whose names and shapes must fit; ValueError names those that do not.
+
+    A model on the meta device comes to the CPU if the state is no meta one too. It gets memory only when all fits: a
+    hostile file may describe a net of any size.
+    """
     expected = model.state_dict()
     faults = [f"{name} is missing" for name in expected if name not in state]
     faults += [f"{name} is unexpected" for name in state if name not in expected]
@@ -150,4 +153,6 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> N
     if faults:
         shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
         raise ValueError(f"these weights do not fit {what}: {shown}")
+    if any(expected[name].is_meta and not state[name].is_meta for name in expected):
+        model.to_empty(device="cpu")
     model.load_state_dict(dict(state))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.conv import DiracConv2d, NCReLU
+from zoo.hub_mixin import HubMixin
 from zoo.spec import Spec
 
 
@@ -47,11 +48,12 @@ class Block(nn.Module):
         return cast(Tensor, self.bn(self.conv(self.act(input))))
 
 
-class DiracNet(nn.Module):
+class DiracNet(nn.Module, HubMixin):
     """The net that a `Spec` describes, ready to be trained (arXiv 1706.00388, section 3; upstream models/diracnet.py).
 
     (batch, in_channels, height, width) → logits (batch, num_classes), for any height and width of at least
     `spec.min_size`. The state dict's names are `conv`, `bn`, `groupG.blockB.conv`, `groupG.blockB.bn` and `fc`.
+    `save_pretrained`, `push_to_hub` and `from_pretrained` share it through the Hugging Face Hub.
     """
 
     def __init__(self, spec: Spec) -> None:

@@ -1,4 +1,4 @@
-"""What the command line calls MODEL: `NAME:tag`, `NAME` or a checkpoint file."""
+"""What the command line calls MODEL: `NAME:tag`, `NAME`, a checkpoint file, `ORG/NAME` on the Hub, or a bundle."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from zoo.files import sha256
 from zoo.hub import load_weight
 from zoo.network import DiracNet
 from zoo.preprocessing import CIFAR, IMAGENET
+from zoo.pretrained import CONFIG, open_repository
 from zoo.registry import MODELS, get_spec
+from zoo.repository import parse_reference
 from zoo.weights import Weight, get_weight, weights
 
 SEED = 0
 """Of the weights of a net that is named without a tag."""
 
 
-def open_model(reference: str, form: str | None = None) -> tuple[Checkpoint, Weight | None]:
+def open_model(reference: str, form: str | None = None, mirror: Path | None = None) -> tuple[Checkpoint, Weight | None]:
     """Return the checkpoint that a reference means, and its record if it is one of the registry's.
 
     Args:
-        reference: `NAME:tag`; `NAME`, for weights initialised with a fixed seed and marked untrained; or the path of a
-            checkpoint file.
-        form: "dirac" or "folded"; by default the training form, or the folded one where there is no other.
+        reference: `NAME:tag`; `NAME`, for weights initialised with a fixed seed and marked untrained; the path of a
+            checkpoint file; the folder of a bundle; `ORG/NAME` or `ORG/NAME@REVISION`, for a repository of the Hub.
+        form: "dirac" or "folded"; by default the training form, or the folded one where there is no other; of bundles
+            and repositories the one at their root.
+        mirror: a folder to take the weights of `NAME:tag` from; see `zoo.load_weight`.
 
     Raises:
         ValueError: no such net or tag, a damaged file, or a file in another form.
@@ -38,14 +42,17 @@ def open_model(reference: str, form: str | None = None) -> tuple[Checkpoint, Wei
         checkpoint = Checkpoint.load(path)
         if form not in (None, checkpoint.form):
             raise ValueError(f"{path} holds a net in {checkpoint.form} form, not in {form} form")
-        digest = sha256(path)
-        return checkpoint, next((weight for weight in weights().values() if digest in weight.sha256.values()), None)
+        return _recorded(checkpoint, path)
     name, colon, tag = reference.partition(":")
     if colon:
         record = get_weight(name, tag)
-        return load_weight(record, form or ("dirac" if "dirac" in record.files else "folded")), record
+        return load_weight(record, form or ("dirac" if "dirac" in record.files else "folded"), mirror), record
     if path.is_dir() and name not in MODELS:
-        raise ValueError(f"{path} is a folder; name a checkpoint file in it, such as {path / 'model.safetensors'}")
+        if not (path / CONFIG).is_file():
+            raise ValueError(f"{path} is a folder without {CONFIG}, so no bundle; name a checkpoint file in it")
+        return _recorded(*open_repository(path, form))
+    if parse_reference(reference):
+        return _recorded(*open_repository(reference, form))
     if len(path.parts) > 1:
         raise FileNotFoundError(f"no checkpoint file {path}")
     spec = get_spec(name)
@@ -62,3 +69,9 @@ def open_model(reference: str, form: str | None = None) -> tuple[Checkpoint, Wei
     return Checkpoint(
         form="dirac", spec=spec, weights=UNTRAINED, preprocessing=preprocessing, state=net.state_dict()
     ), None
+
+
+def _recorded(checkpoint: Checkpoint, path: Path) -> tuple[Checkpoint, Weight | None]:
+    """Return a checkpoint with the record that has the sha256 of its file, if there is one."""
+    digest = sha256(path)
+    return checkpoint, next((weight for weight in weights().values() if digest in weight.sha256.values()), None)

@@ -52,7 +52,9 @@ class Weight:
         metrics: "top1" and "top5" in percent, "loss" in nats, on the test pictures after the last epoch.
         licence: of the weights.
         files: by form, "dirac" or "folded", and "int8": the record of the net's quantization (`export.quantization`).
-        folder: where the files lie, or None if they are fetched from a URL.
+        folder: where the files lie in a clone, or None if they are fetched from a URL.
+        repository: `ORG/NAME` on the Hub, where the files lie by the same paths; None if they were never published.
+        revision: the repository's commit that has these files; None for the newest.
         recipe: how it was trained, as fields of `zoo.training.recipes.Recipe`.
         provenance: everything else that was recorded: seed, versions, hardware, hours, where the figures come from.
     """
@@ -67,8 +69,14 @@ class Weight:
     licence: str
     files: Mapping[str, WeightFile]
     folder: Path | None = None
+    repository: str | None = None
+    revision: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.revision is not None and self.repository is None:
+            raise ValueError(f"revision={self.revision!r} is that of no repository; name one, or leave it out")
 
     @property
     def sha256(self) -> dict[str, str]:
@@ -93,6 +101,7 @@ class Weight:
             "recipe": dict(self.recipe),
             "provenance": dict(self.provenance),
             "files": {form: asdict(file) for form, file in self.files.items()},
+            **({"repository": self.repository, "revision": self.revision} if self.repository else {}),
         }
 
     @classmethod
@@ -113,6 +122,8 @@ class Weight:
                 licence=value["licence"],
                 files={form: WeightFile(**file) for form, file in value["files"].items()},
                 folder=path.parent,
+                repository=value.get("repository"),
+                revision=value.get("revision"),
                 recipe=value["recipe"],
                 provenance=value["provenance"],
             )

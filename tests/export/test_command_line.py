@@ -240,23 +240,30 @@ WRONG = [
     ("export diracnet10_cifar --feature group7 --out OUT", "no feature 'group7'; its features are conv, "),
     ("export diracnet10_cifar --labels NONE.txt --out OUT", "no file of labels"),
     ("export diracnet10_cifar --labels TEXT --out OUT", "has 1 labels, the net has 10 classes"),
-    ("verify BUNDLE --data NONE", "has no folder train and no folder test"),
+    ("verify BUNDLE --data NONE", "has no folder train"),
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
-    ("predict EMPTY PICTURE", "is a folder; name a checkpoint file"),
+    ("predict EMPTY PICTURE", "is a folder without config.json, so no bundle"),
     ("predict BUNDLE PICTURE --providers Nope,CPUExecutionProvider", "providers: Nope: this ONNX Runtime has"),
-    ("predict diracnet10_cifar PICTURE --providers CPUExecutionProvider", "is for bundles and .onnx files, which"),
-    ("predict diracnet10_cifar PICTURE --form fp32", "form='fp32' is for bundles and .onnx files, which"),
+    ("predict diracnet10_cifar PICTURE --providers CPUExecutionProvider", "is for bundles, .onnx files and reposit"),
+    ("predict diracnet10_cifar PICTURE --form fp32", "form='fp32' is for bundles, .onnx files and reposit"),
     ("predict BUNDLE PICTURE --form fp64", "form='fp64': "),
     ("predict GRAPH.onnx PICTURE --form fp32", "chooses between the graphs of a bundle"),
-    ("evaluate diracnet10_cifar --data NONE", "has no folder train and no folder test"),
+    ("evaluate diracnet10_cifar --data NONE", "has no folder train"),
     ("evaluate diracnet10_cifar --data digits --form folded", "without a tag is untrained"),
     ("evaluate diracnet10_cifar --data digits --form bogus", "form='bogus': allowed are dirac, folded"),
     ("evaluate diracnet18 --data digits", "diracnet18 has 1000 classes, digits has 10"),
     ("export diracnet10_cifar: --out OUT", "has no weights ''"),
     ("info diracnet10_cifar:", "has no weights ''"),
     ("list nothing*", "no net matches 'nothing*'"),
-    ("predict NONE/net PICTURE", "no checkpoint file"),
+    ("predict none/net PICTURE", "cannot fetch onnx/model.onnx of the repository none/net: the local cache does not"),
+    ("info none/net", "cannot fetch config.json of the repository none/net: the local cache does not have it"),
+    ("predict NONE/a/net PICTURE", "no checkpoint file"),
+    ("publish", "name a BUNDLE and its --repo-id, or publish all weights with --all"),
+    ("publish --all", "--all goes with --namespace, and without BUNDLE"),
+    ("publish BUNDLE --repo-id me/x --namespace me", "name a BUNDLE and its --repo-id"),
+    ("publish BUNDLE --repo-id me/x", "holds untrained weights, which nobody can use"),
+    ("publish EMPTY --repo-id me/x", "is no bundle"),
     ("train --data digits --recipe nope --out OUT", "no recipe is named 'nope'; there are cifar,"),
     ("train --data digits --epochs 0 --out OUT", "epochs=0: must be above zero"),
     ("import-upstream NONE.pth --out OUT", "no file"),
@@ -293,7 +300,7 @@ def test_wrong_usage_ends_with_two(line: str) -> None:
 def test_help_lists_both_packages_commands() -> None:
     result = diracnet("--help")
     listed = {line.split()[1] for line in result.output.splitlines() if re.match("│ [a-z]", line)}
-    commands = {"list", "info", "evaluate", "import-upstream", "train", "export", "ship", "predict"}
+    commands = {"list", "info", "evaluate", "import-upstream", "train", "export", "ship", "predict", "publish"}
     assert result.status == 0 and commands <= listed
 
 

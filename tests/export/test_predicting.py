@@ -6,22 +6,30 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
+from torchvision.transforms import v2
 
+import zoo
+from export import export_bundle
 from export.__main__ import main
 from export.answers import answer
-from export.layout import GRAPH
+from export.layout import FORMS, GRAPH
 from export.runtime import Classifier
 from export.torch_classifier import TorchClassifier
 from pixels import find_pictures, open_picture
+from zoo import Checkpoint, Preprocessing
+from zoo.preprocessing import CIFAR
+from zoo.reference import open_model
 
 NET = "diracnet16_cifar:cifar10"
 
@@ -43,9 +51,6 @@ def predict(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from export import export_bundle
-    from zoo.reference import open_model
-
     out = tmp_path_factory.mktemp("predicting") / "bundle"
     checkpoint, record = open_model(NET)
     export_bundle(checkpoint, out, record=record)
@@ -78,6 +83,65 @@ def test_both_runtimes_give_the_same_logits_for_odd_pictures(
             assert np.argsort(-found)[:5].tolist() == np.argsort(-expected)[:5].tolist()
         else:
             assert isinstance(found, str) and found == expected
+
+
+PREPARATIONS = {
+    "rgb-bilinear": Preprocessing(resize=32, size=32, interpolation="bilinear", mean=CIFAR.mean, std=CIFAR.std),
+    "rgb-bicubic": Preprocessing(resize=43, size=30, interpolation="bicubic", mean=(0.4, 0.5, 0.6), std=(0.2,) * 3),
+    "grey-bilinear": Preprocessing(resize=35, size=33, interpolation="bilinear", mean=(0.3,), std=(0.4,)),
+    "grey-bicubic": Preprocessing(resize=24, size=24, interpolation="bicubic", mean=(0.5,), std=(0.25,)),
+}
+
+
+@pytest.mark.parametrize("name", PREPARATIONS)
+def test_same_logits_as_torchvision_and_pytorch_for_pictures_of_any_size(
+    name: str, randomised: Callable[[nn.Module], nn.Module], tmp_path: Path
+) -> None:
+    """With torchvision's own transforms, so that no code is on both sides."""
+    how = PREPARATIONS[name]
+    net = randomised(zoo.diracnet(depth=10, family="cifar", in_channels=len(how.mean)))
+    checkpoint = Checkpoint(form="dirac", spec=net.spec, weights="mine", preprocessing=how, state=net.state_dict())
+    export_bundle(checkpoint, tmp_path / "bundle")
+    (tmp_path / "bare.onnx").write_bytes((tmp_path / "bundle" / GRAPH).read_bytes())
+    classifiers = [Classifier(tmp_path / each, threads=1) for each in ("bundle", "bare.onnx")]
+    transforms = v2.Compose(
+        [
+            v2.RGB() if len(how.mean) == 3 else v2.Grayscale(),
+            v2.Resize(how.resize, v2.InterpolationMode(how.interpolation)),
+            v2.CenterCrop(how.size),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(how.mean, how.std),
+        ]
+    )
+    generator = np.random.default_rng(0)
+    for width, height in [*generator.integers(1, 300, (20, 2)).tolist(), (1, 1), (1, 300), (2000, 7), (7, 2000)]:
+        given = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        with torch.inference_mode():
+            expected = net(transforms(given)[None])[0].numpy()
+        for classifier in classifiers:
+            (found,) = classifier.logits(classifier.preprocess(given)[None])
+            limit = 1e-3 * max(1, np.abs(expected).max())
+            np.testing.assert_allclose(found, expected, rtol=0, atol=limit, err_msg=f"{width}×{height}")
+            (answer,) = classifier.predict([given])
+            assert [one.label for one in answer] == [f"class {index}" for index in np.argsort(-expected)[:5]]
+
+
+def test_all_graphs_of_a_bundle_answer(odd_pictures: Path, tmp_path: Path) -> None:
+    checkpoint, record = open_model(NET)
+    export_bundle(checkpoint, tmp_path / "b", record=record, formats=list(FORMS), features=["group2"])
+    expected = json.loads(predict(tmp_path / "b", odd_pictures / "good", "--json", "--top", 1).output)
+    graphs = {(tmp_path / "b", "--form", name): form for name, form in FORMS.items()}
+    graphs |= {(tmp_path / "b" / path,): form for form in FORMS.values() for path in (form.path, form.pictures)}
+    for graph, form in graphs.items():
+        found = predict(*graph, odd_pictures / "good", "--json", "--top", 1)
+        assert (found.status, found.errors) == (0, ""), graph
+        rows = json.loads(found.output)
+        for row, one in zip(rows, expected, strict=True):
+            assert row["image"] == one["image"] and len(row["classes"]) == 1
+            if form.tolerance < 1e-2:  # what is coarser may answer otherwise
+                assert row["classes"][0]["label"] == one["classes"][0]["label"]
+                assert row["classes"][0]["probability"] == pytest.approx(one["classes"][0]["probability"], abs=0.02)
 
 
 def test_a_bad_picture_does_not_stop_the_others(bundle: Path, odd_pictures: Path, tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,9 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo.files import sha256
 from zoo.training.data import Dataset, Pictures
 from zoo.training.evaluate import evaluate
-from zoo.training.loop import InterruptedRunError, Progress, train
+from zoo.training.loop import Progress, train
 from zoo.training.optimizers import Muon, make_optimizers
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
@@ -50,88 +47,6 @@ def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
     assert result["metrics"]["top1"] >= 95
     net = zoo.Checkpoint.load(tmp_path / "run" / "model.safetensors").model()
     assert evaluate(net, digits.test, digits.preprocessing, batch_size=77) == pytest.approx(result["metrics"])
-
-
-def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path) -> None:
-    train(DIGITS, digits, tmp_path / "whole", seed=3)
-    for place in ((0, 3), (1, 22), (2, 1)):  # steps of 22
-        # Saved after every step, or at the ends of epochs only.
-        cut(digits, tmp_path / "parts", *place, seed=3, save_every=0 if place[0] != 2 else 1e9)
-        assert not (tmp_path / "parts" / "model.safetensors").exists()
-    train(DIGITS, digits, tmp_path / "parts", seed=3)
-    for name in ("model.safetensors", "metrics.jsonl", "run.json"):
-        assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
-    train(DIGITS, digits, tmp_path / "other", seed=4)
-    assert sha256(tmp_path / "other" / "model.safetensors") != sha256(tmp_path / "whole" / "model.safetensors")
-
-
-def test_a_finished_run_is_not_trained_again(digits: Dataset, tmp_path: Path) -> None:
-    first = train(DIGITS, digits, tmp_path)
-    before = (tmp_path / "model.safetensors").stat().st_mtime_ns
-    assert train(DIGITS, digits, tmp_path) == first
-    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before
-
-
-def test_another_run_s_folder_is_refused(digits: Dataset, tmp_path: Path) -> None:
-    cut(digits, tmp_path / "run", 1, 1)
-    with pytest.raises(ValueError, match=r"recipe\.lr=0\.1, not 0\.3"):
-        train(dataclasses.replace(DIGITS, lr=0.3), digits, tmp_path / "run")
-    with pytest.raises(ValueError, match="seed=0, not 1"):
-        train(DIGITS, digits, tmp_path / "run", seed=1)
-    (tmp_path / "run" / "state.pt").write_bytes(b"PK\x03\x04")
-    with pytest.raises(ValueError, match=r"state\.pt is damaged"):
-        train(DIGITS, digits, tmp_path / "run")
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "foreign" / "thesis.txt").touch()
-    with pytest.raises(ValueError, match="is not empty and holds no run"):
-        train(DIGITS, digits, tmp_path / "foreign")
-
-
-def test_a_loss_that_explodes_keeps_the_last_good_state(
-    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(FloatingPointError, match=r"no state was saved yet\. Lower lr=1e\+30"):
-        train(dataclasses.replace(DIGITS, lr=1e30, momentum=0.0), digits, tmp_path / "early")
-
-    cut(digits, tmp_path / "late", 1, 2)
-    good = sha256(tmp_path / "late" / "state.pt")
-    monkeypatch.setattr(Recipe, "rate", lambda self, step, steps: 1e31 if step >= 24 else 0.1)
-    with pytest.raises(FloatingPointError, match="the last good state is kept"):
-        train(DIGITS, digits, tmp_path / "late")
-    assert sha256(tmp_path / "late" / "state.pt") == good and not (tmp_path / "late" / "model.safetensors").exists()
-
-
-def test_weights_that_are_not_finite_are_never_saved(
-    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The last step of the epoch ruins the weights, when its loss was still finite.
-    monkeypatch.setattr(Recipe, "rate", lambda self, step, steps: float("inf") if step == steps - 1 else 0.1)
-    with pytest.raises(FloatingPointError, match="a weight is not finite"):
-        train(DIGITS, digits, tmp_path)
-    assert not (tmp_path / "state.pt").exists()
-
-
-def test_a_stop_at_the_last_step_of_an_epoch_is_continued(digits: Dataset, tmp_path: Path) -> None:
-    def terminate(progress: Progress) -> None:
-        if progress.step == progress.steps_per_epoch - 1:  # seen at the next step, the last
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    for _ in range(DIGITS.epochs):
-        with pytest.raises(InterruptedRunError):
-            train(DIGITS, digits, tmp_path / "parts", on_step=terminate)
-    train(DIGITS, digits, tmp_path / "parts")
-    train(DIGITS, digits, tmp_path / "whole")
-    for name in ("model.safetensors", "metrics.jsonl"):
-        assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
-
-
-def test_a_folder_of_something_else_is_left_as_it_is(digits: Dataset, tmp_path: Path) -> None:
-    names = {".bashrc", ".state.pt.mine", "thesis.txt"}
-    for name in names:
-        (tmp_path / name).write_text(name)
-    with pytest.raises(ValueError, match="is not empty and holds no run"):
-        train(DIGITS, digits, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_training_leaves_the_caller_s_random_numbers_alone(digits: Dataset, tmp_path: Path) -> None:
@@ -252,38 +167,6 @@ def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path) -> 
     assert request["recipe"] == DIGITS.to_dict() and request["data"]["train"] == digits.train.sha256()
 
 
-COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "12")
-
-
-def process(root: Path, out: Path) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "zoo", *COMMAND, "--out", str(out)]
-    with (out.parent / "stderr").open("w") as errors:
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
-
-
-def saved(out: Path) -> int:
-    return (out / "state.pt").stat().st_mtime_ns if (out / "state.pt").exists() else 0
-
-
-def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Path, tmp_path: Path) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert process(root, whole).wait() == 0
-    for number, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
-        before, running = saved(parts), process(root, parts)
-        while saved(parts) == before and running.poll() is None:
-            time.sleep(0.01)
-        running.send_signal(number)
-        assert running.wait() == status, (tmp_path / "stderr").read_text()
-    errors = (tmp_path / "stderr").read_text()
-    assert "was stopped and saved; the same command line continues it" in errors
-    (parts / ".state.pt.abc").touch()  # as a process leaves it that is killed while it writes
-    assert process(root, parts).wait() == 0
-    assert {path.name for path in parts.iterdir()} == {path.name for path in whole.iterdir()}
-    for name in ("model.safetensors", "metrics.jsonl", "run.json"):
-        assert sha256(parts / name) == sha256(whole / name)
-
-
 PROGRAM = """
 import dataclasses, json, sys
 from pathlib import Path
@@ -337,23 +220,6 @@ def test_muon_makes_a_step_whose_singular_values_are_near_one() -> None:
         product = (before - kernel.detach()).flatten(1) @ kernel.grad.flatten(1).T
         if rows <= columns:
             assert torch.linalg.eigvalsh(product + product.T).min() > 0
-
-
-@pytest.mark.parametrize("changes", [{"muon_lr": 0.05}, {"ema": 0.9}, {"flip": "alternating", "precision": "bf16"}])
-def test_all_that_moves_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(DIGITS, epochs=2, **changes)
-
-    def stop(progress: Progress) -> None:
-        if (progress.epoch, progress.step) == (1, 3):
-            raise PowerCutError
-
-    train(recipe, digits, tmp_path / "whole")
-    with pytest.raises(PowerCutError):
-        train(recipe, digits, tmp_path / "parts", on_step=stop, save_every=0)
-    train(recipe, digits, tmp_path / "parts")
-    assert sha256(tmp_path / "parts" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
-    train(DIGITS, digits, tmp_path / "other")
-    assert sha256(tmp_path / "other" / "model.safetensors") != sha256(tmp_path / "whole" / "model.safetensors")
 
 
 def test_alternating_flips_show_both_sides_in_two_epochs(digits: Dataset) -> None:

@@ -22,6 +22,7 @@ from zoo.files import read_json, write_json
 from zoo.network import DiracNet
 from zoo.registry import get_spec
 from zoo.spec import Spec
+from zoo.training.curves import plot_curves
 from zoo.training.data import Dataset, Measurable
 from zoo.training.environment import environment
 from zoo.training.evaluate import evaluate
@@ -59,6 +60,7 @@ def train(
     build: Callable[[Spec], nn.Module] = DiracNet,
     save_every: float = 300.0,
     on_step: Callable[[Progress], None] = lambda progress: None,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train a net as the recipe says, from scratch or from where the run in `out` stopped.
 
@@ -76,6 +78,7 @@ def train(
         build: makes the net from its spec: another than DiracNet to compare with.
         save_every: seconds after which the state is saved within an epoch too.
         on_step: called after each step.
+        on_epoch: called after each epoch with its line of `metrics.jsonl`.
 
     Returns:
         The contents of `result.json`: accuracy on the test pictures (on the held-out ones if the recipe has any) after
@@ -170,6 +173,8 @@ def train(
             state.history.append(line)
             state.now = EpochSums(state.now.epoch + 1)
             last_save = save()
+            if accelerator.is_main_process:
+                on_epoch(line)
 
     if accelerator.is_main_process:
         _finish(run, state, spec, data, measured, accelerator, recipe)
@@ -264,6 +269,7 @@ def _finish(
         "cpu_hours": cpu / 3600,
         "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
     }
+    plot_curves(state.history, run.curves)
     write_json(run.result, result)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from pathlib import Path
@@ -16,7 +17,7 @@ class RunFolder:
     """The folder of one run.
 
     `run.json` holds recipe, seed and data; `state.pt` all that resuming needs; `metrics.jsonl` a line an epoch;
-    at the end `model.safetensors` the weights and `result.json` the figures.
+    at the end `model.safetensors` the weights, `curves.png` the log as a picture and `result.json` the figures.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,6 +25,7 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.result = path / "result.json"
         self.metrics = path / "metrics.jsonl"
+        self.curves = path / "curves.png"
         self.request = path / "run.json"
         self._state = path / "state.pt"
 
@@ -54,7 +56,7 @@ class RunFolder:
 
     def _leftovers(self) -> set[Path]:
         """The temporary files of a process that was killed while it wrote."""
-        files = (self.model, self.result, self.metrics, self.request, self._state)
+        files = (self.model, self.result, self.metrics, self.curves, self.request, self._state)
         return {leftover for file in files for leftover in self.path.glob(f".{file.name}.*")}
 
     def _remove_leftovers(self) -> None:
@@ -67,9 +69,20 @@ class RunFolder:
         return self._state.exists()
 
     def save(self, state: dict[str, Any], history: list[dict[str, Any]]) -> None:
-        """Write the state to resume from and the log up to it."""
-        with replace_file(self._state) as temporary:
-            torch.save(state, temporary)
+        """Write the state to resume from and the log up to it.
+
+        Raises:
+            OSError: the disk is full, or the folder is gone; the state that was there is kept.
+        """
+        # Through memory, because PyTorch's own writer says nothing of a full disk.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        try:
+            with replace_file(self._state) as temporary:
+                temporary.write_bytes(buffer.getbuffer())
+        except OSError as error:
+            what = f"{error.strerror}; the last good state is kept. Make room, and give the same command line again"
+            raise OSError(error.errno, what, str(self._state)) from error
         with replace_file(self.metrics) as temporary:
             temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in history))
 

@@ -1,0 +1,145 @@
+"""Data sets: where pictures come from, what is drawn at random, reading from files epoch by epoch."""
+
+import dataclasses
+import gzip
+import hashlib
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+from zoo.preprocessing import FASHION
+from zoo.training.data import Dataset
+from zoo.training.loop import train
+from zoo.training.recipes import RECIPES
+from zoo.training.sources import check_dataset, load_dataset, load_test
+
+RANDOM = np.random.default_rng(0)
+STREAMED = dataclasses.replace(RECIPES["digits"], crop="resized", batch_size=4, model="diracnet10_cifar", epochs=2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve pictures of several sizes in two classes to train on, four to test."""
+    for half, count in (("train", 6), ("val", 2)):
+        for name in ("cat", "dog"):
+            (tmp_path / half / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = RANDOM.integers(0, 256, (40 + 3 * index, 60 - index, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / half / name / f"{index}.png")
+    return tmp_path
+
+
+def idx(array: np.ndarray) -> bytes:
+    return gzip.compress(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
+
+
+def test_fashion_mnist_is_read_packed_and_padded(tmp_path: Path) -> None:
+    pictures = {}
+    for half, count in (("train", 30), ("t10k", 20)):
+        pictures[half] = RANDOM.integers(0, 256, (count, 28, 28), np.uint8)
+        (tmp_path / f"{half}-images-idx3-ubyte.gz").write_bytes(idx(pictures[half]))
+        (tmp_path / f"{half}-labels-idx1-ubyte.gz").write_bytes(idx(np.arange(count, dtype=np.uint8) % 10))
+    data = load_dataset(f"fashion-mnist:{tmp_path}")
+    assert data.preprocessing == FASHION and data.train.classes[9] == "Ankle boot"
+    assert data.train.images.shape == (30, 32, 32, 1) and len(data.test) == 20
+    inside = data.train.images[:, 2:-2, 2:-2, 0].numpy()
+    assert (inside == pictures["train"]).all() and data.train.images.sum() == inside.sum()
+    assert data.train.targets.tolist() == [index % 10 for index in range(30)]
+    enlarged = load_dataset(f"fashion-mnist:{tmp_path}", 64).preprocessing
+    assert (enlarged.resize, enlarged.size) == (56, 64)
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_cifar_is_read_from_its_own_files(classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files in CIFAR's format stand for the data set; torchvision is told their checksums."""
+    kind = torchvision.datasets.CIFAR10 if classes == 10 else torchvision.datasets.CIFAR100
+    folder, pixels = tmp_path / kind.base_folder, RANDOM.integers(0, 256, (4, 3072), np.uint8)
+    folder.mkdir()
+
+    def write(name: str, value: dict) -> str:
+        (folder / name).write_bytes(pickle.dumps(value))
+        return hashlib.md5((folder / name).read_bytes()).hexdigest()  # noqa: S324 (torchvision's choice)
+
+    key, names = ("labels", "label_names") if classes == 10 else ("fine_labels", "fine_label_names")
+    batch = {"data": pixels, key: [3, 1, 4, 1]}
+    for which in ("train_list", "test_list"):
+        names_here = [name for name, _ in getattr(kind, which)][:1]
+        monkeypatch.setattr(kind, which, [[name, write(name, batch)] for name in names_here])
+    meta = {**kind.meta, "md5": write(kind.meta["filename"], {names: [f"class{i}" for i in range(classes)]})}
+    monkeypatch.setattr(kind, "meta", meta)
+    data = load_dataset(f"cifar{classes}:{tmp_path}")
+    assert data.train.targets.tolist() == [3, 1, 4, 1] and data.train.classes[7] == "class7"
+    assert (data.train.images.permute(0, 3, 1, 2).flatten(1).numpy() == pixels).all()
+
+
+def test_an_unknown_source_is_an_error(tmp_path: Path) -> None:
+    for data in (str(tmp_path), f"svhn:{tmp_path}"):
+        with pytest.raises(ValueError, match=r"has no folder train: .* one of cifar10:FOLDER, cifar100:FOLDER"):
+            check_dataset(data)
+    with pytest.raises(ValueError, match="digits has no picture files to stream"):
+        load_dataset("digits", stream=True)
+
+
+def streamed(folder: Path, workers: int = 0) -> Dataset:
+    return load_dataset(str(folder), 32, stream=True, workers=workers)
+
+
+def test_streamed_pictures_depend_on_seed_and_epoch_alone(folder: Path) -> None:
+    def images(seed: int, epoch: int, first_step: int = 0, workers: int = 0) -> list[torch.Tensor]:
+        data = streamed(folder, workers)
+        parts = data.train.batches(data.preprocessing, STREAMED, seed=seed, epoch=epoch, first_step=first_step)
+        return [image for image, _ in parts]
+
+    whole = images(0, 1)
+    assert [tuple(image.shape) for image in whole] == [(4, 3, 32, 32)] * 3
+    for other in (images(0, 1, workers=2), [whole[0], *images(0, 1, first_step=1)]):
+        assert all(torch.equal(a, b) for a, b in zip(whole, other, strict=True))
+    for other in (images(0, 2), images(1, 1)):
+        assert not any(torch.equal(a, b) for a, b in zip(whole, other, strict=True))
+
+
+def test_processes_share_a_streamed_batch(folder: Path) -> None:
+    data = streamed(folder)
+    whole = list(data.train.batches(data.preprocessing, STREAMED, seed=0, epoch=0))
+    parts = [list(data.train.batches(data.preprocessing, STREAMED, seed=0, epoch=0, share=(i, 2))) for i in (0, 1)]
+    for (images, targets), first, second in zip(whole, *parts, strict=True):
+        assert torch.equal(images, torch.cat((first[0], second[0])))
+        assert torch.equal(targets, torch.cat((first[1], second[1])))
+
+
+def test_streamed_test_pictures_equal_those_in_memory(folder: Path) -> None:
+    data = streamed(folder)
+    memory = load_test(str(folder), data.preprocessing)
+    images, targets = (torch.cat(parts) for parts in zip(*data.test.in_order(3), strict=True))
+    assert torch.equal(images, memory.images.permute(0, 3, 1, 2)) and torch.equal(targets, memory.targets)
+
+
+def test_a_streamed_run_is_trained_and_resumed(folder: Path, tmp_path: Path) -> None:
+    data = streamed(folder)
+
+    def stop(progress: object) -> None:
+        if progress.epoch == 1 and progress.step == 1:
+            raise KeyboardInterrupt
+
+    state = torch.get_rng_state()
+    train(STREAMED, data, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(STREAMED, data, tmp_path / "parts", on_step=stop, save_every=0)
+    train(STREAMED, data, tmp_path / "parts")
+    files = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("whole", "parts")]
+    assert files[0] == files[1] and torch.equal(state, torch.get_rng_state())
+    with pytest.raises(ValueError, match="crop='padded': these pictures were loaded for crop='resized'"):
+        train(dataclasses.replace(STREAMED, crop="padded"), data, tmp_path / "wrong")
+
+
+def test_the_fingerprint_of_files_tells_another_file_and_another_class(folder: Path) -> None:
+    first = streamed(folder).train.sha256()
+    assert first == streamed(folder).train.sha256()
+    (folder / "train" / "cat" / "0.png").rename(folder / "train" / "dog" / "9.png")
+    assert streamed(folder).train.sha256() != first
