@@ -57,7 +57,7 @@ FORMS = {
         "int8 inside, float32 outside",
         1e-2,
         frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"}),
-        golden=0.5,
+        golden=1.0,  # on pictures unlike any that grids were made for
     ),
 }
 """Name → form, in the order in which they are written. What makes each is in `export.forms`."""
