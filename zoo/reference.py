@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from zoo.checkpoint import FORMS, UNTRAINED, Checkpoint
 from zoo.files import sha256
@@ -58,13 +58,14 @@ def open_model(reference: str, form: str | None = None, mirror: Path | None = No
     spec = get_spec(name)
     if form == "folded":
         raise ValueError(f"{name} without a tag is untrained and has no folded weights; name weights: {name}:TAG")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         net = DiracNet(spec)
-        for parameter in net.parameters():
-            if parameter.ndim > 1:
-                # Uniform draws have the same bits on every processor, normal ones depend on its vector width.
-                nn.init.kaiming_uniform_(parameter, nonlinearity="relu")
+        torch.manual_seed(SEED)
+        for parameter in (*(each for each in net.parameters() if each.ndim > 1), net.fc.bias):
+            # As kaiming_uniform_ draws, but with the same bits on every processor: draws between 0 and 1 are exact,
+            # doubling them and taking 1 away is too, and a single product is rounded alike everywhere.
+            bound = math.sqrt(6 / parameter[0].numel()) if parameter.ndim > 1 else net.fc.in_features**-0.5
+            parameter.copy_((2 * torch.rand_like(parameter) - 1) * bound)
     preprocessing = CIFAR if spec.family == "cifar" else IMAGENET
     return Checkpoint(
         form="dirac", spec=spec, weights=UNTRAINED, preprocessing=preprocessing, state=net.state_dict()

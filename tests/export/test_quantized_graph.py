@@ -17,7 +17,7 @@ from torch import nn
 from export import emit, fold
 from export.calibration import BEST, PLAIN, calibrate
 from export.chain import layers
-from export.graph_checks import integral, net_outputs
+from export.graph_checks import Case, check_graph, integral, net_outputs
 from export.integers import evaluate_integers
 from export.layout import FORMS
 from export.onnx_graph import OPERATORS
@@ -232,3 +232,21 @@ def test_the_shipped_net_is_computed_in_whole_numbers_bit_by_bit() -> None:
     values = batch(spec, 8, 32, 32)
     expected = evaluate_integers(net, record, values)["fc"].numpy()
     assert error(ran(quantize(emit(net), record), values)[0], expected) <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["group1.block0.conv", "fc"])
+def test_the_first_wrong_layer_is_named_in_spite_of_gains(name: str, randomised: Callable, tmp_path: Path) -> None:
+    net = fold(randomised(DiracNet(SPECS[0])))
+    record, values = record_of(net, SPECS[0]), batch(SPECS[0])
+    assert any((layer.gain != 1).any() for layer in record.layers.values())
+    layer = record.layers[name]
+    altered = {**record.layers, name: replace(layer, weight=np.flip(layer.weight, 0).copy())}
+    arithmetic = integral(net, record)
+    case = Case("a batch", values, values.numpy(), arithmetic.results(values), "whole numbers")
+    for layers_, failing in ((record.layers, False), (altered, True)):
+        onnx.save(quantize(emit(net), replace(record, layers=layers_)), tmp_path / "graph.onnx")
+        checks = list(check_graph(tmp_path / "graph.onnx", "int8", FORMS["int8"], (), arithmetic, [case]))
+        compared = [check for check in checks if "whole numbers" in check.name]
+        assert len(compared) == 3
+        for check in compared:
+            assert check.passed != failing and check.note == (f"first wrong layer {name}" if failing else "")

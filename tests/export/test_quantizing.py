@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -185,3 +187,24 @@ def test_the_int8_graph_says_what_it_was_calibrated_on(source: Checkpoint, tmp_p
         assert json.loads(entry.value)["calibration"]["source"].startswith("noise")
     (entry,) = onnx.load(tmp_path / "b" / FORMS["fp32"].path).metadata_props
     assert "calibration" not in json.loads(entry.value)
+
+
+NOISE = """
+import sys
+from export.quantizing import quantize_on_noise
+from zoo.reference import open_model
+quantize_on_noise(open_model("diracnet16_v1_cifar")[0]).save(sys.argv[1])
+"""
+
+
+def test_the_record_of_an_untrained_net_has_the_same_bytes_with_other_instructions(root: Path, tmp_path: Path) -> None:
+    quantize_on_noise(open_model("diracnet16_v1_cifar")[0]).save(tmp_path / "here")
+    settings = {
+        "OMP_NUM_THREADS": "1",
+        "ATEN_CPU_CAPABILITY": "default",
+        "PYTHONHASHSEED": "7",
+        "PYTHONPATH": str(root),
+    }
+    command = [sys.executable, "-c", NOISE, str(tmp_path / "there")]
+    subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=True)
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
