@@ -14,6 +14,7 @@ from export.calibration import PLAIN, calibrate
 from export.chain import misfits
 from export.folding import fold
 from export.golden import mosaics
+from export.layout import QUANTIZATION
 from export.quantization import Quantization
 from export.samples import COUNT, draw_pictures
 from zoo import Checkpoint, Preprocessing, Weight
@@ -22,7 +23,6 @@ from zoo.files import sha256, write_json
 from zoo.hub import weight_file
 from zoo.weights import MANIFEST, WeightFile
 
-RECORD = "int8.safetensors"
 INT8 = "int8"
 """What the registry calls the record among a net's files."""
 _CELLS = (1, 4)  # others than those of the golden pictures
@@ -92,9 +92,9 @@ def ship_quantization(weight: Weight, quantization: Quantization) -> Path:
     """
     if weight.folder is None:
         raise ValueError(f"{weight.model}:{weight.tag} does not lie in checkpoints/; name a file with --out")
-    path = weight.folder / RECORD
+    path = weight.folder / QUANTIZATION
     quantization.save(path)
-    listed = WeightFile(RECORD, sha256(path), path.stat().st_size)
+    listed = WeightFile(QUANTIZATION, sha256(path), path.stat().st_size)
     write_json(weight.folder / MANIFEST, replace(weight, files={**weight.files, INT8: listed}).to_manifest())
     return path
 

@@ -34,7 +34,7 @@ SIBLINGS = {
     "calibration": {"chain", "grids", "layout", "onnx_graph", "quantization", "rounding"},
     "integers": {"grids", "layout", "onnx_graph", "quantization"},
     "samples": set(),
-    "quantizing": {"calibration", "chain", "folding", "golden", "quantization", "samples"},
+    "quantizing": {"calibration", "chain", "folding", "golden", "layout", "quantization", "samples"},
     "forms": {"half", "layout", "onnx_graph", "pictures", "quantization", "quantized_graph"},
     "exact": {"onnx_graph"},
     "golden": {"exact", "layout", "onnx_graph"},
