@@ -25,7 +25,7 @@ def print_checks(checks: Sequence[Check]) -> None:
         # Figures that are no numbers are the worst; `max` alone would overlook them.
         worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
         inputs = sum(check.name != name for check in same)
-        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.0e}")
+        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.2g}")
     Console().print(table)
 
 
