@@ -66,7 +66,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = diracnet("export", "diracnet10_cifar", "--out", out)
     assert result.status == 0
     assert "diracnet10_cifar (untrained), 31 checks passed" in words(result.output)
-    assert re.search(r"fp32: PyTorch / ONNX Runtime +│ 4 +│ \d\.\de-\d\d │ 1\.0e-04", result.output)
+    assert re.search(r"fp32: PyTorch / ONNX Runtime +│ 4 +│ \d\.\de-\d\d │ 0\.0001", result.output)
     return out
 
 
