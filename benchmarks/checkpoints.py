@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from zoo.checkpoint import FORMS
 from zoo.command_line import run
 from zoo.hub import load_weight
 from zoo.training.data import Pictures
@@ -48,7 +49,7 @@ def compare(data: list[str]) -> Iterator[Comparison]:
         if "data_sha256" not in record.provenance:
             continue
         pictures = _pictures(record, data)
-        for form in ("dirac", "folded"):
+        for form in FORMS:
             measured = None
             if pictures is not None and record.preprocessing is not None:
                 net = load_weight(record, form).model()

@@ -1,6 +1,7 @@
 """A training run that is stopped, killed, starved of disk space or led astray, and then continued."""
 
 import dataclasses
+import json
 import os
 import random
 import signal
@@ -29,7 +30,7 @@ class PowerCutError(Exception):
     """Stands for whatever ends a process."""
 
 
-def cut(digits: Dataset, out: Path, epoch: int, step: int, **arguments: object) -> None:
+def cut(digits: Dataset, out: Path, epoch: int, step: int, recipe: Recipe = DIGITS, **arguments: object) -> None:
     """Train until this step of this epoch is done, and no further."""
 
     def stop(progress: Progress) -> None:
@@ -37,7 +38,7 @@ def cut(digits: Dataset, out: Path, epoch: int, step: int, **arguments: object) 
             raise PowerCutError
 
     with pytest.raises(PowerCutError):
-        train(DIGITS, digits, out, on_step=stop, **arguments)
+        train(recipe, digits, out, on_step=stop, **arguments)
 
 
 COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "12")
@@ -158,13 +159,8 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
 def test_all_that_moves_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
     recipe = dataclasses.replace(DIGITS, epochs=2, **changes)
 
-    def stop(progress: Progress) -> None:
-        if (progress.epoch, progress.step) == (1, 3):
-            raise PowerCutError
-
     train(recipe, digits, tmp_path / "whole")
-    with pytest.raises(PowerCutError):
-        train(recipe, digits, tmp_path / "parts", on_step=stop, save_every=0)
+    cut(digits, tmp_path / "parts", 1, 3, recipe, save_every=0)
     train(recipe, digits, tmp_path / "parts")
     assert sha256(tmp_path / "parts" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
     train(DIGITS, digits, tmp_path / "other")
@@ -245,3 +241,9 @@ def test_a_full_disk_keeps_the_last_good_state(digits: Dataset, root: Path, tmp_
     train(DIGITS, digits, tmp_path / "run")
     train(DIGITS, digits, tmp_path / "whole")
     assert sha256(tmp_path / "run" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
+
+
+def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path) -> None:
+    cut(digits, tmp_path, 0, 1)
+    request = json.loads((tmp_path / "run.json").read_text())
+    assert request["recipe"] == DIGITS.to_dict() and request["data"]["train"] == digits.train.sha256()

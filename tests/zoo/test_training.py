@@ -14,7 +14,7 @@ from PIL import Image
 import zoo
 from zoo.training.data import Dataset, Pictures
 from zoo.training.evaluate import evaluate
-from zoo.training.loop import Progress, train
+from zoo.training.loop import train
 from zoo.training.optimizers import Muon, make_optimizers
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
@@ -25,21 +25,6 @@ DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
     return load_dataset("digits")
-
-
-class PowerCutError(Exception):
-    """Stands for whatever ends a process."""
-
-
-def cut(digits: Dataset, out: Path, epoch: int, step: int, **arguments: object) -> None:
-    """Train until this step of this epoch is done, and no further."""
-
-    def stop(progress: Progress) -> None:
-        if (progress.epoch, progress.step) == (epoch, step):
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        train(DIGITS, digits, out, on_step=stop, **arguments)
 
 
 def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
@@ -159,12 +144,6 @@ def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Pat
         train(dataclasses.replace(DIGITS, model="diracnet18"), digits, tmp_path)
     with pytest.raises(ValueError, match="batch_size=5000 exceeds the 1438"):
         train(dataclasses.replace(DIGITS, batch_size=5000), digits, tmp_path)
-
-
-def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path) -> None:
-    cut(digits, tmp_path, 0, 1)
-    request = json.loads((tmp_path / "run.json").read_text())
-    assert request["recipe"] == DIGITS.to_dict() and request["data"]["train"] == digits.train.sha256()
 
 
 PROGRAM = """

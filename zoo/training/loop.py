@@ -148,7 +148,6 @@ def train(
             left = pictures.batches(
                 data.preprocessing, recipe, seed=seed, epoch=state.now.epoch, first_step=state.now.step, share=share
             )
-            rate = 0.0
             for images, targets in left:
                 rate = recipe.rate(state.now.epoch * steps + state.now.step, steps)
                 state.set_rate(rate)
