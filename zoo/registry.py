@@ -11,6 +11,8 @@ from zoo.spec import Spec
 IMAGENET_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 CIFAR_DEPTHS = (10, 16, 22, 28, 34)
 CIFAR_WIDTHS = (1.0, 2.0, 4.0, 5.0, 10.0)
+CIFAR_DEEP = (52, 100)
+"""Of width 1 only: for what the paper says about depth."""
 
 MODELS = MappingProxyType(
     {
@@ -23,6 +25,7 @@ MODELS = MappingProxyType(
                 for depth in CIFAR_DEPTHS
                 for width in CIFAR_WIDTHS
             ),
+            *(Spec(depth=depth, version=version, family="cifar") for depth in CIFAR_DEEP),
         )
     }
 )

@@ -1,0 +1,89 @@
+"""Nets to compare a DiracNet with: the same without Dirac's identity, and residual nets of its depth and width."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.conv import DiracConv2d, plain_conv
+from zoo.network import DiracNet
+from zoo.spec import Spec
+
+
+def plain(spec: Spec) -> DiracNet:
+    """Return the DiracNet of a spec with stock convolutions in place of the Dirac ones, drawn as these are."""
+    net = DiracNet(spec)
+    for name, module in list(net.named_modules()):
+        if isinstance(module, DiracConv2d):
+            net.set_submodule(name, plain_conv(module, module.weight, None))
+    return net
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions 3×3, each behind BatchNorm and ReLU, beside a skip connection.
+
+    Source: He et al., "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027), figure 4e.
+
+    (batch, in_channels, h, w) → (batch, channels, h / stride, w / stride).
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        changes = stride != 1 or in_channels != channels
+        self.projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False) if changes else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = F.relu(self.bn1(input))
+        skip = input if self.projection is None else self.projection(x)
+        x = self.conv1(x)
+        y: Tensor = skip + self.conv2(F.relu(self.bn2(x)))
+        return y
+
+
+class ResNet(nn.Module):
+    """The pre-activation ResNet of a DiracNet's depth and width; of the CIFAR family it is a Wide ResNet.
+
+    Stem, groups, channels and classifier are those of the DiracNet, and so is the number of 3×3 convolutions; each
+    pair of them makes a block. In place of the pools between groups stand convolutions of stride 2. The spec's version
+    decides weight decay only.
+
+    Source: Zagoruyko and Komodakis, "Wide Residual Networks" (arXiv 1605.07146), table 1.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+        stem, groups = spec.stem, spec.groups
+        channels = groups[0].in_channels
+        size, stride = stem.kernel_size, stem.stride
+        self.conv = nn.Conv2d(spec.in_channels, channels, size, stride, padding=size // 2, bias=False)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if stem.stem_pool else nn.Identity()
+        blocks: list[tuple[str, nn.Module]] = []
+        for number, group in enumerate(groups):
+            for index in range(group.blocks // 2):
+                first = ResidualBlock(channels, group.channels, stride=2 if number and not index else 1)
+                blocks.append((f"group{number}block{index}", first))
+                channels = group.channels
+        self.blocks = nn.Sequential(OrderedDict(blocks))
+        self.bn = nn.BatchNorm2d(channels)
+        self.fc = nn.Linear(channels, spec.num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the logits, (batch, num_classes)."""
+        x = F.relu(self.bn(self.blocks(self.pool(self.conv(input)))))
+        logits: Tensor = self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+        return logits
+
+
+COMPARATORS = {"plain": plain, "resnet": ResNet}
+"""What `python -m benchmarks.paper train` can train beside DiracNets."""

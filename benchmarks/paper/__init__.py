@@ -1,0 +1,1 @@
+"""The paper's claims, tried at the scale that processors allow: writes docs/paper.md."""

@@ -1,0 +1,76 @@
+"""Train what the paper's claims are judged by, keep the logs, and write docs/paper.md from them.
+
+`python -m benchmarks.paper short --data DATA --out RUNS`, `… beside NET NAME:TAG --data DATA --out RUNS`, `… page`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks.comparators import COMPARATORS
+from benchmarks.paper.page import write_page
+from benchmarks.paper.runs import NETS, SHORT_RUNS, Run, beside, keep
+from zoo.command_line import run
+from zoo.files import write_json
+from zoo.training.loop import train
+from zoo.training.sources import load_dataset
+
+app = typer.Typer(add_completion=False, help=__doc__)
+log = Console(stderr=True)
+Data = Annotated[str, typer.Option(help="The data set, as `diracnet train --data` takes it.")]
+Out = Annotated[Path, typer.Option(help="The folder of run folders; the same command line continues.")]
+Docs = Annotated[Path, typer.Option(help="The folder that has paper.md and paper/.")]
+
+
+@app.command()
+def short(
+    data: Data, out: Out, only: Annotated[str, typer.Option(help="A glob.")] = "*", docs: Docs = Path("docs")
+) -> None:
+    """Train the short runs on reduced pictures."""
+    chosen = {name: one for name, one in SHORT_RUNS.items() if fnmatch.fnmatchcase(name, only)}
+    if not chosen:
+        raise ValueError(f"no run matches {only!r}; there are {', '.join(SHORT_RUNS)}")
+    for name, one in chosen.items():
+        _train(name, one, data, out, docs)
+
+
+@app.command("beside")
+def beside_(
+    net: Annotated[str, typer.Argument(help=f"The comparator: {', '.join(COMPARATORS)}.")],
+    model: Annotated[str, typer.Argument(help="NAME:TAG of the shipped checkpoint that it is compared with.")],
+    data: Data,
+    out: Out,
+    docs: Docs = Path("docs"),
+) -> None:
+    """Train a comparator as a shipped checkpoint was trained."""
+    if net not in COMPARATORS:
+        raise ValueError(f"net={net!r}: allowed are {', '.join(COMPARATORS)}")
+    name, _, tag = model.partition(":")
+    _train(f"{net}-beside-{name}-{tag}", beside(net, name, tag), data, out, docs)
+
+
+@app.command()
+def page(docs: Docs = Path("docs")) -> None:
+    """Write docs/paper.md and its plots from the kept logs and the shipped checkpoints."""
+    write_page(docs)
+
+
+def _train(name: str, one: Run, data: str, out: Path, docs: Path) -> None:
+    """Train, say how each epoch went, and keep the log in docs/paper/NAME.json."""
+
+    def tell(line: dict[str, Any]) -> None:
+        accuracies = (f"{key} {line[key]:.2f} %" for key in ("train_top1", "top1") if key in line)
+        log.print(f"{name}: epoch {line['epoch'] + 1}/{one.recipe.epochs}: {', '.join(accuracies)}")
+
+    dataset = load_dataset(data, one.size)
+    train(one.recipe, dataset, out / name, seed=one.seed, build=NETS[one.net], on_epoch=tell)
+    write_json(docs / "paper" / f"{name}.json", keep(out / name))
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,72 @@
+"""Which runs the paper's claims are judged by, and what is kept of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparators import COMPARATORS
+from zoo.files import read_json
+from zoo.network import DiracNet
+from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.run_folder import RunFolder
+from zoo.weights import get_weight
+
+NETS = {"dirac": DiracNet, **COMPARATORS}
+SMALL = replace(RECIPES["cifar-short"], epochs=3, lr=0.1, holdout=0.1, precision="bf16")
+"""Of the short runs: SGD as in the paper, annealed to zero; measured on held-out training pictures."""
+SMALL_SIZE = 16
+"""Pixels that pictures are reduced to in the short runs, which makes an epoch a quarter as long."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Args:
+        net: a name of `NETS`.
+        recipe: how it is trained, and the name of the DiracNet whose spec the net has.
+        size: pixels of the pictures.
+        seed: of the run.
+    """
+
+    net: str
+    recipe: Recipe
+    size: int
+    seed: int = 0
+
+
+def beside(net: str, model: str, tag: str) -> Run:
+    """Return the run of a comparator with the recipe, pictures and seed of a shipped checkpoint."""
+    weight = get_weight(model, tag)
+    return Run(net, Recipe(**weight.recipe), weight.preprocessing.size, weight.provenance["seed"])
+
+
+def _small(net: str, model: str) -> Run:
+    return Run(net, replace(SMALL, model=f"diracnet{model}_cifar"), SMALL_SIZE)
+
+
+SHORT_RUNS: Mapping[str, Run] = {
+    **{f"{net}-{depth}": _small(net, str(depth)) for depth in (28, 52, 100) for net in ("dirac", "plain")},
+    "resnet-28": _small("resnet", "28"),
+    "dirac-28-v1": _small("dirac", "28_v1"),
+    **{f"dirac-{shape}": _small("dirac", shape) for shape in ("10", "16", "10_x2", "16_x2")},
+}
+"""Name → run, on pictures of `SMALL_SIZE` pixels."""
+
+
+def keep(folder: Path) -> dict[str, Any]:
+    """Return what is committed of a finished run: request, log and result.
+
+    Raises:
+        ValueError: the run is not finished.
+    """
+    run = RunFolder(folder)
+    if not run.result.is_file():
+        raise ValueError(f"{folder} holds no finished run: it has no {run.result.name}")
+    request = read_json(run.request)
+    lines = run.metrics.read_text(encoding="utf-8").splitlines()
+    return {**request, **read_json(run.result), "history": [json.loads(line) for line in lines]}
