@@ -50,22 +50,26 @@ def dirac_weight(weight: Tensor, alpha: Tensor, beta: Tensor, *, groups: int = 1
         ValueError: such a kernel has no identity.
     """
     check_kernel(weight.shape, groups, delta)
-    out, channels = weight.shape[0], weight.shape[1]
-    rows = out // groups
-    norm = torch.linalg.vector_norm(weight.flatten(1), dim=1)
     # 1e-12 is the bound of torch.nn.functional.normalize; it is zero in float16, where tiny takes its place.
-    scale = beta / norm.clamp_min(max(1e-12, torch.finfo(weight.dtype).tiny))
-    composed = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+    bound = max(1e-12, torch.finfo(weight.dtype).tiny)
+    # Dimensions by name, because to flatten a weight in channels_last is to copy it; and few calls, because thin layers
+    # spend their time on those.
+    norm = torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True).clamp(min=bound)
+    composed: Tensor = weight * (beta.view(-1, *[1] * (weight.ndim - 1)) / norm)
 
-    centre: Tensor = composed[(..., *[size // 2 for size in weight.shape[2:]])].unflatten(0, (groups, rows))
-    alpha = alpha.expand(out).unflatten(0, (groups, rows))
-    square = min(rows, channels)
-    if delta == "dirac":
-        centre, alpha = centre[:, :square, :square], alpha[:, :square]
-    # (groups, row tile, row, column tile, column): the identities are the diagonals over row and column.
-    tiles = centre.unflatten(2, (-1, square)).unflatten(1, (-1, square))
-    tiles.diagonal(dim1=2, dim2=4).add_(alpha.unflatten(1, (-1, square)).unsqueeze(2))
-    return cast(Tensor, composed)
+    centre = composed
+    for size in weight.shape[2:]:
+        centre = centre.select(2, size // 2)
+    rows, columns = weight.shape[0] // groups, weight.shape[1]
+    square = min(rows, columns)
+    down, across = (rows // square, columns // square) if delta == "tiled" else (1, 1)
+    centre = centre.view(groups, rows, columns)[:, : down * square, : across * square]
+    # The identities are the diagonals over row and column of each tile.
+    ones = centre.view(groups, down, square, across, square).diagonal(dim1=2, dim2=4)
+    if alpha.numel() > 1:
+        alpha = alpha.view(groups, rows)[:, : down * square].view(groups, down, 1, square)
+    ones.add_(alpha)
+    return composed
 
 
 def dirac_delta(weight: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> Tensor:
