@@ -1,0 +1,136 @@
+"""What docs/paper.md is made of: kept logs of comparisons, and the shipped checkpoints with their logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from zoo.conv import DiracConv2d
+from zoo.files import read_json
+from zoo.hub import load_weight
+from zoo.network import DiracNet
+from zoo.spec import Spec
+from zoo.weights import Weight, weights
+
+LABELS = {"DiracNet": "DiracNet", "plain": "PlainNet", "ResNet": "ResNet"}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run.
+
+    Args:
+        net: a key of `LABELS`.
+        spec: the spec of the DiracNet that it is, or is compared with.
+        size: pixels of the pictures.
+        recipe: how it was trained.
+        history: a line an epoch.
+        metrics: after the last epoch, on the test pictures or the held-out ones.
+        cpu_hours: of processor time.
+        environment: machine and versions.
+    """
+
+    net: str
+    spec: Spec
+    size: int
+    recipe: Mapping[str, Any]
+    history: Sequence[Mapping[str, float]]
+    metrics: Mapping[str, float]
+    cpu_hours: float
+    environment: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """Such as "DiracNet-28-1", depth and width; version 1 is named."""
+        version = ", version 1" if self.spec.version == 1 and self.net == "DiracNet" else ""
+        return f"{LABELS[self.net]}-{self.spec.depth}-{self.spec.width:g}{version}"
+
+    @property
+    def error(self) -> float:
+        """Of the first answer, percent."""
+        return 100 - self.metrics["top1"]
+
+
+def kept(docs: Path) -> dict[str, Trained]:
+    """Return the runs whose logs are kept in `docs/paper`, by name."""
+    return {path.stem: _from_log(read_json(path)) for path in sorted((docs / "paper").glob("*.json"))}
+
+
+def _from_log(log: Mapping[str, Any]) -> Trained:
+    return Trained(
+        net=log["net"],
+        spec=Spec.from_dict(log["spec"]),
+        size=log["preprocessing"]["size"],
+        recipe=log["recipe"],
+        history=log["history"],
+        metrics=log["metrics"],
+        cpu_hours=log["cpu_hours"],
+        environment=log["environment"],
+    )
+
+
+def shipped() -> dict[str, tuple[Weight, Trained]]:
+    """Return the checkpoints that this repository trained, by NAME:TAG."""
+    found = {}
+    for (model, tag), record in weights().items():
+        if record.folder is not None:
+            lines = (record.folder / record.provenance["log"]["path"]).read_text(encoding="utf-8").splitlines()
+            found[f"{model}:{tag}"] = (
+                record,
+                Trained(
+                    net="DiracNet",
+                    spec=record.spec,
+                    size=record.preprocessing.size,
+                    recipe=record.recipe,
+                    history=[json.loads(line) for line in lines],
+                    metrics=record.metrics,
+                    cpu_hours=record.provenance["cpu_hours"],
+                    environment=record.provenance["environment"],
+                ),
+            )
+    return found
+
+
+def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
+    """Return the kept runs that were trained as the shipped checkpoint NAME:TAG was, by the comparator's name."""
+    ending = f"-beside-{key.replace(':', '-')}"
+    return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A Dirac layer after training: medians over its filters.
+
+    Args:
+        name: in the net.
+        alpha: the factor of the identity, as it is; None where no filter has one.
+        beta: the factor of the normalized filter, as it is.
+        share: of the identity in the norm of a filter, alpha² / (alpha² + beta²), percent.
+    """
+
+    name: str
+    alpha: float
+    beta: float
+    share: float
+
+
+def layers(weight: Weight) -> Iterator[Layer]:
+    """Yield the Dirac layers of a shipped checkpoint in order."""
+    net = cast(DiracNet, load_weight(weight, "dirac").model())
+    for name, module in net.named_modules():
+        if isinstance(module, DiracConv2d):
+            # Filters beyond the square have no identity in version 2.
+            with_identity = min(module.in_channels, module.out_channels) if module.delta == "dirac" else None
+            alpha = module.alpha.detach().double()[:with_identity]
+            beta = module.beta.detach().double()[: len(alpha)]
+            share = 100 * alpha.square() / (alpha.square() + beta.square())
+            yield Layer(name.removesuffix(".conv"), *(_median(values) for values in (alpha, beta, share)))
+
+
+def _median(values: torch.Tensor) -> float:
+    return float(values.quantile(0.5))

@@ -1,0 +1,88 @@
+"""The plots of docs/paper.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from benchmarks.paper.evidence import LABELS, Layer, Trained
+from zoo.files import replace_file
+
+COLOURS = {"DiracNet": "C0", "plain": "C1", "ResNet": "C2"}
+
+
+def save(path: Path, panels: Sequence[Callable[[Axes], None]]) -> None:
+    """Draw panels side by side to a PNG file."""
+    figure = Figure(figsize=(4.2 * len(panels), 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        draw(axes)
+        axes.grid(alpha=0.3)
+    with replace_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+
+
+def convergence(runs: Sequence[Trained], key: str, label: str) -> Callable[[Axes], None]:
+    """A line a run over the epochs: `key` of its log."""
+
+    def draw(axes: Axes) -> None:
+        for run in runs:
+            epochs = [line["epoch"] + 1 for line in run.history]
+            axes.plot(epochs, [line[key] for line in run.history], ".-", color=COLOURS[run.net], label=run.title)
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend()
+
+    return draw
+
+
+def over_depth(runs: Sequence[Trained], key: str, label: str) -> Callable[[Axes], None]:
+    """A line a kind of net over its depth: `key` of the last epoch."""
+
+    def draw(axes: Axes) -> None:
+        for net in dict.fromkeys(run.net for run in runs):
+            line = sorted((run.spec.depth, run.history[-1][key]) for run in runs if run.net == net)
+            axes.plot(*zip(*line, strict=True), "o-", color=COLOURS[net], label=LABELS[net])
+        axes.set(xlabel="layers", ylabel=label, xscale="log")
+        ticks = sorted({run.spec.depth for run in runs})
+        axes.set_xticks(ticks, map(str, ticks))
+        axes.minorticks_off()
+        axes.legend()
+
+    return draw
+
+
+def over_hours(runs: Sequence[Trained], label: str) -> Callable[[Axes], None]:
+    """Accuracy against processor time, a point a run."""
+
+    def draw(axes: Axes) -> None:
+        for run in runs:
+            axes.plot(run.cpu_hours, run.metrics["top1"], "o", color=COLOURS[run.net])
+            axes.annotate(
+                f"{run.spec.depth}-{run.spec.width:g}{'' if run.spec.version == 2 else ' v1'}",
+                (run.cpu_hours, run.metrics["top1"]),
+                textcoords="offset points",
+                xytext=(5, -3),
+            )
+        axes.margins(x=0.15)
+        axes.set(xlabel="CPU-hours", ylabel=label)
+
+    return draw
+
+
+def scales(nets: Mapping[str, Sequence[Layer]]) -> Callable[[Axes], None]:
+    """The identity's share in the filters over the depth of each net."""
+
+    def draw(axes: Axes) -> None:
+        for name, found in nets.items():
+            places = [(index + 0.5) / len(found) for index in range(len(found))]
+            axes.plot(places, [layer.share for layer in found], ".-", label=name)
+        axes.set(xlabel="place in the net, first to last layer", ylabel="α² / (α² + β²), %, median", ylim=(0, 100))
+        axes.legend(fontsize="small")
+
+    return draw
