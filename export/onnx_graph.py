@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def emit(
             f"{type(folded).__name__}; give what export.fold returns for a DiracNet"
         )
     wanted = {leaf: feature for feature, leaf in feature_sources(folded, features).items()}
+    chain = _activations_first(chain, wanted)
     outputs: dict[str, onnx.ValueInfoProto] = {}
     shape: list[int | str] = [_BATCH, chain[0][1].in_channels, "height", "width"]
     given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)
@@ -109,6 +111,19 @@ def emit(
         producer_version="1",  # of this emitter; the package's version would change the bytes of every file
     )
     return with_metadata(model, metadata or {})
+
+
+def _activations_first(chain: list[tuple[str, Any]], wanted: Collection[str]) -> list[tuple[str, Any]]:
+    """Return the chain with each ReLU in front of the max-pool before it, unless what comes of one of them is wanted.
+
+    Both orders compute the same, bit for bit, and runtimes make a ReLU part of the convolution that it follows.
+    """
+    ordered = list(chain)
+    for index, ((pool, module), (relu, following)) in enumerate(pairwise(chain)):
+        free = pool not in wanted and relu not in wanted
+        if free and isinstance(module, nn.MaxPool2d) and isinstance(following, nn.ReLU):
+            ordered[index : index + 2] = reversed(ordered[index : index + 2])
+    return ordered
 
 
 def with_metadata(model: onnx.ModelProto, metadata: Mapping[str, Any]) -> onnx.ModelProto:
