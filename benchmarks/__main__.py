@@ -1,37 +1,94 @@
-"""`make bench`: run the comparisons and print their ratios, with the machine and the versions."""
+"""`make bench`: measure, and write docs/benchmarks.json, its page and its plots.
+
+`python -m benchmarks PART …` measures single parts again; `python -m benchmarks page` writes the page alone.
+"""
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+# Before PyTorch is loaded: its threads, too, should sleep while others of a round compute, and be as many.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import torch
+import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.cases import cases
-from benchmarks.pairs import paired
+from benchmarks import bars, exporting, first_answer, growth, inference, training
+from benchmarks.page import write_page
+from benchmarks.runners import THREADS
+from zoo.command_line import run
+from zoo.files import read_json, write_json
 from zoo.training.environment import processor
 
+PARTS = {
+    "bars": bars.measure,
+    "inference": inference.measure,
+    "training": training.measure,
+    "exporting": exporting.measure,
+    "first-answer": first_answer.measure,
+    "growth": growth.measure,
+}
+"""Name → what measures it; its argument is told what comes next."""
+PAGE = "page"
+PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "openvino", "numpy")
 
-def main() -> None:
-    """Print a table."""
-    console = Console()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "numpy"))
-    console.print(f"{processor()}, {torch.get_num_threads()} threads; {packages}")
-    table = Table("a / b", "median of a / b", "quartiles", "a, ms", "b, ms", "rounds")
-    for case in cases():
-        console.print(f"timing {case.name}")
-        ratio = paired(case.name, case.first, case.second, rounds=case.rounds)
-        table.add_row(
-            ratio.name,
-            f"{ratio.median:.2f}",
-            f"{ratio.low:.2f} – {ratio.high:.2f}",
-            f"{ratio.first_ms:.1f}",
-            f"{ratio.second_ms:.1f}",
-            str(ratio.rounds),
-        )
-    console.print(table)
+
+def main(
+    parts: Annotated[
+        list[str] | None, typer.Argument(help=f"Of {', '.join(PARTS)}; or {PAGE}. By default all.")
+    ] = None,
+    docs: Annotated[Path, typer.Option(help="The folder of benchmarks.json and benchmarks.md.")] = Path("docs"),
+) -> None:
+    """Measure parts, each of which replaces its own figures, and write the page."""
+    chosen = parts or list(PARTS)
+    unknown = [part for part in chosen if part not in (*PARTS, PAGE)]
+    if unknown:
+        raise ValueError(f"no part is named {unknown[0]!r}; there are {', '.join(PARTS)}, and {PAGE}")
+    record = docs / "benchmarks.json"
+    console = Console(stderr=True)
+    for part in chosen:
+        if part in PARTS:
+            with console.status("") as status:
+                found = PARTS[part](lambda text, part=part: status.update(escape(f"{part}: {text}")))  # type: ignore[misc]
+            written = read_json(record) if record.exists() else {}
+            write_json(record, {**written, part: {**found, **_environment()}})
+    result = read_json(record)
+    write_page(result, docs)
+    _print(result)
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "machine": processor(),
+        "threads": THREADS,
+        "torch_threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    table = Table("a / b", "median", "quartiles", "bar", "a, ms", "b, ms", "rounds")
+    for part in result.values():
+        for row in (*part.get("bars", ()), *part.get("ratios", {}).values()):
+            table.add_row(
+                row["name"],
+                f"{row['median']:.3f}",
+                f"{row['low']:.3f} – {row['high']:.3f}",
+                f"≤ {row['bar']:.2f}" if "bar" in row else "",
+                f"{row['first_ms']:.1f}",
+                f"{row['second_ms']:.1f}",
+                str(row["rounds"]),
+            )
+    Console().print(table)
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda: typer.run(main))

@@ -1,63 +1,70 @@
-"""`python -m benchmarks.exporting`: what an export of DiracNet-18 costs as a process; kept in docs/exporting.json."""
+"""Part `exporting`: what it costs to make the files, beside torch.onnx.export and timm's export."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
-from importlib.metadata import version
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
-from zoo.files import write_json
-from zoo.training.environment import processor
+from torch import nn
 
-RECORD = Path("docs/exporting.json")
+import zoo
+from benchmarks.nets import trace
+from benchmarks.pairs import Case, paired
+from benchmarks.process import Cost, cost, median
+from export import emit, fold
+
 ROUNDS = 3
-FORMATS = ("fp32", "all")
+_TRACE = """
+import sys; from pathlib import Path
+import zoo; from benchmarks.nets import trace
+trace(zoo.get_model("diracnet18").eval(), Path(sys.argv[1], "model.onnx"))
+"""
+_TIMM = """
+import sys, timm
+from timm.utils.onnx import onnx_export
+onnx_export(timm.create_model("resnet18", exportable=True), sys.argv[1] + "/model.onnx", use_dynamo=True)
+"""
+PROCESSES: dict[str, list[str]] = {
+    "diracnet export, fp32, with all proofs": ["-m", "export", "export", "diracnet18", "--formats", "fp32", "--out"],
+    "diracnet export, all six graphs, with all proofs": [
+        *("-m", "export", "export", "diracnet18", "--formats", "all", "--out")
+    ],
+    "torch.onnx.export of DiracNet-18": ["-c", _TRACE],
+    "timm's onnx_export of ResNet-18": ["-c", _TIMM],
+}
+"""Name → arguments of the interpreter; a folder to write to follows."""
 
 
-def measure(formats: str) -> dict[str, float]:
-    """Export once. Return wall and processor seconds, the largest memory in MB, and the bundle's size in MB."""
-    with TemporaryDirectory() as folder:
-        out = Path(folder) / "bundle"
-        start = time.perf_counter()
-        child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "export", "export", "diracnet18", "--formats", formats, "--out", str(out)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _, status, used = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - start
-        if status:
-            raise RuntimeError(f"the export ended with {os.waitstatus_to_exitcode(status)}")
-        return {
-            "wall_seconds": wall,
-            "cpu_seconds": used.ru_utime + used.ru_stime,
-            "memory_mb": used.ru_maxrss / 1024,
-            "disk_mb": sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6,
-        }
-
-
-def main() -> None:
-    """Export in alternation, keep the run with the median wall time of each, print and write them."""
-    runs: dict[str, list[dict[str, float]]] = {formats: [] for formats in FORMATS}
+def measure(tell: Callable[[str], None]) -> dict[str, Any]:
+    """Return the cost of each process, the one of median time, and the ratio of the bare emission to tracing."""
+    runs: dict[str, list[Cost]] = {name: [] for name in PROCESSES}
     for _ in range(ROUNDS):
-        for formats in FORMATS:
-            runs[formats].append(measure(formats))
-    result: dict[str, Any] = {
-        "what": "diracnet export diracnet18, untrained, with verification",
-        "machine": processor(),
-        "rounds": ROUNDS,
-        "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime")},
-        "median": {key: sorted(found, key=lambda run: run["wall_seconds"])[ROUNDS // 2] for key, found in runs.items()},
+        for name, arguments in PROCESSES.items():
+            tell(name)
+            with TemporaryDirectory() as folder:
+                where = Path(folder, "bundle")
+                if arguments[0] == "-c":
+                    where.mkdir()
+                runs[name].append(cost([*arguments, str(where)]))
+    with TemporaryDirectory() as folder:
+        case = emission(Path(folder))
+        tell(case.name)
+        found = paired(case.name, case.first, case.second, rounds=case.rounds)
+    return {
+        "processes": {name: asdict(median(costs)) for name, costs in runs.items()},
+        "ratios": {case.name: asdict(found)},
     }
-    write_json(RECORD, result)
-    print(json.dumps(result, indent=2))
 
 
-if __name__ == "__main__":
-    main()
+def emission(folder: Path) -> Case:
+    """Our writer against the tracer, both in a process that has everything loaded."""
+    net = zoo.get_model("diracnet18").eval()
+    return Case(
+        "ONNX of DiracNet-18: folded, emitted and written / torch.onnx.export",
+        lambda: (folder / "ours.onnx").write_bytes(emit(cast(nn.Sequential, fold(net))).SerializeToString()),
+        lambda: trace(net, folder / "theirs.onnx"),
+        rounds=2 * ROUNDS,
+    )

@@ -1,20 +1,29 @@
-"""How long `diracnet predict` takes from the start of its process to its first answer."""
+"""Part `first-answer`: how long `diracnet predict` takes from the start of its process to its first answer."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from benchmarks.pairs import Case
+from benchmarks.pairs import Case, paired
 from export import export_bundle
 from zoo.reference import open_model
 
 PICTURE = Path("docs/cat.jpg")
 IMPORTS = "import numpy, onnxruntime, PIL.Image"
+
+
+def measure(tell: Callable[[str], None]) -> dict[str, Any]:
+    """Return the ratio by name."""
+    with first_answer() as case:
+        tell(case.name)
+        return {"ratios": {case.name: asdict(paired(case.name, case.first, case.second, rounds=case.rounds))}}
 
 
 @contextmanager

@@ -1,11 +1,13 @@
-"""Paired timings: on a machine that others use too, only a ratio of neighbours in time means something."""
+"""Timings in alternation: on a machine that others use too, only a ratio of neighbours in time means something."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+WARM_UP = 2
 
 
 @dataclass(frozen=True)
@@ -19,34 +21,53 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """Quartiles of a / b over the rounds, and the median milliseconds of each."""
+class Spread:
+    """Quartiles."""
 
-    name: str
     low: float
     median: float
     high: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Spread:
+        """Return the quartiles of values."""
+        return cls(*statistics.quantiles(values, n=4))
+
+
+@dataclass(frozen=True)
+class Ratio(Spread):
+    """Quartiles of a / b over the rounds, and the median milliseconds of each."""
+
+    name: str
     first_ms: float
     second_ms: float
     rounds: int
 
 
+def rotate(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Time calls one after the other, round by round, after two rounds that do not count.
+
+    Each round begins with another call, and every other one goes backwards, so that none always follows the same.
+
+    Returns:
+        Seconds of each call, a number a round.
+    """
+    names = list(calls)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for index in range(rounds + WARM_UP):
+        shift = index // 2 % len(names)
+        order = names[shift:] + names[:shift]
+        for name in order[::-1] if index % 2 else order:
+            start = time.perf_counter()
+            calls[name]()
+            if index >= WARM_UP:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
 def paired(name: str, first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> Ratio:
-    """Time two calls in alternation, the order reversed every other round, after two rounds that do not count."""
-    times: list[tuple[float, float]] = []
-    for index in range(rounds + 2):
-        if index % 2:
-            b, a = _seconds(second), _seconds(first)
-        else:
-            a, b = _seconds(first), _seconds(second)
-        if index >= 2:
-            times.append((a, b))
-    low, median, high = statistics.quantiles([a / b for a, b in times], n=4)
-    first_ms, second_ms = (1000 * statistics.median(column) for column in zip(*times, strict=True))
-    return Ratio(name, low, median, high, first_ms, second_ms, rounds)
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    """Time two calls in alternation."""
+    firsts, seconds = rotate({"first": first, "second": second}, rounds).values()
+    spread = Spread.of([a / b for a, b in zip(firsts, seconds, strict=True)])
+    first_ms, second_ms = 1000 * statistics.median(firsts), 1000 * statistics.median(seconds)
+    return Ratio(spread.low, spread.median, spread.high, name, first_ms, second_ms, rounds)

@@ -1,0 +1,146 @@
+"""Whom a DiracNet is compared with: what people would pick instead, and how each becomes ONNX."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import torch
+import torchvision
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import zoo
+from export import emit, fold
+
+SIZE = 224
+_REPVGG = "Ding et al., arXiv 2101.03697, table 4"
+_TIMM = "timm, results/results-imagenet.csv"
+_TORCHVISION = "torchvision's weights"
+_UPSTREAM = "the authors' README"
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net as it is deployed, with random weights: they do not matter for its cost.
+
+    Args:
+        build: makes it, in eval mode and folded as far as its own library folds it.
+        top1: on ImageNet, of published weights, percent; None where there are none.
+        source: of that figure.
+    """
+
+    build: Callable[[], nn.Module]
+    top1: float | None = None
+    source: str = ""
+
+
+def _diracnet(name: str) -> nn.Module:
+    return fold(zoo.get_model(name).eval())
+
+
+def _torchvision(name: str) -> nn.Module:
+    return cast(nn.Module, torchvision.models.get_model(name)).eval()
+
+
+def _timm(name: str) -> nn.Module:
+    import timm
+    from timm.utils.model import reparameterize_model
+
+    return reparameterize_model(timm.create_model(name, exportable=True).eval())
+
+
+NETS: Mapping[str, Net] = {
+    "DiracNet-18": Net(partial(_diracnet, "diracnet18"), 69.63, _UPSTREAM),
+    "DiracNet-34": Net(partial(_diracnet, "diracnet34"), 72.21, _UPSTREAM),
+    "DiracNet-18-0.75": Net(partial(_diracnet, "diracnet18_x0_75")),
+    "DiracNet-18-0.5": Net(partial(_diracnet, "diracnet18_x0_5")),
+    "ResNet-18": Net(partial(_torchvision, "resnet18"), 69.76, _TORCHVISION),
+    "ResNet-34": Net(partial(_torchvision, "resnet34"), 73.31, _TORCHVISION),
+    "VGG-11": Net(partial(_torchvision, "vgg11"), 69.02, _TORCHVISION),
+    "RepVGG-A0": Net(partial(_timm, "repvgg_a0"), 72.41, _REPVGG),
+    "MobileNetV3-large": Net(partial(_timm, "mobilenetv3_large_100"), 75.77, _TIMM),
+    "ResNet-18 (timm)": Net(partial(_timm, "resnet18"), 70.84, f"{_TIMM}, resnet18.gluon_in1k"),
+}
+"""Name → net. The first of each pair that the bars name is ours."""
+
+
+def pictures(batch: int, size: int = SIZE) -> NDArray[np.float32]:
+    """Return random input, (batch, 3, size, size), the same at each call."""
+    return np.random.default_rng(0).standard_normal((batch, 3, size, size), dtype=np.float32)
+
+
+def multiply_adds(module: nn.Module, size: int = SIZE) -> int:
+    """Return the multiply-adds of one picture, in convolutions and matrix products."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(torch.from_numpy(pictures(1, size)))
+    return int(counter.get_total_flops()) // 2
+
+
+def write_onnx(module: nn.Module, path: Path) -> None:
+    """Write a net as ONNX with a free batch: ours as we emit it, others by torch.onnx.export."""
+    if isinstance(module, nn.Sequential):
+        path.write_bytes(emit(module).SerializeToString())
+    else:
+        trace(module, path)
+
+
+def trace(module: nn.Module, path: Path) -> None:
+    """Write a net as ONNX by torch.onnx.export."""
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            (torch.from_numpy(pictures(2)),),
+            input_names=["pixel_values"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=20,
+            dynamo=True,
+            verbose=False,
+        )
+        cast(Any, program).save(str(path), external_data=False)
+
+
+def quantize_as_all(source: Path, path: Path) -> None:
+    """Write a graph's int8 form by onnxruntime.quantization, for all nets alike: static, QDQ, a scale a channel."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Noise(CalibrationDataReader):  # type: ignore[misc]
+        """Eight random pictures."""
+
+        def __init__(self) -> None:
+            self._batches = iter([{"pixel_values": one[None]} for one in pictures(8)])
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            return next(self._batches, None)
+
+    prepared = path.with_suffix(".prepared.onnx")
+    with _quiet():
+        # ONNX Runtime's own fusions first, as its documentation recommends.
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+        quantize_static(str(prepared), str(path), Noise(), per_channel=True, **kinds)
+    prepared.unlink()
+    onnx.checker.check_model(str(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep other libraries' advice off the terminal."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,81 @@
+"""The plots of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from zoo.files import replace_file
+
+
+def _figure(panels: int) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(4.6 * panels, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def _save(figure: Figure, path: Path) -> None:
+    for axes in figure.axes:
+        axes.grid(alpha=0.3)
+    with replace_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+
+
+def _label(axes: Any, text: str, x: float, y: float) -> None:
+    axes.annotate(text, (x, y), textcoords="offset points", xytext=(5, 3), fontsize=8)
+
+
+def _colour(name: str) -> str:
+    return "C3" if name.startswith("DiracNet") else "C0"
+
+
+def accuracy(tables: Mapping[str, Mapping[str, Any]], top1: Mapping[str, float | None], path: Path) -> None:
+    """Accuracy against milliseconds: a panel for each table, which maps nets to their quartiles."""
+    figure, panels = _figure(len(tables))
+    for axes, (title, nets) in zip(panels, tables.items(), strict=True):
+        for name, found in nets.items():
+            accurate = top1[name]
+            if accurate is not None:
+                axes.plot(found["ms"]["median"], accurate, "o", color=_colour(name))
+                _label(axes, name, found["ms"]["median"], accurate)
+        axes.margins(x=0.25, y=0.12)
+        axes.set(title=title, xlabel="ms a picture, median", ylabel="top-1 on ImageNet, published, %")
+    _save(figure, path)
+
+
+def memory(nets: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """The largest memory of a process that gives one answer, by precision."""
+    figure, (axes,) = _figure(1)
+    names = list(nets)
+    for shift, precision in ((-0.2, "fp32"), (0.2, "int8")):
+        places = [index + shift for index in range(len(names))]
+        axes.barh(places, [nets[name][precision]["memory_mb"] for name in names], height=0.38, label=precision)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set(xlabel="largest memory of the process, MB")
+    axes.legend()
+    _save(figure, path)
+
+
+def growth(axes_of: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
+    """Milliseconds a picture along each axis, beside what proportion to the multiply-adds would give."""
+    figure, panels = _figure(len(axes_of))
+    for axes, (title, points) in zip(panels, axes_of.items(), strict=True):
+        values = [point["value"] for point in points]
+        medians = [point["ms"]["median"] for point in points]
+        bounds = [
+            [point["ms"]["median"] - point["ms"]["low"] for point in points],
+            [point["ms"]["high"] - point["ms"]["median"] for point in points],
+        ]
+        axes.errorbar(values, medians, yerr=bounds, fmt="o-", color="C3", label="measured", capsize=3)
+        most = max(points, key=lambda point: point["multiply_adds"])
+        scaled = [most["ms"]["median"] * point["multiply_adds"] / most["multiply_adds"] for point in points]
+        axes.plot(values, scaled, ":", color="C7", label="as the multiply-adds grow")
+        axes.set(xlabel=title, ylabel="ms a picture")
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize="small")
+    _save(figure, path)

@@ -1,0 +1,71 @@
+"""Ways to run a net: each returns a call without arguments that computes one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+THREADS = 2
+Call = Callable[[], object]
+
+
+def onnx_runtime(model: Path | bytes, batch: NDArray[Any], threads: int = THREADS) -> Call:
+    """ONNX Runtime on the processor."""
+    session = onnxruntime.InferenceSession(
+        str(model) if isinstance(model, Path) else model, options(threads), providers=["CPUExecutionProvider"]
+    )
+    feed = {session.get_inputs()[0].name: batch}
+    return lambda: session.run(None, feed)
+
+
+def options(threads: int = THREADS) -> onnxruntime.SessionOptions:
+    """The settings that all graphs get."""
+    chosen = onnxruntime.SessionOptions()
+    chosen.intra_op_num_threads = threads
+    chosen.log_severity_level = 3
+    # Threads that spin while they wait would steal the processor from the other ones of a round.
+    chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return chosen
+
+
+def openvino(model: Path, batch: NDArray[Any], threads: int = THREADS) -> Call:
+    """OpenVINO on the processor; float32 where it would choose bfloat16 by itself."""
+    import openvino as ov
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": str(threads),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    compiled = ov.Core().compile_model(ov.Core().read_model(str(model)), "CPU", settings)
+    return lambda: compiled([batch])
+
+
+def eager(module: nn.Module, batch: NDArray[Any]) -> Call:
+    """PyTorch as it is, in the memory format that its convolutions like."""
+    net = module.to(memory_format=torch.channels_last)
+    given = torch.from_numpy(batch).to(memory_format=torch.channels_last)
+
+    def infer() -> object:
+        with torch.inference_mode():
+            return net(given)
+
+    return infer
+
+
+def compiled(module: nn.Module, batch: NDArray[Any]) -> Call:
+    """PyTorch through torch.compile."""
+    call = torch.compile(module.to(memory_format=torch.channels_last), dynamic=False)
+    given = torch.from_numpy(batch).to(memory_format=torch.channels_last)
+
+    def infer() -> object:
+        with torch.no_grad():
+            return call(given)
+
+    return infer

@@ -1,0 +1,131 @@
+"""Part `training`: what the Dirac kernel adds to a training step, and what the pictures cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms import v2
+
+import zoo
+from benchmarks.comparators import plain
+from benchmarks.pairs import Case, paired
+from zoo.conv import DiracConv2d
+from zoo.preprocessing import CIFAR
+from zoo.training.data import Pictures
+from zoo.training.recipes import RECIPES
+
+NET = "diracnet28_cifar"
+BATCH = 128
+ROUNDS = 60
+_PICTURES = 5000
+
+
+def measure(tell: Callable[[str], None]) -> dict[str, Any]:
+    """Return the ratios by name."""
+    found = {}
+    for case in cases():
+        tell(f"timing {case.name}")
+        found[case.name] = asdict(paired(case.name, case.first, case.second, rounds=case.rounds))
+    return {"ratios": found}
+
+
+def cases() -> Iterator[Case]:
+    """Yield the cases one by one, so that only one holds memory."""
+    yield dirac_step()
+    yield Case(
+        "28-layer CIFAR net, batch 128: Dirac training step / with a dense delta added each step",
+        _step(zoo.get_model(NET)),
+        _step(_dense(zoo.get_model(NET))),
+        ROUNDS,
+    )
+    batches = _batches()
+    yield Case(
+        "128 augmented pictures from memory / the 28-layer net's training step with them",
+        lambda: next(batches),
+        _step(zoo.get_model(NET)),
+        ROUNDS,
+    )
+    yield Case(
+        "128 augmented pictures: from memory, a batch at a time / torchvision, picture by picture",
+        lambda: next(batches),
+        _one_by_one(),
+        ROUNDS,
+    )
+
+
+def dirac_step() -> Case:
+    """A step of the 28-layer CIFAR net against the same net with plain convolutions."""
+    return Case(
+        "28-layer CIFAR net, batch 128: Dirac training step / plain training step",
+        _step(zoo.get_model(NET)),
+        _step(plain(zoo.get_spec(NET))),
+        ROUNDS,
+    )
+
+
+class _DenseDirac(nn.Module):
+    """The convolution as the original code writes it: a dense delta, scaled and added at each step."""
+
+    def __init__(self, conv: DiracConv2d) -> None:
+        super().__init__()
+        self.weight, self.alpha, self.beta = conv.weight, conv.alpha, conv.beta
+        self.register_buffer("delta", zoo.dirac_delta(conv.weight.detach()))
+
+    def forward(self, input: Tensor) -> Tensor:
+        column = (-1, 1, 1, 1)
+        normalized = F.normalize(self.weight.flatten(1)).view_as(self.weight)
+        kernel = self.alpha.view(column) * cast(Tensor, self.delta) + self.beta.view(column) * normalized
+        return F.conv2d(input, kernel, padding=1)
+
+
+def _dense(net: nn.Module) -> nn.Module:
+    for name, module in list(net.named_modules()):
+        if isinstance(module, DiracConv2d):
+            net.set_submodule(name, _DenseDirac(module))
+    return net
+
+
+def _step(net: nn.Module) -> Callable[[], None]:
+    model = net.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, nesterov=True)
+    images = torch.randn(BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
+    targets = torch.randint(10, (BATCH,))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(model(images), targets).backward()
+        optimizer.step()
+
+    return step
+
+
+def _pictures() -> Pictures:
+    images = torch.randint(256, (_PICTURES, 32, 32, 3), dtype=torch.uint8)
+    return Pictures(images, torch.zeros(_PICTURES, dtype=torch.long), ("a",))
+
+
+def _batches() -> Iterator[object]:
+    epoch = 0
+    while True:
+        yield from _pictures().batches(CIFAR, RECIPES["cifar-short"], seed=0, epoch=epoch)
+        epoch += 1
+
+
+def _one_by_one() -> Callable[[], object]:
+    """The usual pipeline: each picture is padded, cropped, mirrored and normalized by itself, then they are stacked."""
+    transforms = v2.Compose(
+        [
+            v2.RandomCrop(32, padding=4, padding_mode="reflect"),
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(list(CIFAR.mean), list(CIFAR.std)),
+        ]
+    )
+    pictures = [v2.functional.to_pil_image(one.permute(2, 0, 1)) for one in _pictures().images[:BATCH]]
+    return lambda: torch.stack([transforms(picture) for picture in pictures])

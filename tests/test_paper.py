@@ -1,0 +1,114 @@
+"""docs/paper.md: made of the kept logs, which are of the runs it speaks of; and the nets that DiracNets are compared with."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.comparators import COMPARATORS, ResNet, plain
+from benchmarks.paper.evidence import comparators, kept, layers, shipped
+from benchmarks.paper.page import page
+from benchmarks.paper.runs import NETS, SHORT_RUNS, SMALL_SIZE, beside
+from zoo import DiracConv2d, DiracNet, Spec, get_spec
+from zoo.weights import weights
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+LOGS = sorted((DOCS / "paper").glob("*.json"))
+SPECS = [
+    Spec(depth=10, width=0.5, family="cifar"),
+    Spec(depth=18, width=0.125),
+    Spec(depth=10, family="cifar", version=1),
+]
+
+
+def log(name: str) -> dict:
+    return json.loads((DOCS / "paper" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_is_made_of_the_logs() -> None:
+    logs, checkpoints = kept(DOCS), shipped()
+    text = (DOCS / "paper.md").read_text(encoding="utf-8")
+    assert text == page(logs, checkpoints)
+    assert all((DOCS / path).is_file() for path in (f"paper/{name}.png" for name in ("convergence", "depth", "scales")))
+    assert all(f"`{model}:{tag}`" in text for (model, tag), weight in weights().items() if weight.folder)
+
+
+@pytest.mark.parametrize("name", SHORT_RUNS)
+def test_a_short_run_was_run_as_it_is_written(name: str) -> None:
+    run, found = SHORT_RUNS[name], log(name)
+    assert found["recipe"] == run.recipe.to_dict()
+    assert found["preprocessing"]["size"] == run.size == SMALL_SIZE
+    assert found["seed"] == run.seed
+    assert found["net"] == NETS[run.net].__name__
+    assert Spec.from_dict(found["spec"]) == replace(get_spec(run.recipe.model), num_classes=10)
+    assert len(found["history"]) == run.recipe.epochs
+    assert found["measured_on"] == "held-out training pictures"
+
+
+def test_all_short_runs_had_the_same_pictures() -> None:
+    assert len({json.dumps(log(name)["data"]) for name in SHORT_RUNS}) == 1
+
+
+@pytest.mark.parametrize("path", [path for path in LOGS if "-beside-" in path.stem], ids=lambda path: path.stem)
+def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
+    found = log(path.stem)
+    net, _, key = path.stem.partition("-beside-")
+    model, _, tag = key.partition("-")
+    run, weight = beside(net, model, tag), weights()[model, tag]
+    assert found["recipe"] == run.recipe.to_dict() == dict(weight.recipe)
+    assert found["preprocessing"] == weight.preprocessing.to_dict()
+    assert found["data"] == weight.provenance["data_sha256"]
+    assert found["seed"] == weight.provenance["seed"]
+    assert Spec.from_dict(found["spec"]) == weight.spec
+    assert found["net"] == NETS[net].__name__
+    assert found["measured_on"] == "test pictures" and len(found["history"]) == run.recipe.epochs
+    assert set(comparators(kept(DOCS), f"{model}:{tag}")) >= {net}
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_plain_net_begins_with_the_weights_of_the_dirac_net(spec: Spec) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        dirac = DiracNet(spec)
+        torch.manual_seed(0)
+        other = plain(spec)
+    assert not any(isinstance(module, DiracConv2d) for module in other.modules())
+    ours, theirs = dirac.state_dict(), other.state_dict()
+    assert set(ours) - set(theirs) == {name for name in ours if name.endswith((".alpha", ".beta"))}
+    assert all(torch.equal(value, ours[name]) for name, value in theirs.items())
+    assert other(torch.randn(2, 3, 64, 64)).shape == (2, spec.num_classes)
+
+
+@pytest.mark.parametrize("spec", SPECS[:2], ids=lambda spec: spec.name)
+def test_a_residual_net_has_the_depth_and_width_of_the_dirac_net(spec: Spec) -> None:
+    def kernels(net: nn.Module) -> list[tuple[int, ...]]:
+        shapes = [module.weight.shape for module in net.modules() if isinstance(module, nn.Conv2d)]
+        return sorted(tuple(shape) for shape in shapes if shape[2] > 1)
+
+    net = ResNet(spec)
+    assert kernels(net) == kernels(DiracNet(spec))
+    sizes = []
+    net.blocks.register_forward_hook(lambda module, given, result: sizes.append(result.shape[-2:]))
+    assert net(torch.randn(2, 3, 64, 64)).shape == (2, spec.num_classes)
+    assert sizes == [DiracNet(spec).forward_features(torch.randn(1, 3, 64, 64)).shape[-2:]]
+
+
+def test_a_residual_block_without_its_branch_is_the_identity() -> None:
+    net = ResNet(SPECS[0]).eval()
+    block = net.blocks.group0block0
+    nn.init.zeros_(block.conv2.weight)
+    given = torch.randn(2, 8, 5, 5)
+    assert torch.equal(block(given), given)
+
+
+def test_the_share_of_the_identity_is_that_of_the_scales() -> None:
+    for weight, _ in shipped().values():
+        for layer in layers(weight):
+            assert 0 <= layer.share <= 100
+
+
+def test_every_comparator_is_a_net_of_a_run() -> None:
+    assert set(COMPARATORS) < set(NETS)
