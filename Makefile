@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
 
-.PHONY: demo test lint bench evaluate runtimes clients
+.PHONY: demo test lint bench paper evaluate runtimes clients
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -30,8 +30,14 @@ clients: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix build/clients --ignore-scripts --no-package-lock --no-audit --no-fund
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/clients
 
+# make bench PARTS="bars training"; without PARTS all, which takes about half an hour
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks $(PARTS)
+
+# Writes docs/paper.md from the kept logs and the shipped checkpoints.
+paper: $(INSTALLED)
+	$(BIN)/python -m benchmarks.paper page
 
 # make evaluate DATA="FOLDER fashion-mnist:FOLDER …"
 evaluate: $(INSTALLED)

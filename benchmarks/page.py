@@ -187,7 +187,7 @@ def _growth(part: Mapping[str, Any]) -> Iterator[str]:
     yield "![growth](benchmarks/growth.png)"
     for axis, points in part["axes"].items():
         yield ""
-        values, medians = zip(
+XX
             *((f"{point['value']:g}", f"{point['ms']['median']:.2f}") for point in points), strict=True
         )
         yield f"| {axis} | {' | '.join(values)} |"
