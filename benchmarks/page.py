@@ -180,16 +180,15 @@ def _growth(part: Mapping[str, Any]) -> Iterator[str]:
     yield "## Growth"
     yield ""
     yield (
-        "DiracNet-18 in ONNX Runtime, fp32, 224×224, batch 1, two threads, but for what the axis names; the dotted line "
-        "is what proportion to the multiply-adds gives, from the largest."
+        "DiracNet-18 in ONNX Runtime, fp32, 224×224, batch 1, two threads, but for what the axis names; the dotted "
+        "line is what proportion to the multiply-adds gives, from the largest."
     )
     yield ""
     yield "![growth](benchmarks/growth.png)"
     for axis, points in part["axes"].items():
         yield ""
-XX
-            *((f"{point['value']:g}", f"{point['ms']['median']:.2f}") for point in points), strict=True
-        )
+        values = [f"{point['value']:g}" for point in points]
+        medians = [f"{point['ms']['median']:.2f}" for point in points]
         yield f"| {axis} | {' | '.join(values)} |"
         yield "|---" * (len(points) + 1) + "|"
         yield f"| ms a picture | {' | '.join(medians)} |"

@@ -1,4 +1,4 @@
-"""docs/paper.md: made of the kept logs, which are of the runs it speaks of; the nets that DiracNets are compared with."""
+"""docs/paper.md: made of the kept logs, which are of the runs it speaks of; and the comparators."""
 
 import json
 from dataclasses import replace
