@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+# A process between this one and the measured one, because Linux counts the memory of the process that starts another
+# as the other's own.
+_BETWEEN = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.run([sys.executable, *sys.argv[1:]], stdout=subprocess.DEVNULL).returncode
+wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
 
 
 @dataclass(frozen=True)
@@ -21,15 +30,12 @@ class Cost:
 
 def cost(arguments: Sequence[str]) -> Cost:
     """Run this interpreter with arguments and return what it cost; RuntimeError where it fails."""
-    start = time.perf_counter()
-    child = subprocess.Popen(  # noqa: S603
-        [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {child.returncode}")
-    return Cost(time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    command = [sys.executable, "-c", _BETWEEN, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    code, *costs = json.loads(done.stdout)
+    if code:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {code}: {done.stderr.strip()}")
+    return Cost(*costs)
 
 
 def median(costs: Sequence[Cost]) -> Cost:
