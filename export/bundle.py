@@ -59,8 +59,7 @@ def export_bundle(
             feature, the weights do not fit into a form, or int8 lacks a record of this net's quantization.
         VerificationError: a check failed; nothing is left behind.
     """
-    if source.preprocessing is None:
-        raise ValueError("the checkpoint does not say how pictures become its input; its metadata lack 'preprocessing'")
+    source.known_preprocessing()
     forms, features = choose_forms(formats), tuple(features)
     with new_folder(Path(out)) as folder:
         on_stage("folding")

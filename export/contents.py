@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from export.description import FEATURES, describe_preprocessing
 from export.forms import graphs
@@ -12,7 +12,7 @@ from export.golden import golden, to_bytes
 from export.labels import labels_text
 from export.layout import CONFIG, FOLDED, GOLDEN, LABELS, PREPROCESSOR, QUANTIZATION
 from export.quantization import Quantization
-from zoo import Checkpoint, Preprocessing
+from zoo import Checkpoint
 from zoo.files import json_bytes, sha256
 
 
@@ -28,7 +28,7 @@ def derived_files(
         forms: the names of the forms that its graph is written in.
     """
     yield CONFIG, json_bytes(description)
-    yield PREPROCESSOR, json_bytes(describe_preprocessing(cast(Preprocessing, folded.preprocessing)))
+    yield PREPROCESSOR, json_bytes(describe_preprocessing(folded.known_preprocessing()))
     if folded.labels:
         yield LABELS, labels_text(folded.labels).encode()
     record = folder / QUANTIZATION

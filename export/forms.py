@@ -64,14 +64,13 @@ def graphs(
         forms: names of forms.
         quantization: the record that the int8 form needs.
     """
-    if folded.preprocessing is None:
-        raise ValueError("the net does not say how pictures become its input")
+    preprocessing = folded.known_preprocessing()
     plain = emit(cast(nn.Sequential, folded.model()), features=description["features"])
     for name in forms:
         model = TRANSFORMATIONS[name](plain, quantization)
         about = {"calibration": quantization.calibration} if quantization and name == "int8" else {}
         for path, pictures in ((FORMS[name].path, False), (FORMS[name].pictures, True)):
-            graph = take_pictures(model, folded.preprocessing) if pictures else model
+            graph = take_pictures(model, preprocessing) if pictures else model
             yield path, with_metadata(graph, {**_metadata(name, pictures, digest, description), **about})
 
 

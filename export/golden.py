@@ -32,7 +32,7 @@ def golden(folded: Checkpoint, features: Collection[str] = ()) -> dict[str, Tens
         `pictures`, uint8 [n, size, size, channels]; `pixel_values`, the same normalized, float32 [n, channels, size,
         size]; `logits`, float32 [n, classes]; and each feature by its name.
     """
-    preprocessing, net = cast(Preprocessing, folded.preprocessing), cast(nn.Sequential, folded.model())
+    preprocessing, net = folded.known_preprocessing(), cast(nn.Sequential, folded.model())
     pictures = mosaics(preprocessing, CELLS)
     batch = preprocessing.normalize(pictures.permute(0, 3, 1, 2)).contiguous()
     outputs = evaluate_exactly(net, batch)

@@ -17,7 +17,7 @@ from export.golden import mosaics
 from export.layout import QUANTIZATION
 from export.quantization import Quantization
 from export.samples import COUNT, draw_pictures
-from zoo import Checkpoint, Preprocessing, Weight
+from zoo import Checkpoint, Weight
 from zoo.checkpoint import UNTRAINED
 from zoo.files import sha256, write_json
 from zoo.hub import weight_file
@@ -42,10 +42,9 @@ def quantize_on(
     Raises:
         ValueError: the net does not say how pictures become its input, or there are no pictures.
     """
-    if source.preprocessing is None:
-        raise ValueError("the checkpoint does not say how pictures become its input; its metadata lack 'preprocessing'")
-    pictures, origin = draw_pictures(data, source.preprocessing, count)
-    return calibrate(_folded(source), pictures, source.preprocessing, origin=origin, on_layer=on_layer)
+    preprocessing = source.known_preprocessing()
+    pictures, origin = draw_pictures(data, preprocessing, count)
+    return calibrate(_folded(source), pictures, preprocessing, origin=origin, on_layer=on_layer)
 
 
 def quantize_on_noise(source: Checkpoint) -> Quantization:
@@ -53,7 +52,7 @@ def quantize_on_noise(source: Checkpoint) -> Quantization:
 
     It has the same bytes on every machine.
     """
-    preprocessing = cast(Preprocessing, source.preprocessing)
+    preprocessing = source.known_preprocessing()
     noise = mosaics(preprocessing, _CELLS)
     origin = {"source": "noise, because the net is untrained"}
     return calibrate(_folded(source), noise, preprocessing, method=PLAIN, origin=origin, dtype=torch.float64)

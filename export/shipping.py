@@ -12,7 +12,7 @@ from export.checks import require
 from export.folding import fold
 from export.layout import FOLDED, TRAINING_FORM
 from export.parity import check_fold
-from zoo import Checkpoint, DiracNet, Preprocessing, Weight
+from zoo import Checkpoint, DiracNet, Weight
 from zoo.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
@@ -55,7 +55,6 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         source.save(folder / TRAINING_FORM)
         folded = replace(source, form="folded", state=fold(cast(DiracNet, source.model())).state_dict())
         folded.save(folder / FOLDED)
-        preprocessing = cast(Preprocessing, source.preprocessing)  # a run always has one
         training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
         require(list(check_fold(training_form, folded_file)))
         shutil.copyfile(run.metrics, folder / LOG)
@@ -78,7 +77,7 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
             tag=tag,
             spec=source.spec,
             labels=source.labels,
-            preprocessing=preprocessing,
+            preprocessing=source.known_preprocessing(),
             dataset=dataset,
             metrics=result["metrics"],
             licence=licence,

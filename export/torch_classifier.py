@@ -28,11 +28,9 @@ class TorchClassifier:
 
     def __init__(self, reference: str, *, threads: int = 0) -> None:
         checkpoint, _ = open_model(reference)
-        if checkpoint.preprocessing is None:
-            raise ValueError(f"{reference} does not say how pictures become its input")
+        self._preprocessing = checkpoint.known_preprocessing()
         if threads:
             torch.set_num_threads(threads)
-        self._preprocessing = checkpoint.preprocessing
         self._net = checkpoint.model()
         self.labels: Mapping[str, str] = {str(index): label for index, label in enumerate(checkpoint.labels)}
         self.untrained = checkpoint.weights == UNTRAINED

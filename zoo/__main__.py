@@ -137,17 +137,16 @@ def evaluate(
 
     check_dataset(data)
     checkpoint, _ = open_model(model, form, mirror)
-    if checkpoint.preprocessing is None:
-        raise ValueError(f"{model} does not say how pictures become its input")
+    preprocessing = checkpoint.known_preprocessing()
     with log.status(escape(f"reading {data}")):
-        pictures = load_test(data, checkpoint.preprocessing)
+        pictures = load_test(data, preprocessing)
     check_classes(checkpoint, pictures, model, data)
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("evaluating", total=len(pictures))
         metrics = measure(
             checkpoint.model(),
             pictures,
-            checkpoint.preprocessing,
+            preprocessing,
             on_batch=lambda done: bars.update(bar, completed=done),
         )
     result = {"model": model, "pictures": len(pictures), "data_sha256": pictures.sha256(), "metrics": metrics}

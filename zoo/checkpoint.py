@@ -79,6 +79,15 @@ class Checkpoint:
             "preprocessing": self.preprocessing and self.preprocessing.to_dict(),
         }
 
+    def known_preprocessing(self) -> Preprocessing:
+        """Return how pictures become the net's input; ValueError where that is unknown."""
+        if self.preprocessing is None:
+            raise ValueError(
+                f"the weights {self.spec.name}:{self.weights} do not say how pictures become their input: the "
+                "metadata of their file lack 'preprocessing'"
+            )
+        return self.preprocessing
+
     def digest(self) -> str:
         """Return the sha256 of description and tensors, which does not depend on how a file stores them."""
         digest = hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode())
