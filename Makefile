@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 	$(BIN)/diracnet predict build/demo docs/cat.jpg
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ EXTRAS["dev"] = [
     "mypy>=1.15,<3",
     "onnxscript>=0.2,<1",
     "pytest>=8,<10",
+    "pytest-xdist>=3.6,<4",
     "ruff>=0.9,<1",
     "setuptools>=77",
     "timm>=1.0,<2",  # for its tests; zoo.timm alone uses it

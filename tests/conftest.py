@@ -4,8 +4,8 @@ import os
 import struct
 import zlib
 
-# Two threads at most: the suite is meant to run beside other work, and repeatably.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Two threads at most, of one process or of several: the suite is meant to run beside other work, and repeatably.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # the test server keeps large files as LFS only
 

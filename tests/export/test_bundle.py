@@ -132,7 +132,7 @@ def test_another_process_with_other_instructions_writes_the_same_bytes(root: Pat
     """Threads, vector instructions, order of hashes and place differ; all but report and sums must not."""
     source, record = open_model("diracnet16_cifar:cifar10")
     export_bundle(source, tmp_path / "here", record=record, formats=["all"], features=["group2"])
-    settings = {"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "default", "PYTHONHASHSEED": "99"}
+    settings = {"OMP_NUM_THREADS": "3", "ATEN_CPU_CAPABILITY": "default", "PYTHONHASHSEED": "99"}
     command = [sys.executable, "-m", "export", "export", "diracnet16_cifar:cifar10", "--formats", "all"]
     (tmp_path / "elsewhere").mkdir()
     subprocess.run(

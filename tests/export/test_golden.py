@@ -124,7 +124,7 @@ folded = load_weight(zoo.get_weight("diracnet16_cifar", "cifar10"), "folded")
 print(hashlib.sha256(to_bytes(golden(folded, ["group1"]))).hexdigest())
 """
 MACHINES = {
-    "one thread": {"OMP_NUM_THREADS": "1"},
+    "three threads": {"OMP_NUM_THREADS": "3"},
     "no vector instructions in PyTorch": {"ATEN_CPU_CAPABILITY": "default"},
     "another path in BLAS": {
         "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",

@@ -228,7 +228,7 @@ print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())
 def test_two_processes_write_the_same_record(root: Path, tmp_path: Path) -> None:
     digests = []
     for seed in ("1", "2"):
-        settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
+        settings = {"OMP_NUM_THREADS": "3", "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(tmp_path / seed)],
             env={**os.environ, **settings}, capture_output=True, text=True, check=True,

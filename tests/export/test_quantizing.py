@@ -200,7 +200,7 @@ quantize_on_noise(open_model("diracnet16_v1_cifar")[0]).save(sys.argv[1])
 def test_the_record_of_an_untrained_net_has_the_same_bytes_with_other_instructions(root: Path, tmp_path: Path) -> None:
     quantize_on_noise(open_model("diracnet16_v1_cifar")[0]).save(tmp_path / "here")
     settings = {
-        "OMP_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "3",
         "ATEN_CPU_CAPABILITY": "default",
         "PYTHONHASHSEED": "7",
         "PYTHONPATH": str(root),
