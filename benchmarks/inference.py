@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+import zoo
 from benchmarks import runners
 from benchmarks.nets import NETS, multiply_adds, pictures, quantize_as_all, write_onnx
-from benchmarks.pairs import Spread, rotate
+from benchmarks.pairs import Case, Spread, paired, rotate
 from benchmarks.process import Cost, cost, median
+from export import fold
 
 BASE = "ResNet-18"
 """Each net's time is also given relative to this one's, round by round."""
@@ -39,6 +41,7 @@ SETTINGS = (
     Setting("PyTorch, eager", "fp32", 32, 6),
     Setting("PyTorch, compiled", "fp32", 1, 30),
 )
+ROUNDS = 40
 FOOTPRINT_ROUNDS = 5
 
 
@@ -57,8 +60,21 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
         for setting in SETTINGS:
             tell(f"timing {setting.runtime}, {setting.precision}, batch {setting.batch}")
             times.append({**setting._asdict(), "nets": _times(setting, modules, files[setting.precision])})
+        ratios = {}
+        for case in folding():
+            tell(case.name)
+            ratios[case.name] = asdict(paired(case.name, case.first, case.second, rounds=case.rounds))
         tell("weighing")
-        return {"base": BASE, "times": times, "nets": _weights(modules, files)}
+        return {"base": BASE, "times": times, "ratios": ratios, "nets": _weights(modules, files)}
+
+
+def folding() -> Iterator[Case]:
+    """Yield what folding brings: the folded net against the training form, each as fast as PyTorch makes it."""
+    batch = pictures(1)
+    for how, runner in {"eager": runners.eager, "compiled": runners.compiled}.items():
+        unfolded = zoo.get_model("diracnet18").eval()
+        name = f"DiracNet-18, PyTorch, {how}, batch 1: folded / training form"
+        yield Case(name, runner(fold(unfolded), batch), runner(unfolded, batch), ROUNDS)
 
 
 def _times(setting: Setting, modules: Mapping[str, nn.Module], files: Mapping[str, Path]) -> dict[str, Any]:

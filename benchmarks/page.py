@@ -104,6 +104,10 @@ def _inference(part: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield f"{rounds} rounds."
     yield ""
+    yield "### What folding brings"
+    yield ""
+    yield from _ratios(part)
+    yield ""
     yield "### Accuracy against latency"
     yield ""
     yield (

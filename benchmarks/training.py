@@ -43,17 +43,25 @@ def cases() -> Iterator[Case]:
         _step(_dense(zoo.get_model(NET))),
         ROUNDS,
     )
+    step = _step(zoo.get_model(NET))
     batches = _batches()
+    one_by_one = _one_by_one()
     yield Case(
         "128 augmented pictures from memory / the 28-layer net's training step with them",
         lambda: next(batches),
-        _step(zoo.get_model(NET)),
+        step,
         ROUNDS,
     )
     yield Case(
         "128 augmented pictures: from memory, a batch at a time / torchvision, picture by picture",
         lambda: next(batches),
-        _one_by_one(),
+        one_by_one,
+        ROUNDS,
+    )
+    yield Case(
+        "A step's share of an epoch, pictures and training: from memory / torchvision, picture by picture",
+        lambda: (next(batches), step()),
+        lambda: (one_by_one(), step()),
         ROUNDS,
     )
 

@@ -16,8 +16,19 @@ from zoo.training.run_folder import RunFolder
 from zoo.weights import get_weight
 
 NETS = {"dirac": DiracNet, **COMPARATORS}
-SMALL = replace(RECIPES["cifar-short"], epochs=3, lr=0.1, holdout=0.1, precision="bf16")
+SMALL = replace(RECIPES["cifar-short"], epochs=3, lr=0.1, muon_lr=0.0, holdout=0.1, precision="bf16")
 """Of the short runs: SGD as in the paper, annealed to zero; measured on held-out training pictures."""
+SEARCHED = replace(SMALL, lr=0.2, muon_lr=0.1)
+SEARCH: Mapping[str, Recipe] = {
+    "sgd": replace(SMALL, lr=0.2),
+    "muon": SEARCHED,
+    "muon-twice": replace(SEARCHED, muon_lr=0.2),
+    "muon-half": replace(SEARCHED, muon_lr=0.05),
+    "muon-smoothing": replace(SEARCHED, label_smoothing=0.1),
+    "muon-ema": replace(SEARCHED, ema=0.995),
+    "muon-alternating": replace(SEARCHED, flip="alternating"),
+}
+"""Recipes that the shipped nets' was chosen from, beside `SMALL`."""
 SMALL_SIZE = 16
 """Pixels that pictures are reduced to in the short runs, which makes an epoch a quarter as long."""
 
@@ -45,8 +56,8 @@ def beside(net: str, model: str, tag: str) -> Run:
     return Run(net, Recipe(**weight.recipe), weight.preprocessing.size, weight.provenance["seed"])
 
 
-def _small(net: str, model: str) -> Run:
-    return Run(net, replace(SMALL, model=f"diracnet{model}_cifar"), SMALL_SIZE)
+def _small(net: str, model: str, recipe: Recipe = SMALL) -> Run:
+    return Run(net, replace(recipe, model=f"diracnet{model}_cifar"), SMALL_SIZE)
 
 
 SHORT_RUNS: Mapping[str, Run] = {
@@ -54,6 +65,7 @@ SHORT_RUNS: Mapping[str, Run] = {
     "resnet-28": _small("resnet", "28"),
     "dirac-28-v1": _small("dirac", "28_v1"),
     **{f"dirac-{shape}": _small("dirac", shape) for shape in ("10", "16", "10_x2", "16_x2")},
+    **{f"recipe-{name}": _small("dirac", "16", recipe) for name, recipe in SEARCH.items()},
 }
 """Name → run, on pictures of `SMALL_SIZE` pixels."""
 
