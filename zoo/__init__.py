@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.builders import diracnet, get_model
     from zoo.checkpoint import Checkpoint
+    from zoo.composing import composed_together
     from zoo.conv import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU, dirac_delta, dirac_weight
     from zoo.hub import load_weight
     from zoo.network import DiracNet
@@ -31,6 +32,7 @@ __all__ = [
     "Preprocessing",
     "Spec",
     "Weight",
+    "composed_together",
     "dirac",
     "dirac_delta",
     "dirac_weight",
@@ -57,6 +59,7 @@ _MODULES = {
     "Preprocessing": "preprocessing",
     "Spec": "spec",
     "Weight": "weights",
+    "composed_together": "composing",
     "dirac": "parametrize",
     "dirac_delta": "conv",
     "dirac_weight": "conv",

@@ -153,6 +153,9 @@ def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
 class _DiracConv(nn.modules.conv._ConvNd):
     """What the three Dirac convolutions share; each also inherits the convolution of its dimension."""
 
+    composed: Tensor | None = None
+    """The kernel, while `zoo.composed_together` has composed it already."""
+
     def __init__(
         self,
         in_channels: int,
@@ -190,6 +193,8 @@ class _DiracConv(nn.modules.conv._ConvNd):
 
     def composed_weight(self) -> Tensor:
         """Return the kernel that the layer convolves with, of weight's shape."""
+        if self.composed is not None:
+            return self.composed
         return dirac_weight(self.weight, self.alpha, self.beta, groups=self.groups, delta=self.delta)
 
     def forward(self, input: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from zoo.checkpoint import TRAINED, Checkpoint
+from zoo.composing import composed_together
 from zoo.files import read_json, write_json
 from zoo.network import DiracNet
 from zoo.registry import get_spec
@@ -226,7 +227,9 @@ def _accumulate(
     for index, (part, truth) in enumerate(parts):
         # Processes exchange gradients once a step, with the last part.
         with nullcontext() if index == len(parts) - 1 else accelerator.no_sync(model):
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+            # A compiler sees the calls of all layers and needs no help.
+            kernels = nullcontext() if recipe.compile else composed_together(model)
+            with kernels, torch.autocast(accelerator.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 logits = model(part)
             logits = logits.to(images.dtype)
             loss = F.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
