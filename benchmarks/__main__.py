@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import bars, exporting, first_answer, growth, inference, training
+from benchmarks import bars, exporting, first_answer, growth, inference, remedies, training
 from benchmarks.page import write_page
 from benchmarks.runners import THREADS
 from zoo.command_line import run
@@ -29,6 +29,7 @@ from zoo.training.environment import processor
 
 PARTS = {
     "bars": bars.measure,
+    "remedies": remedies.measure,
     "inference": inference.measure,
     "training": training.measure,
     "exporting": exporting.measure,

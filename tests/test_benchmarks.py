@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import zoo
-from benchmarks import bars, pairs, training
+from benchmarks import bars, pairs, remedies, training
 from benchmarks.__main__ import PARTS
 from benchmarks.growth import AXES
 from benchmarks.inference import SETTINGS
@@ -91,6 +91,21 @@ def test_the_matrix_product_has_the_net_s_multiply_adds() -> None:
     net = zoo.plain(zoo.get_spec("diracnet18_x0_5")).eval()
     (product,) = bars.matrix_product(net)()
     assert product.shape[0] * product.shape[1] * 1024 == pytest.approx(multiply_adds(net), rel=2e-3)
+
+
+def test_winograd_s_products_compute_the_convolution() -> None:
+    case = remedies.winograd(channels=16, size=6)
+    ((ours,), (theirs,)) = case.first(), case.second()
+    assert ours.shape == theirs.shape == (1, 16, 6, 6)
+    assert abs(ours - theirs).max() < 1e-5 * abs(theirs).max()
+
+
+def test_a_profile_counts_the_convolutions(tmp_path: Path) -> None:
+    name = "DiracNet-18"
+    write_onnx(NETS[name].build(), tmp_path / "net.onnx")
+    found = remedies.profile(name, tmp_path / "net.onnx")
+    assert found["in_3x3"] < found["multiply_adds"] < 1.1 * found["in_3x3"]
+    assert 0 < found["in_3x3_ms"] < found["operators_ms"]["Conv"] < found["kernels_ms"]
 
 
 def test_the_original_s_formulation_computes_the_same() -> None:
