@@ -21,8 +21,12 @@ spin, in ONNX Runtime and PyTorch.
 """
 
 
+FIRST, LAST = "<!-- Written by `make bench`: -->\n", "<!-- Until here. -->\n"
+"""What the README's own table stands between."""
+
+
 def write_page(result: Mapping[str, Any], docs: Path) -> None:
-    """Write the page and the plots of those parts that were measured."""
+    """Write the page and the plots of those parts that were measured, and the README's table."""
     folder = docs / "benchmarks"
     if "inference" in result:
         part = result["inference"]
@@ -34,6 +38,12 @@ def write_page(result: Mapping[str, Any], docs: Path) -> None:
         plots.growth(result["growth"]["axes"], folder / "growth.png")
     with replace_file(docs / "benchmarks.md") as temporary:
         temporary.write_text(page(result), encoding="utf-8")
+    readme = docs.parent / "README.md"
+    if "inference" in result and readme.is_file():
+        text = readme.read_text(encoding="utf-8")
+        before, rest = text.split(FIRST, 1)
+        with replace_file(readme) as temporary:
+            temporary.write_text(f"{before}{summary(result)}{LAST}{rest.split(LAST, 1)[1]}", encoding="utf-8")
 
 
 def page(result: Mapping[str, Any]) -> str:
@@ -52,6 +62,19 @@ def page(result: Mapping[str, Any]) -> str:
         if part in result:
             lines += [*writer(result[part]), "", _environment(part, result[part]), ""]
     return "\n".join(lines)
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """Return the README's table with the lines that it stands between, but for the last."""
+    part = result["inference"]
+    single, whole = (_find(part, "ONNX Runtime", precision, 1) for precision in ("fp32", "int8"))
+    lines = [FIRST, f"| net | top-1, ImageNet | fp32 | of {part['base']} | int8 | of {part['base']} | int8 file |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for name, net in part["nets"].items():
+        times = [f"{one[name]['ms']['median']:.1f} ms | {one[name]['ratio']['median']:.2f}" for one in (single, whole)]
+        top1 = f"{net['top1']:.2f} %" if net["top1"] else "–"
+        lines.append(f"| {name} | {top1} | {' | '.join(times)} | {net['int8']['file_mb']:.1f} MB |")
+    return "\n".join([*lines, "", ""])
 
 
 def _find(part: Mapping[str, Any], runtime: str, precision: str, batch: int) -> Mapping[str, Any]:

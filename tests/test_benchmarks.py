@@ -15,7 +15,7 @@ from benchmarks.__main__ import PARTS
 from benchmarks.growth import AXES
 from benchmarks.inference import SETTINGS
 from benchmarks.nets import NETS, multiply_adds, pictures, quantize_as_all, trace, write_onnx
-from benchmarks.page import page
+from benchmarks.page import page, summary
 from benchmarks.process import cost, median
 from benchmarks.runners import eager, onnx_runtime
 from export import fold
@@ -29,6 +29,7 @@ def test_the_page_is_made_of_the_figures() -> None:
     assert RESULT.keys() == PARTS.keys()
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", page(RESULT))
     assert len(pictures) == 3 and all((ROOT / "docs" / path).is_file() for path in pictures)
+    assert summary(RESULT) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_bars_are_those_that_the_code_names() -> None:

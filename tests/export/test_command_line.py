@@ -308,7 +308,7 @@ def test_a_shipped_file_is_recognised(tmp_path: Path) -> None:
     record = zoo.get_weight("diracnet16_cifar", "cifar10")
     file = record.folder / record.files["dirac"].path
     assert diracnet("export", file, "--out", tmp_path / "b").status == 0
-    assert "86.36 %" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
+    assert f"{record.metrics['top1']:.2f} %" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
