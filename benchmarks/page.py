@@ -133,9 +133,10 @@ def _remedies(part: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"{'; '.join(ratios)}. All four nets have their 3×3 convolutions computed at {min(rates):.0f} to "
-        f"{max(rates):.0f} G multiply-adds a second, and these are nearly all of their time. What a ResNet has besides "
-        "is three projections and sums that its convolutions' kernels add on the way: that is all that leaving skip "
-        "connections out can save where both sides are computed by the same kernels."
+        f"{max(rates):.0f} G multiply-adds a second, these are nearly all of their time, and both nets of a pair have "
+        "the same of them. What a ResNet has besides is three projections, and sums that its convolutions' kernels add "
+        "on the way: no more than that can be saved by leaving skip connections out, where both sides are computed by "
+        "the same kernels. The bars of the first two rows ask for more."
     )
     yield ""
     yield "Tried, with the same change on both sides; the last one changes the way of computing itself:"

@@ -26,7 +26,7 @@ from benchmarks.runners import Call, onnx_runtime, options
 
 ROUNDS = 40
 PAIRS = (("DiracNet-18", "ResNet-18"), ("DiracNet-34", "ResNet-34"))
-_PROFILED = 30
+_PROFILED = 40
 
 
 def _spinning(chosen: onnxruntime.SessionOptions) -> None:
@@ -65,7 +65,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
             files[name] = Path(folder, f"{name}.onnx")
             write_onnx(NETS[name].build(), files[name])
         tell("profiles")
-        profiles = {name: profile(name, file) for name, file in files.items()}
+        profiles = profile(files)
         for remedy, change in REMEDIES.items():
             for first, second in PAIRS:
                 tell(f"{first}, {remedy}")
@@ -86,21 +86,32 @@ def _changed(file: Path, change: Callable[[onnxruntime.SessionOptions], None]) -
     return lambda: session.run(None, feed)
 
 
-def profile(name: str, file: Path) -> dict[str, Any]:
-    """Return milliseconds in ONNX Runtime's kernels, by operator and together, and how fast its 3×3 convolutions are.
+def profile(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Return of each net milliseconds in ONNX Runtime's kernels, by operator and together, and in 3×3 convolutions.
 
-    A convolution's ReLU and the sum of a residual block are computed by its kernel.
+    A convolution's ReLU and the sum of a residual block are computed by its kernel. The nets run in turn.
     """
-    chosen = options()
-    chosen.enable_profiling = True
-    chosen.profile_file_prefix = str(file.with_suffix(""))
-    session = onnxruntime.InferenceSession(str(file), chosen, providers=["CPUExecutionProvider"])
+    sessions = {}
+    for name, file in files.items():
+        chosen = options()
+        chosen.enable_profiling = True
+        chosen.profile_file_prefix = str(file.with_suffix(""))
+        sessions[name] = onnxruntime.InferenceSession(str(file), chosen, providers=["CPUExecutionProvider"])
     for _ in range(_PROFILED):
-        session.run(None, {session.get_inputs()[0].name: pictures(1)})
+        for session in sessions.values():
+            session.run(None, {session.get_inputs()[0].name: pictures(1)})
+    return {
+        name: {"multiply_adds": multiply_adds(NETS[name].build()), **_kernels(Path(session.end_profiling()))}
+        for name, session in sessions.items()
+    }
+
+
+def _kernels(log: Path) -> dict[str, Any]:
+    """Return what a profile says: medians over the runs, summed over the nodes."""
     nodes: dict[str, list[float]] = defaultdict(list)
     kinds: dict[str, str] = {}
     threes: dict[str, int] = {}
-    for event in json.loads(Path(session.end_profiling()).read_text(encoding="utf-8")):
+    for event in json.loads(log.read_text(encoding="utf-8")):
         if event.get("cat") != "Node" or not event["name"].endswith("_kernel_time"):
             continue
         node, details = event["name"], event["args"]
@@ -117,7 +128,6 @@ def profile(name: str, file: Path) -> dict[str, Any]:
     return {
         "operators_ms": dict(operators),
         "kernels_ms": sum(medians.values()),
-        "multiply_adds": multiply_adds(NETS[name].build()),
         "in_3x3": sum(threes.values()),
         "in_3x3_ms": sum(medians[node] for node in threes),
     }

@@ -104,7 +104,7 @@ def test_winograd_s_products_compute_the_convolution() -> None:
 def test_a_profile_counts_the_convolutions(tmp_path: Path) -> None:
     name = "DiracNet-18"
     write_onnx(NETS[name].build(), tmp_path / "net.onnx")
-    found = remedies.profile(name, tmp_path / "net.onnx")
+    found = remedies.profile({name: tmp_path / "net.onnx"})[name]
     assert found["in_3x3"] < found["multiply_adds"] < 1.1 * found["in_3x3"]
     assert 0 < found["in_3x3_ms"] < found["operators_ms"]["Conv"] < found["kernels_ms"]
 
