@@ -265,15 +265,15 @@ def _recipe(logs: Mapping[str, Trained]) -> Iterator[str]:
             "running average": recipe["ema"],
             "alternating flips": recipe["flip"] == "alternating",
         }
-        other = ", ".join(f"{name} {value}" if value is not True else name for name, value in others.items() if value)
+        other = ", ".join(name if value is True else f"{name} {value}" for name, value in others.items() if value)
         yield (
-            f"| {recipe['lr']} | {recipe['muon_lr'] or 'none'} | {other or '–'} | {run.history[-1]['train_top1']:.2f} % | "
-            f"{run.metrics['top1']:.2f} % | {run.cpu_hours:.3f} |"
+            f"| {recipe['lr']} | {recipe['muon_lr'] or 'none'} | {other or '–'} | "
+            f"{run.history[-1]['train_top1']:.2f} % | {run.metrics['top1']:.2f} % | {run.cpu_hours:.3f} |"
         )
     gain = runs["muon"].metrics["top1"] - runs["sgd"].metrics["top1"]
     yield ""
     yield (
-        f"Muon on the kernels brings {gain:+.1f} points over SGD alone, at the same rate of the rest; what else was tried "
-        "lies closer to the first row than one seed can tell. `cifar-short` and `fashion-mnist` have the first row's "
+        f"Muon on the kernels brings {gain:+.1f} points over SGD alone, at the same rate of the rest; what else was "
+        "tried lies closer to the first row than one seed can tell. `cifar-short` and `fashion-mnist` have the first row's "
         "rates; which recipe a checkpoint had, its manifest says."
     )
