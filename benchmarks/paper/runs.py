@@ -67,6 +67,7 @@ SHORT_RUNS: Mapping[str, Run] = {
     "dirac-28-v1": _small("dirac", "28_v1"),
     **{f"dirac-{shape}": _small("dirac", shape) for shape in ("10", "16", "10_x2", "16_x2")},
     **{f"recipe-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in SEARCH.items()},
+    "resnet-muon": _small("resnet", SEARCH_NET, SEARCHED),
 }
 """Name → run, on pictures of `SMALL_SIZE` pixels."""
 
