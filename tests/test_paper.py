@@ -13,6 +13,7 @@ from benchmarks.paper.evidence import comparators, kept, layers, shipped
 from benchmarks.paper.page import page
 from benchmarks.paper.runs import NETS, SHORT_RUNS, SMALL_SIZE, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
+from zoo.training.recipes import Recipe
 from zoo.weights import weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -39,7 +40,7 @@ def test_the_page_is_made_of_the_logs() -> None:
 @pytest.mark.parametrize("name", SHORT_RUNS)
 def test_a_short_run_was_run_as_it_is_written(name: str) -> None:
     run, found = SHORT_RUNS[name], log(name)
-    assert found["recipe"] == run.recipe.to_dict()
+    assert Recipe(**found["recipe"]) == run.recipe
     assert found["preprocessing"]["size"] == run.size == SMALL_SIZE
     assert found["seed"] == run.seed
     assert found["net"] == NETS[run.net].__name__
@@ -58,7 +59,7 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     net, _, key = path.stem.partition("-beside-")
     model, _, tag = key.partition("-")
     run, weight = beside(net, model, tag), weights()[model, tag]
-    assert found["recipe"] == run.recipe.to_dict() == dict(weight.recipe)
+    assert Recipe(**found["recipe"]) == run.recipe == Recipe(**weight.recipe)
     assert found["preprocessing"] == weight.preprocessing.to_dict()
     assert found["data"] == weight.provenance["data_sha256"]
     assert found["seed"] == weight.provenance["seed"]

@@ -18,6 +18,7 @@ from zoo.training.loop import train
 from zoo.training.optimizers import Muon, make_optimizers
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
+from zoo.training.start import fresh
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 
@@ -230,3 +231,13 @@ def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None
         train(dataclasses.replace(recipe, model="diracnet16_cifar"), digits, tmp_path / "wrong", init=first)
     with pytest.raises(ValueError, match=r"init=.*not None"):
         train(recipe, digits, tmp_path / "again")
+    with pytest.raises(ValueError, match=r"beta=0\.5: .* leave it at 0"):
+        train(dataclasses.replace(recipe, beta=0.5), digits, tmp_path / "beta", init=first)
+
+
+def test_beta_starts_where_the_recipe_says() -> None:
+    spec = zoo.get_spec("diracnet10_cifar")
+    own, other = (fresh(zoo.DiracNet, spec, dataclasses.replace(DIGITS, beta=beta)) for beta in (0.0, 0.5))
+    for net, value in ((own, 0.1), (other, 0.5)):
+        betas = [module.beta for module in net.modules() if isinstance(module, zoo.DiracConv2d)]
+        assert betas and all(torch.equal(beta, torch.full_like(beta, value)) for beta in betas)

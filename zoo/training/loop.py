@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -30,6 +30,7 @@ from zoo.training.evaluate import evaluate
 from zoo.training.optimizers import make_optimizers
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
+from zoo.training.start import fresh, trained_before
 from zoo.training.state import EpochSums, TrainingState
 
 
@@ -102,7 +103,7 @@ def train(
     _check(recipe, spec, data, len(pictures), share[1])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = build(spec) if init is None else _initial(init, spec)
+        net = fresh(build, spec, recipe) if init is None else trained_before(init, spec, recipe)
     if accelerator.is_main_process:
         run.open(
             {
@@ -198,18 +199,6 @@ def _check(recipe: Recipe, spec: Spec, data: Dataset, pictures: int, processes: 
             f"batch_size={recipe.batch_size}: must be a multiple of {processes} processes times "
             f"accumulation={recipe.accumulation}"
         )
-
-
-def _initial(init: Checkpoint, spec: Spec) -> DiracNet:
-    """The net of a checkpoint, its last layer new where the classes are others."""
-    if init.form != "dirac":
-        raise ValueError(f"a {init.form} net cannot be trained on as one; start from weights in dirac form")
-    if replace(init.spec, num_classes=spec.num_classes) != spec:
-        raise ValueError(f"the weights to start from are those of {init.spec}, the recipe and the data ask for {spec}")
-    net = cast(DiracNet, init.model())
-    if init.spec.num_classes != spec.num_classes:
-        net.reset_classifier(spec.num_classes)
-    return net
 
 
 def _accumulate(

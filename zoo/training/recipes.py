@@ -35,6 +35,7 @@ class Recipe:
         0.0
     )
     ema: Annotated[float, "decay a step of the running average of weights that is kept in their place; 0: none"] = 0.0
+    beta: Annotated[float, "what beta of all Dirac layers starts from; 0: upstream's 0.1, or 0.001 in version 1"] = 0.0
     weight_decay: Annotated[float, "on weights of two and more dimensions; in version 1 on all, as upstream did"] = 5e-4
     schedule: Annotated[str, "steps: constant between milestones; triangle: linear up, then linear down to zero"] = (
         "triangle"
@@ -62,7 +63,7 @@ class Recipe:
         for name in ("epochs", "batch_size", "accumulation", "lr"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above zero and finite")
-        for name in ("momentum", "muon_lr", "weight_decay", "crop_padding"):
+        for name in ("momentum", "muon_lr", "beta", "weight_decay", "crop_padding"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must not be negative, and finite")
         for name in ("ema", "warmup", "label_smoothing", "holdout"):
