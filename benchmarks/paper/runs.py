@@ -27,9 +27,20 @@ SEARCH: Mapping[str, Recipe] = {
     "muon-ema": replace(SEARCHED, ema=0.995),
     "muon-twice": replace(SEARCHED, muon_lr=0.2),
     "muon-alternating": replace(SEARCHED, flip="alternating"),
+    "muon-beta-0.3": replace(SEARCHED, beta=0.3),
+    "muon-beta-0.5": replace(SEARCHED, beta=0.5),
+    "muon-beta-1": replace(SEARCHED, beta=1.0),
 }
 """Recipes that the shipped nets' was chosen from."""
 SEARCH_NET = "10_x2"
+DEEP = replace(SEARCHED, precision="float32")
+DEEP_SEARCH: Mapping[str, Recipe] = {
+    "beta-0.1": DEEP,
+    "beta-0.2": replace(DEEP, beta=0.2),
+    "beta-0.5": replace(DEEP, beta=0.5),
+}
+"""What beta starts from in a deep net."""
+DEEP_NET = "28"
 SMALL_SIZE = 16
 """Pixels that pictures are reduced to in the short runs, which makes an epoch a quarter as long."""
 
@@ -67,6 +78,7 @@ SHORT_RUNS: Mapping[str, Run] = {
     "dirac-28-v1": _small("dirac", "28_v1"),
     **{f"dirac-{shape}": _small("dirac", shape) for shape in ("10", "16", "10_x2", "16_x2")},
     **{f"recipe-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in SEARCH.items()},
+    **{f"deep-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in DEEP_SEARCH.items()},
     "resnet-muon": _small("resnet", SEARCH_NET, SEARCHED),
 }
 """Name → run, on pictures of `SMALL_SIZE` pixels."""
