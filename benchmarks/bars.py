@@ -102,6 +102,6 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
         with TemporaryDirectory() as folder:
             case = bar.case(Path(folder))
             tell(case.name)
-            result = paired(case.name, case.first, case.second, rounds=case.rounds)
+            result = paired(case)
         found.append({**asdict(result), "bar": bar.limit})
     return {"bars": found}

@@ -12,7 +12,7 @@ from torch import nn
 
 import zoo
 from benchmarks.nets import trace
-from benchmarks.pairs import Case, paired
+from benchmarks.pairs import Case, all_paired
 from benchmarks.process import Cost, cost, median
 from export import emit, fold
 
@@ -50,13 +50,8 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
                     where.mkdir()
                 runs[name].append(cost([*arguments, str(where)]))
     with TemporaryDirectory() as folder:
-        case = emission(Path(folder))
-        tell(case.name)
-        found = paired(case.name, case.first, case.second, rounds=case.rounds)
-    return {
-        "processes": {name: asdict(median(costs)) for name, costs in runs.items()},
-        "ratios": {case.name: asdict(found)},
-    }
+        ratios = all_paired([emission(Path(folder))], tell)
+    return {"processes": {name: asdict(median(costs)) for name, costs in runs.items()}, "ratios": ratios}
 
 
 def emission(folder: Path) -> Case:

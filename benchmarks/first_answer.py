@@ -6,12 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.pairs import Case, paired
+from benchmarks.pairs import Case, all_paired
 from export import export_bundle
 from zoo.reference import open_model
 
@@ -22,8 +21,7 @@ IMPORTS = "import numpy, onnxruntime, PIL.Image"
 def measure(tell: Callable[[str], None]) -> dict[str, Any]:
     """Return the ratio by name."""
     with first_answer() as case:
-        tell(case.name)
-        return {"ratios": {case.name: asdict(paired(case.name, case.first, case.second, rounds=case.rounds))}}
+        return {"ratios": all_paired([case], tell)}
 
 
 @contextmanager

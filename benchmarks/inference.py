@@ -13,7 +13,7 @@ from torch import nn
 import zoo
 from benchmarks import runners
 from benchmarks.nets import NETS, multiply_adds, pictures, quantize_as_all, write_onnx
-from benchmarks.pairs import Case, Spread, paired, rotate
+from benchmarks.pairs import Case, Spread, all_paired, rotate
 from benchmarks.process import Cost, cost, median
 from export import fold
 
@@ -60,10 +60,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
         for setting in SETTINGS:
             tell(f"timing {setting.runtime}, {setting.precision}, batch {setting.batch}")
             times.append({**setting._asdict(), "nets": _times(setting, modules, files[setting.precision])})
-        ratios = {}
-        for case in folding():
-            tell(case.name)
-            ratios[case.name] = asdict(paired(case.name, case.first, case.second, rounds=case.rounds))
+        ratios = all_paired(folding(), tell)
         tell("weighing")
         return {"base": BASE, "times": times, "ratios": ratios, "nets": _weights(modules, files)}
 

@@ -77,7 +77,7 @@ def steps(
 def speed(docs: Docs = Path("docs")) -> None:
     """Time DiracNet-18 in float32 and in int8, in alternation."""
     case = speed_case()
-    ratio = paired(case.name, case.first, case.second, rounds=case.rounds)
+    ratio = paired(case)
     print(f"{ratio.name}: {ratio.median:.2f} ({ratio.low:.2f} – {ratio.high:.2f})")
     _write(docs, {**_read(docs), "speed": {**asdict(ratio), **_environment()}})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 WARM_UP = 2
 
@@ -65,9 +66,18 @@ def rotate(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
     return times
 
 
-def paired(name: str, first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> Ratio:
+def paired(case: Case) -> Ratio:
     """Time two calls in alternation."""
-    firsts, seconds = rotate({"first": first, "second": second}, rounds).values()
+    firsts, seconds = rotate({"first": case.first, "second": case.second}, case.rounds).values()
     spread = Spread.of([a / b for a, b in zip(firsts, seconds, strict=True)])
     first_ms, second_ms = 1000 * statistics.median(firsts), 1000 * statistics.median(seconds)
-    return Ratio(spread.low, spread.median, spread.high, name, first_ms, second_ms, rounds)
+    return Ratio(spread.low, spread.median, spread.high, case.name, first_ms, second_ms, case.rounds)
+
+
+def all_paired(cases: Iterable[Case], tell: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+    """Time one case after the other, and return the ratios by name; from an iterator only one case holds memory."""
+    found = {}
+    for case in cases:
+        tell(case.name)
+        found[case.name] = asdict(paired(case))
+    return found

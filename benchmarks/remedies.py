@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +20,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.nets import NETS, multiply_adds, pictures, write_onnx
-from benchmarks.pairs import Case, paired
+from benchmarks.pairs import Case, all_paired
 from benchmarks.runners import Call, onnx_runtime, options
 
 ROUNDS = 40
@@ -58,7 +57,6 @@ REMEDIES: Mapping[str, Callable[[onnxruntime.SessionOptions], None]] = {
 
 def measure(tell: Callable[[str], None]) -> dict[str, Any]:
     """Return the profiles by net, and the ratios by remedy and pair."""
-    ratios = {}
     with TemporaryDirectory() as folder:
         files = {}
         for name in (name for pair in PAIRS for name in pair):
@@ -66,16 +64,17 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
             write_onnx(NETS[name].build(), files[name])
         tell("profiles")
         profiles = profile(files)
-        for remedy, change in REMEDIES.items():
-            for first, second in PAIRS:
-                tell(f"{first}, {remedy}")
-                one, other = (_changed(files[name], change) for name in (first, second))
-                name = f"{first} / {second}, {remedy}"
-                ratios[name] = asdict(paired(name, one, other, rounds=ROUNDS))
-    case = winograd()
-    tell(case.name)
-    ratios[case.name] = asdict(paired(case.name, case.first, case.second, rounds=case.rounds))
+        ratios = all_paired(cases(files), tell)
     return {"profiles": profiles, "ratios": ratios}
+
+
+def cases(files: Mapping[str, Path]) -> Iterator[Case]:
+    """Yield each remedy for each pair, given the nets' files by name, and another way of computing a layer."""
+    for remedy, change in REMEDIES.items():
+        for first, second in PAIRS:
+            one, other = (_changed(files[name], change) for name in (first, second))
+            yield Case(f"{first} / {second}, {remedy}", one, other, ROUNDS)
+    yield winograd()
 
 
 def _changed(file: Path, change: Callable[[onnxruntime.SessionOptions], None]) -> Call:

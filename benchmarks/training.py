@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from typing import Any, cast
 
 import torch
@@ -14,7 +13,7 @@ from torchvision.transforms import v2
 
 import zoo
 from benchmarks.comparators import plain
-from benchmarks.pairs import Case, paired
+from benchmarks.pairs import Case, all_paired
 from zoo.conv import DiracConv2d
 from zoo.preprocessing import CIFAR
 from zoo.training.data import Pictures
@@ -28,15 +27,11 @@ _PICTURES = 5000
 
 def measure(tell: Callable[[str], None]) -> dict[str, Any]:
     """Return the ratios by name."""
-    found = {}
-    for case in cases():
-        tell(f"timing {case.name}")
-        found[case.name] = asdict(paired(case.name, case.first, case.second, rounds=case.rounds))
-    return {"ratios": found}
+    return {"ratios": all_paired(cases(), tell)}
 
 
 def cases() -> Iterator[Case]:
-    """Yield the cases one by one, so that only one holds memory."""
+    """Yield the cases."""
     yield dirac_step()
     yield Case(
         "28-layer CIFAR net, batch 128: Dirac training step / with each kernel composed by itself",

@@ -66,7 +66,7 @@ def test_rounds_alternate_and_ratios_are_taken_within_a_round(monkeypatch: pytes
         now[0] += seconds * 1.01 ** len(order)
 
     monkeypatch.setattr(pairs.time, "perf_counter", lambda: now[0])
-    found = pairs.paired("x", lambda: call("a", 3), lambda: call("b", 1), rounds=40)
+    found = pairs.paired(pairs.Case("x", lambda: call("a", 3), lambda: call("b", 1), rounds=40))
     assert found.rounds == 40 and len(order) == 2 * (40 + pairs.WARM_UP)
     firsts = [order[index] for index in range(0, len(order), 2)]
     assert firsts.count("a") == firsts.count("b")
