@@ -63,8 +63,14 @@ class Run:
 
 
 def beside(net: str, model: str, tag: str) -> Run:
-    """Return the run of a comparator with the recipe, pictures and seed of a shipped checkpoint."""
+    """Return the run of a comparator with the recipe, pictures and seed of a shipped checkpoint.
+
+    Raises:
+        ValueError: there are no such weights, or they were trained from others, which no comparator has.
+    """
     weight = get_weight(model, tag)
+    if "init" in weight.provenance:
+        raise ValueError(f"{model}:{tag} was trained from other weights; a comparator would start from nothing")
     return Run(net, Recipe(**weight.recipe), weight.preprocessing.size, weight.provenance["seed"])
 
 

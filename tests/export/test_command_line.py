@@ -202,8 +202,18 @@ def test_ship(finished: Path, tmp_path: Path) -> None:
     assert {checkpoint.weights for checkpoint in forms} == {"digits"}
     training, folded = (checkpoint.model()(digits) for checkpoint in forms)
     torch.testing.assert_close(folded, training, rtol=0, atol=1e-5 * training.abs().max().item())
+    assert "init" not in record.provenance
     again = diracnet("ship", finished, *command)
     assert again.status == 2 and "exists already" in again.errors
+
+
+def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tmp_path: Path) -> None:
+    first = finished / "model.safetensors"
+    assert diracnet(*DIGITS, "--epochs", 1, "--init", first, "--out", tmp_path / "run").status == 0
+    tuned = ("--tag", "digits", "--dataset", "Digits", "--checkpoints", tmp_path / "checkpoints")
+    assert diracnet("ship", tmp_path / "run", *tuned).status == 0
+    record = Weight.from_manifest(tmp_path / "checkpoints" / "diracnet10_cifar" / "digits" / MANIFEST)
+    assert record.provenance["init"] == {"weights": "trained", "digest": zoo.Checkpoint.load(first).digest()}
 
 
 def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
