@@ -164,7 +164,7 @@ def _shapes(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
     yield ""
     yield from _table(_short(logs, *_SHAPES))
     yield ""
-    yield "Shipped, on all training pictures and measured on the test pictures; their budgets differ:"
+    yield "Shipped, on all training pictures and measured on the test pictures; their budgets differ, and their machines:"
     yield ""
     yield "| checkpoint | data | pixels | epochs | top-1 | top-5 | loss | CPU-hours |"
     yield "|---|---|---|---|---|---|---|---|"
@@ -208,7 +208,8 @@ def _scales(checkpoints: Shipped) -> Iterator[str]:
     yield "## (e) Alpha and beta after training"
     yield ""
     yield (
-        "They start at 1 and 0.1 in version 2 (5 and 0.001 in version 1). What a filter is made of after training, as "
+        "They start at 1 and 0.1 in version 2 (5 and 0.001 in version 1) unless the recipe in the manifest has another "
+        "beta. What a filter is made of after training, as "
         "medians over the filters that have an identity; only the ratio of alpha to beta matters, because a BatchNorm "
         "follows:"
     )
