@@ -164,7 +164,7 @@ def _shapes(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
     yield ""
     yield from _table(_short(logs, *_SHAPES))
     yield ""
-    yield "Shipped, on all training pictures and measured on the test pictures; their budgets differ, and their machines:"
+    yield "Shipped, on all training pictures and measured on the test pictures; budgets and machines differ:"
     yield ""
     yield "| checkpoint | data | pixels | epochs | top-1 | top-5 | loss | CPU-hours |"
     yield "|---|---|---|---|---|---|---|---|"
