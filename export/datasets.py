@@ -22,6 +22,11 @@ DATASETS = {
         f"{_CIFAR10}, here each encoded as JPEG of quality 75 with 4:2:0 chroma. The encoding loses detail: figures "
         "lie below those on the original pictures and must not be compared with them.",
     ),
+    "Fashion-MNIST": Dataset(
+        "zalando-datasets/fashion_mnist",
+        "Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 70,000 grey pictures of clothing, 28×28 pixels, in ten "
+        "classes; nets see them in a black border, at 32×32.",
+    ),
     "ImageNet-1k": Dataset("ILSVRC/imagenet-1k", "ImageNet (ILSVRC 2012): 1.3 million photographs in 1,000 classes."),
 }
 

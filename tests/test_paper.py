@@ -69,6 +69,13 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     assert set(comparators(kept(DOCS), f"{model}:{tag}")) >= {net}
 
 
+def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.MonkeyPatch) -> None:
+    tuned = replace(weights()["diracnet16_cifar", "cifar10"], provenance={"seed": 0, "init": {"weights": "trained"}})
+    monkeypatch.setattr("benchmarks.paper.runs.get_weight", lambda model, tag: tuned)
+    with pytest.raises(ValueError, match="diracnet16_cifar:cifar10 was trained from other weights"):
+        beside("resnet", "diracnet16_cifar", "cifar10")
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_a_plain_net_begins_with_the_weights_of_the_dirac_net(spec: Spec) -> None:
     with torch.random.fork_rng():

@@ -209,9 +209,8 @@ def _scales(checkpoints: Shipped) -> Iterator[str]:
     yield ""
     yield (
         "They start at 1 and 0.1 in version 2 (5 and 0.001 in version 1) unless the recipe in the manifest has another "
-        "beta. What a filter is made of after training, as "
-        "medians over the filters that have an identity; only the ratio of alpha to beta matters, because a BatchNorm "
-        "follows:"
+        "beta. What a filter is made of after training, as medians over the filters that have an identity; only the "
+        "ratio of alpha to beta matters, because a BatchNorm follows:"
     )
     for key, (weight, _) in checkpoints.items():
         yield ""

@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 import zoo
 from export.__main__ import main
 from export.card import card
+from export.datasets import DATASETS
 from export.description import describe
 from export.front_matter import front_matter
 from export.layout import FILES, FOLDED, FORMS, SUMS, TRAINING_FORM
@@ -38,6 +39,7 @@ def test_the_hub_reads_the_measured_figures(record: Weight) -> None:
         **({"top_5_accuracy": pytest.approx(record.metrics["top5"], abs=1e-4)} if "top5" in record.metrics else {}),
     }
     assert {result.dataset_name for result in data.eval_results} == {record.dataset}
+    assert record.dataset in DATASETS and DATASETS[record.dataset].note in text
     assert (data.license, data.library_name, data.pipeline_tag) == (
         "apache-2.0",
         "diracnet-zoo",
