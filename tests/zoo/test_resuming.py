@@ -155,7 +155,15 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
         assert sha256(parts / name) == sha256(whole / name)
 
 
-@pytest.mark.parametrize("changes", [{"muon_lr": 0.05}, {"ema": 0.9}, {"flip": "alternating", "precision": "bf16"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"muon_lr": 0.05},
+        {"muon_lr": 0.02, "fixed_norm": True, "stem": "principal"},
+        {"ema": 0.9},
+        {"flip": "alternating", "precision": "bf16"},
+    ],
+)
 def test_all_that_moves_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
     recipe = dataclasses.replace(DIGITS, epochs=2, **changes)
 

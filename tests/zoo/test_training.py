@@ -18,7 +18,7 @@ from zoo.training.loop import train
 from zoo.training.optimizers import Muon, make_optimizers
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
-from zoo.training.start import fresh
+from zoo.training.start import fresh, set_stem
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 
@@ -202,6 +202,48 @@ def test_muon_makes_a_step_whose_singular_values_are_near_one() -> None:
             assert torch.linalg.eigvalsh(product + product.T).min() > 0
 
 
+def test_a_fixed_norm_makes_muon_s_rate_the_angle_of_a_step() -> None:
+    torch.manual_seed(0)
+    for shape in ((8, 4, 3, 3), (64, 3, 3, 3), (16, 48, 1, 1)):
+        kernel = torch.nn.Parameter(torch.randn(shape))
+        muon = Muon([kernel], lr=0.1, fixed_norm=True)
+        angles = []
+        for _ in range(50):
+            before, kernel.grad = kernel.detach().clone(), torch.randn(shape)
+            muon.step()
+            assert kernel.norm().item() == pytest.approx(shape[0] ** 0.5, rel=1e-5)
+            angles.append(torch.nn.functional.cosine_similarity(before.flatten(), kernel.flatten(), dim=0).acos())
+        # The first step starts from another norm. Orthogonalization leaves singular values of 0.7 to 1.2.
+        assert all(0.05 < angle < 0.12 for angle in angles[1:])
+
+
+def test_a_principal_stem_sees_uncorrelated_parts_of_the_pictures(digits: Dataset, tmp_path: Path) -> None:
+    net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_cifar"), in_channels=1))
+    before = net.conv.weight.detach().clone()
+    images = next(digits.train.batches(digits.preprocessing, DIGITS, seed=0, epoch=0))[0]
+    set_stem(net, images)
+    # Sixteen kernels: the eight largest of nine components and their negatives.
+    pairs = net.conv.weight.unflatten(0, (8, 2))
+    assert torch.equal(pairs[:, 0], -pairs[:, 1])
+    seen = torch.nn.functional.conv2d(images, pairs[:, 0]).movedim(1, 0).flatten(1)
+    products = seen @ seen.T / seen.shape[1]
+    powers = products.diagonal()
+    assert (powers[:-1] >= powers[1:]).all()
+    torch.testing.assert_close(products, powers.diag(), atol=1e-4, rtol=0)
+    wide = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_x2_cifar"), in_channels=1))
+    kept = wide.conv.weight[18:].detach().clone()
+    set_stem(wide, images)
+    assert torch.equal(wide.conv.weight[18:], kept) and wide.conv.weight[:18].flatten(1).norm(dim=1).allclose(
+        torch.ones(18)
+    )
+    assert not torch.equal(net.conv.weight, before)
+    results = [
+        train(dataclasses.replace(DIGITS, epochs=1, stem=stem), digits, tmp_path / stem)["metrics"]["loss"]
+        for stem in ("random", "principal")
+    ]
+    assert results[0] != results[1]
+
+
 def test_alternating_flips_show_both_sides_in_two_epochs(digits: Dataset) -> None:
     recipe = dataclasses.replace(DIGITS, flip="alternating", crop_padding=0, batch_size=len(digits.train))
 
@@ -233,6 +275,8 @@ def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None
         train(recipe, digits, tmp_path / "again")
     with pytest.raises(ValueError, match=r"beta=0\.5: .* leave it at 0"):
         train(dataclasses.replace(recipe, beta=0.5), digits, tmp_path / "beta", init=first)
+    with pytest.raises(ValueError, match=r"stem='principal': .* leave it at random"):
+        train(dataclasses.replace(recipe, stem="principal"), digits, tmp_path / "stem", init=first)
 
 
 def test_beta_starts_where_the_recipe_says() -> None:

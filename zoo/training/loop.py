@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ from zoo.training.evaluate import evaluate
 from zoo.training.optimizers import make_optimizers
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
-from zoo.training.start import fresh, trained_before
+from zoo.training.start import fresh, set_stem, trained_before
 from zoo.training.state import EpochSums, TrainingState
+
+_BATCHES_FOR_STEM = 16
+"""How many batches a stem's principal components are taken from."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = fresh(build, spec, recipe) if init is None else trained_before(init, spec, recipe)
+    if recipe.stem == "principal":
+        shown = islice(pictures.batches(data.preprocessing, recipe, seed=seed, epoch=0), _BATCHES_FOR_STEM)
+        set_stem(net, torch.cat([images for images, _ in shown]))
     if accelerator.is_main_process:
         run.open(
             {

@@ -40,7 +40,7 @@ def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimi
         nesterov=recipe.nesterov and recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
     )
-    return [sgd, Muon(kernels, lr=recipe.muon_lr)] if kernels else [sgd]
+    return [sgd, Muon(kernels, lr=recipe.muon_lr, fixed_norm=recipe.fixed_norm)] if kernels else [sgd]
 
 
 class Muon(torch.optim.Optimizer):
@@ -48,7 +48,8 @@ class Muon(torch.optim.Optimizer):
 
     `torch.optim.Muon` takes matrices only; here a kernel (out, in, *size) counts as the matrix (out, in · size). There
     is no weight decay: a kernel that is normalized, as in a Dirac convolution or in front of a BatchNorm, has no scale
-    to decay.
+    that the net could see. It grows with every step, though, and what counts is the angle by which a step turns a
+    kernel: that falls as the norm grows, unless the norm is fixed.
 
     Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), and its use on CIFAR-10 in
     KellerJordan/cifar10-airbench.
@@ -57,10 +58,14 @@ class Muon(torch.optim.Optimizer):
         parameters: kernels of two and more dimensions.
         lr: the step's spectral norm, times sqrt(rows / columns) where a kernel has more rows than columns.
         momentum: of Nesterov's kind.
+        fixed_norm: whether each step ends with a rescaling of the kernel to the norm sqrt(rows), which makes `lr` the
+            angle of a step, in radians.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(parameters, {"lr": lr, "initial_lr": lr, "momentum": momentum})
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, fixed_norm: bool = False
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "initial_lr": lr, "momentum": momentum, "fixed_norm": fixed_norm})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -82,6 +87,8 @@ class Muon(torch.optim.Optimizer):
                 rows, columns = direction.shape
                 scale = group["lr"] * max(1, rows / columns) ** 0.5
                 parameter.add_(orthogonalize(direction).view(parameter.shape), alpha=-scale)
+                if group["fixed_norm"]:
+                    parameter.mul_(rows**0.5 / parameter.norm())
         return loss
 
 

@@ -11,6 +11,7 @@ CHOICES = {
     "schedule": ("steps", "triangle"),
     "crop": ("padded", "resized"),
     "flip": ("none", "random", "alternating"),
+    "stem": ("random", "principal"),
 }
 
 
@@ -34,8 +35,14 @@ class Recipe:
     muon_lr: Annotated[float, "the kernels' peak rate under Muon, which then takes them over from SGD; 0: no Muon"] = (
         0.0
     )
+    fixed_norm: Annotated[
+        bool, "whether Muon gives each kernel a norm that stays, so that a step at rate r turns it by about r radians"
+    ] = False
     ema: Annotated[float, "decay a step of the running average of weights that is kept in their place; 0: none"] = 0.0
     beta: Annotated[float, "what beta of all Dirac layers starts from; 0: upstream's 0.1, or 0.001 in version 1"] = 0.0
+    stem: Annotated[str, "what the first kernels start from: random; principal: the data's principal components"] = (
+        "random"
+    )
     weight_decay: Annotated[float, "on weights of two and more dimensions; in version 1 on all, as upstream did"] = 5e-4
     schedule: Annotated[str, "steps: constant between milestones; triangle: linear up, then linear down to zero"] = (
         "triangle"
@@ -69,6 +76,8 @@ class Recipe:
         for name in ("ema", "warmup", "label_smoothing", "holdout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0 and below 1")
+        if self.fixed_norm and not self.muon_lr:
+            raise ValueError("fixed_norm=True, muon_lr=0: it is Muon that fixes norms; give muon_lr, such as 0.015")
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Return the learning rate of a step, counted from 0 over the whole run, as a share of its peak."""

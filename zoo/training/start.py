@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zoo.checkpoint import Checkpoint
 from zoo.conv import DiracConv2d
@@ -25,6 +27,28 @@ def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.
     return net
 
 
+def set_stem(net: nn.Module, images: Tensor) -> None:
+    """Let a net's first convolution start from the principal components of its input's patches, each with both signs.
+
+    Random kernels of this size mostly see a patch's mean, so that their outputs repeat each other; principal components
+    are uncorrelated. Their scale is left to the BatchNorm behind. If there are more kernels than components and their
+    negatives, the others stay random.
+
+    Source: Page, "How to train your ResNet" (2019), and KellerJordan/cifar10-airbench, whose first layer stays fixed.
+
+    Args:
+        net: its first convolution is `conv`, as in DiracNets and their comparators.
+        images: the net's input, (batch, channels, height, width).
+    """
+    weight = cast(nn.Conv2d, net.conv).weight
+    patches = F.unfold(images, weight.shape[2:]).movedim(1, 2).flatten(0, 1).double()
+    _, components = torch.linalg.eigh(patches.T @ patches)
+    largest_first = components.T.flip(0).to(weight.dtype).unflatten(1, weight.shape[1:])
+    kernels = torch.stack((largest_first, -largest_first), dim=1).flatten(0, 1)[: len(weight)]
+    with torch.no_grad():
+        weight[: len(kernels)] = kernels
+
+
 def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
     """Return the net of a checkpoint, its last layer new where the classes are others.
 
@@ -33,6 +57,10 @@ def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
     """
     if recipe.beta:
         raise ValueError(f"beta={recipe.beta}: the weights to start from have betas of their own; leave it at 0")
+    if recipe.stem != "random":
+        raise ValueError(
+            f"stem={recipe.stem!r}: the weights to start from have a stem of their own; leave it at random"
+        )
     if init.form != "dirac":
         raise ValueError(f"a {init.form} net cannot be trained on as one; start from weights in dirac form")
     if replace(init.spec, num_classes=spec.num_classes) != spec:
