@@ -41,14 +41,6 @@ DEEP_SEARCH: Mapping[str, Recipe] = {
 }
 """What beta starts from in a deep net."""
 DEEP_NET = "28"
-LONG = replace(SEARCHED, epochs=20, beta=0.5, flip="alternating", precision="float32", holdout=0.2)
-LONG_SEARCH: Mapping[str, Recipe] = {
-    "growing": LONG,
-    "principal": replace(LONG, stem="principal"),
-    "fixed": replace(LONG, stem="principal", fixed_norm=True, muon_lr=0.015),
-    "smoothing": replace(LONG, stem="principal", fixed_norm=True, muon_lr=0.015, label_smoothing=0.1),
-}
-"""What keeps a net from learning its pictures by heart, in runs long enough for that."""
 SMALL_SIZE = 16
 """Pixels that pictures are reduced to in the short runs, which makes an epoch a quarter as long."""
 
@@ -93,7 +85,6 @@ SHORT_RUNS: Mapping[str, Run] = {
     **{f"dirac-{shape}": _small("dirac", shape) for shape in ("10", "16", "10_x2", "16_x2")},
     **{f"recipe-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in SEARCH.items()},
     **{f"deep-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in DEEP_SEARCH.items()},
-    **{f"long-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in LONG_SEARCH.items()},
     "resnet-muon": _small("resnet", SEARCH_NET, SEARCHED),
 }
 """Name → run, on pictures of `SMALL_SIZE` pixels."""

@@ -184,8 +184,10 @@ def train(
             if accelerator.is_main_process:
                 on_epoch(line)
 
+    wall, own = state.clock.elapsed()
+    cpu = float(accelerator.reduce(torch.tensor(own, dtype=torch.float64, device=accelerator.device), "sum"))
     if accelerator.is_main_process:
-        _finish(run, state, spec, data, measured, accelerator, recipe)
+        _finish(run, state, spec, data, measured, accelerator, recipe, wall_hours=wall / 3600, cpu_hours=cpu / 3600)
     accelerator.wait_for_everyone()
     return read_json(run.result)
 
@@ -245,6 +247,9 @@ def _finish(
     measured: Measurable,
     accelerator: Accelerator,
     recipe: Recipe,
+    *,
+    wall_hours: float,
+    cpu_hours: float,
 ) -> None:
     """Write the trained net, measure it, and write the result."""
     trained = state.trained.float()
@@ -258,13 +263,12 @@ def _finish(
             state=trained.state_dict(),
         ).save(run.model)
     metrics = evaluate(trained, measured, data.preprocessing)
-    wall, cpu = state.clock.elapsed()
     result = {
         "metrics": metrics,
         "measured_on": "held-out training pictures" if recipe.holdout else "test pictures",
         "pictures": len(measured),
-        "wall_hours": wall / 3600,
-        "cpu_hours": cpu / 3600,
+        "wall_hours": wall_hours,
+        "cpu_hours": cpu_hours,
         "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
     }
     plot_curves(state.history, run.curves)

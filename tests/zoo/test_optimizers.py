@@ -1,0 +1,108 @@
+"""What a run starts from, and how its optimizers move it."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from zoo.training.data import Dataset
+from zoo.training.loop import train
+from zoo.training.optimizers import Muon, make_optimizers
+from zoo.training.recipes import RECIPES
+from zoo.training.sources import load_dataset
+from zoo.training.start import fresh, set_stem
+
+DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_weight_decay_spares_one_dimensional_parameters_in_version_2(version: int) -> None:
+    net = zoo.diracnet(depth=10, family="cifar", version=version)
+    spared = [
+        p
+        for group in make_optimizers(net, DIGITS)[0].param_groups
+        if group["weight_decay"] == 0
+        for p in group["params"]
+    ]
+    expected = [p for p in net.parameters() if p.ndim <= 1] if version == 2 else []
+    assert {id(p) for p in spared} == {id(p) for p in expected}
+
+
+def test_muon_makes_a_step_whose_singular_values_are_near_one() -> None:
+    torch.manual_seed(0)
+    for shape in ((8, 4, 3, 3), (64, 3, 3, 3), (16, 48, 1, 1)):
+        kernel = torch.nn.Parameter(torch.randn(shape))
+        before, kernel.grad = kernel.detach().clone(), torch.randn(shape)
+        Muon([kernel], lr=0.1).step()
+        rows, columns = kernel.flatten(1).shape
+        values = torch.linalg.svdvals((before - kernel.detach()).flatten(1)) / (0.1 * max(1, rows / columns) ** 0.5)
+        assert values.min() > 0.6 and values.max() < 1.3
+        # With the gradient's own singular vectors: a positive semidefinite product.
+        product = (before - kernel.detach()).flatten(1) @ kernel.grad.flatten(1).T
+        if rows <= columns:
+            assert torch.linalg.eigvalsh(product + product.T).min() > 0
+
+
+def test_a_fixed_norm_makes_muon_s_rate_the_angle_of_a_step() -> None:
+    torch.manual_seed(0)
+    for shape in ((8, 4, 3, 3), (64, 3, 3, 3), (16, 48, 1, 1)):
+        kernel = torch.nn.Parameter(torch.randn(shape))
+        muon = Muon([kernel], lr=0.1, fixed_norm=True)
+        angles = []
+        for _ in range(50):
+            before, kernel.grad = kernel.detach().clone(), torch.randn(shape)
+            muon.step()
+            assert kernel.norm().item() == pytest.approx(shape[0] ** 0.5, rel=1e-5)
+            angles.append(torch.nn.functional.cosine_similarity(before.flatten(), kernel.flatten(), dim=0).acos())
+        # The first step starts from another norm. Orthogonalization leaves singular values of 0.7 to 1.2.
+        assert all(0.05 < angle < 0.12 for angle in angles[1:])
+
+
+def test_a_principal_stem_sees_uncorrelated_parts_of_the_pictures(digits: Dataset) -> None:
+    images = next(digits.train.batches(digits.preprocessing, DIGITS, seed=0, epoch=0))[0]
+    net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_cifar"), in_channels=1))
+    set_stem(net, images)
+    # Sixteen kernels: the eight largest of nine components and their negatives.
+    pairs = net.conv.weight.unflatten(0, (8, 2))
+    assert torch.equal(pairs[:, 0], -pairs[:, 1])
+    seen = torch.nn.functional.conv2d(images, pairs[:, 0]).movedim(1, 0).flatten(1)
+    products = seen @ seen.T / seen.shape[1]
+    powers = products.diagonal()
+    assert (powers[:-1] >= powers[1:]).all()
+    torch.testing.assert_close(products, powers.diag(), atol=1e-4, rtol=0)
+
+
+def test_a_principal_stem_leaves_kernels_beyond_the_components_as_they_were(digits: Dataset) -> None:
+    images = next(digits.train.batches(digits.preprocessing, DIGITS, seed=0, epoch=0))[0]
+    net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_x2_cifar"), in_channels=1))
+    before = net.conv.weight.detach().clone()
+    set_stem(net, images)
+    assert torch.equal(net.conv.weight[18:], before[18:])
+    torch.testing.assert_close(net.conv.weight[:18].flatten(1).norm(dim=1), torch.ones(18))
+
+
+def test_a_run_starts_from_the_stem_that_the_recipe_says(digits: Dataset, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(DIGITS, epochs=1, lr=1e-9)
+    stems = {}
+    for stem in ("random", "principal"):
+        train(dataclasses.replace(recipe, stem=stem), digits, tmp_path / stem)
+        stems[stem] = (
+            zoo.Checkpoint.load(tmp_path / stem / "model.safetensors").state["conv.weight"].unflatten(0, (8, 2))
+        )
+    torch.testing.assert_close(stems["principal"][:, 0], -stems["principal"][:, 1])
+    assert not torch.allclose(stems["random"][:, 0], -stems["random"][:, 1], atol=0.1)
+
+
+def test_beta_starts_where_the_recipe_says() -> None:
+    spec = zoo.get_spec("diracnet10_cifar")
+    own, other = (fresh(zoo.DiracNet, spec, dataclasses.replace(DIGITS, beta=beta)) for beta in (0.0, 0.5))
+    for net, value in ((own, 0.1), (other, 0.5)):
+        betas = [module.beta for module in net.modules() if isinstance(module, zoo.DiracConv2d)]
+        assert betas and all(torch.equal(beta, torch.full_like(beta, value)) for beta in betas)
