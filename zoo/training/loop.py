@@ -108,9 +108,6 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = fresh(build, spec, recipe) if init is None else trained_before(init, spec, recipe)
-    if recipe.stem == "principal":
-        shown = islice(pictures.batches(data.preprocessing, recipe, seed=seed, epoch=0), _BATCHES_FOR_STEM)
-        set_stem(net, torch.cat([images for images, _ in shown]))
     if accelerator.is_main_process:
         run.open(
             {
@@ -128,6 +125,9 @@ def train(
     if run.result.exists():
         return read_json(run.result)
 
+    if recipe.stem == "principal" and not run.has_state:
+        shown = islice(pictures.batches(data.preprocessing, recipe, seed=seed, epoch=0), _BATCHES_FOR_STEM)
+        set_stem(net, torch.cat([images for images, _ in shown]))
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     net = net.to(accelerator.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = TrainingState(net, make_optimizers(net, recipe), recipe.ema)
