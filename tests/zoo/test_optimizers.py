@@ -9,7 +9,7 @@ import torch
 import zoo
 from zoo.training.data import Dataset
 from zoo.training.loop import train
-from zoo.training.optimizers import Muon, make_optimizers
+from zoo.training.optimizers import Muon, make_optimizers, orthogonalize
 from zoo.training.recipes import RECIPES
 from zoo.training.sources import load_dataset
 from zoo.training.start import fresh, set_stem
@@ -48,6 +48,19 @@ def test_muon_makes_a_step_whose_singular_values_are_near_one() -> None:
         product = (before - kernel.detach()).flatten(1) @ kernel.grad.flatten(1).T
         if rows <= columns:
             assert torch.linalg.eigvalsh(product + product.T).min() > 0
+
+
+@pytest.mark.parametrize("rank", [1, 6])
+@pytest.mark.parametrize("shape", [(6, 54), (54, 6)])
+def test_orthogonalization_is_newton_and_schulz_s_iteration(shape: tuple[int, int], rank: int) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape[0], rank, dtype=torch.float64) @ torch.randn(rank, shape[1], dtype=torch.float64)
+    expected = matrix / matrix.norm()
+    for _ in range(5):
+        gram = expected @ expected.T
+        expected = 3.4445 * expected - 4.775 * gram @ expected + 2.0315 * gram @ gram @ expected
+    torch.testing.assert_close(orthogonalize(matrix), expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(orthogonalize(matrix.float()).double(), expected, rtol=0, atol=1e-3)
 
 
 def test_a_fixed_norm_makes_muon_s_rate_the_angle_of_a_step() -> None:
