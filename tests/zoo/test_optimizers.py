@@ -11,15 +11,9 @@ from zoo.training.data import Dataset
 from zoo.training.loop import train
 from zoo.training.optimizers import Muon, make_optimizers, orthogonalize
 from zoo.training.recipes import RECIPES
-from zoo.training.sources import load_dataset
 from zoo.training.start import fresh, set_stem
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset("digits")
 
 
 @pytest.mark.parametrize("version", [1, 2])

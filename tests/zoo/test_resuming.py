@@ -16,14 +16,8 @@ from zoo.files import sha256
 from zoo.training.data import Dataset
 from zoo.training.loop import InterruptedRunError, Progress, train
 from zoo.training.recipes import RECIPES, Recipe
-from zoo.training.sources import load_dataset
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset("digits")
 
 
 class PowerCutError(Exception):

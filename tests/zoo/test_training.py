@@ -21,11 +21,6 @@ from zoo.training.sources import load_dataset
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 
 
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load_dataset("digits")
-
-
 def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
     result = train(RECIPES["digits"], digits, tmp_path / "run")
     assert result["metrics"]["top1"] >= 95
