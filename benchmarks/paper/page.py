@@ -7,7 +7,8 @@ from pathlib import Path
 
 from benchmarks.paper import plots
 from benchmarks.paper.evidence import Trained, comparators, kept, layers, shipped
-from benchmarks.paper.runs import DEEP_SEARCH, SEARCH, SMALL, SMALL_SIZE
+from benchmarks.paper.runs import SMALL, SMALL_SIZE
+from benchmarks.paper.searches import searches
 from zoo.files import replace_file
 from zoo.weights import Weight
 
@@ -34,7 +35,7 @@ def page(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         _ncrelu(logs),
         _scales(checkpoints),
         _level(logs, checkpoints),
-        _recipe(logs),
+        searches(logs),
     )
     return "\n".join(line for part in parts for line in (*part, ""))
 
@@ -247,54 +248,3 @@ def _level(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
     if missing:
         yield ""
         yield f"Not measured beside a comparator: {', '.join(missing)}."
-
-
-def _recipe(logs: Mapping[str, Trained]) -> Iterator[str]:
-    runs = {name: logs[f"recipe-{name}"] for name in SEARCH}
-    deep = [logs[f"deep-{name}"] for name in DEEP_SEARCH]
-    muon, sgd, half, resnet = (
-        one.metrics["top1"] for one in (runs["muon"], runs["sgd"], runs["muon-beta-0.5"], logs["resnet-muon"])
-    )
-    best = max(deep, key=lambda run: run.metrics["top1"])
-    yield "## How the recipe of the shipped nets was chosen"
-    yield ""
-    epochs = runs["muon"].recipe["epochs"]
-    yield f"{runs['muon'].title}, short runs but for {epochs} epochs, by what they give on held-out pictures:"
-    yield ""
-    yield from _search(list(runs.values()))
-    yield ""
-    yield (
-        f"Muon on the kernels brings {muon - sgd:+.1f} points over SGD alone, at the same rate of the rest; a beta "
-        f"that starts from 0.5 in place of the authors' 0.1 brings {half - muon:+.1f}. What else was tried lies closer "
-        "to the first row than one seed can tell. The ResNet of the same depth and width has "
-        f"{resnet:.2f} % with the first row's recipe: the DiracNet is {muon - resnet:+.1f} points from it with that "
-        f"recipe, and {half - resnet:+.1f} where beta starts from 0.5. In {deep[0].title}, "
-        f"with {deep[0].recipe['precision']}:"
-    )
-    yield ""
-    yield from _search(deep)
-    yield ""
-    yield (
-        f"There the best of these is {best.recipe['beta'] or 0.1}. `cifar-short` and `fashion-mnist` have the first "
-        "row's rates; which recipe a checkpoint had, its manifest says."
-    )
-
-
-def _search(runs: Sequence[Trained]) -> Iterator[str]:
-    """A table of recipes; processor time is that of the machine named, and compares within one machine only."""
-    yield "| rate of SGD | rate of Muon | other | top-1, training | top-1, held out | CPU-hours | on |"
-    yield "|---|---|---|---|---|---|---|"
-    for run in runs:
-        recipe = run.recipe
-        others = {
-            "label smoothing": recipe["label_smoothing"],
-            "running average": recipe["ema"],
-            "alternating flips": recipe["flip"] == "alternating",
-            "beta from": recipe.get("beta"),
-        }
-        other = ", ".join(name if value is True else f"{name} {value:g}" for name, value in others.items() if value)
-        yield (
-            f"| {recipe['lr']} | {recipe['muon_lr'] or 'none'} | {other or '–'} | "
-            f"{run.history[-1]['train_top1']:.2f} % | {run.metrics['top1']:.2f} % | {run.cpu_hours:.3f} | "
-            f"{run.environment['device'].split(',')[0]} |"
-        )

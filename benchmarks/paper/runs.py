@@ -41,6 +41,18 @@ DEEP_SEARCH: Mapping[str, Recipe] = {
 }
 """What beta starts from in a deep net."""
 DEEP_NET = "28"
+FIXED = replace(DEEP, muon_lr=0.015, fixed_norm=True, stem="principal", label_smoothing=0.1, flip="alternating")
+FIXED_SEARCH: Mapping[str, Recipe] = {
+    "beta-0.2": replace(FIXED, beta=0.2),
+    "beta-0.5": replace(FIXED, beta=0.5),
+    "beta-1": replace(FIXED, beta=1.0),
+    "bias-0.5": replace(FIXED, beta=0.2, bn_bias=0.5),
+    "bias-1": replace(FIXED, beta=0.2, bn_bias=1.0),
+}
+"""The same where kernels keep their norms, in a net of the ImageNet family."""
+FIXED_NET = "18_x0_5"
+FIXED_SIZE = 32
+"""Half of the 64 pixels that this net is shipped for."""
 SMALL_SIZE = 16
 """Pixels that pictures are reduced to in the short runs, which makes an epoch a quarter as long."""
 
@@ -78,6 +90,10 @@ def _small(net: str, model: str, recipe: Recipe = SMALL) -> Run:
     return Run(net, replace(recipe, model=f"diracnet{model}_cifar"), SMALL_SIZE)
 
 
+def _fixed(net: str, recipe: Recipe) -> Run:
+    return Run(net, replace(recipe, model=f"diracnet{FIXED_NET}"), FIXED_SIZE)
+
+
 SHORT_RUNS: Mapping[str, Run] = {
     **{f"{net}-{depth}": _small(net, str(depth)) for depth in (28, 52, 100) for net in ("dirac", "plain")},
     "resnet-28": _small("resnet", "28"),
@@ -86,8 +102,10 @@ SHORT_RUNS: Mapping[str, Run] = {
     **{f"recipe-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in SEARCH.items()},
     **{f"deep-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in DEEP_SEARCH.items()},
     "resnet-muon": _small("resnet", SEARCH_NET, SEARCHED),
+    **{f"fixed-{name}": _fixed("dirac", recipe) for name, recipe in FIXED_SEARCH.items()},
+    "resnet-fixed": _fixed("resnet", FIXED),
 }
-"""Name → run, on pictures of `SMALL_SIZE` pixels."""
+"""Name → run, on reduced pictures."""
 
 
 def keep(folder: Path) -> dict[str, Any]:

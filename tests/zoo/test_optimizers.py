@@ -1,12 +1,16 @@
 """What a run starts from, and how its optimizers move it."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import zoo
+from benchmarks.comparators import COMPARATORS
+from zoo.network import Block
 from zoo.training.data import Dataset
 from zoo.training.loop import train
 from zoo.training.optimizers import Muon, make_optimizers, orthogonalize
@@ -107,9 +111,25 @@ def test_a_run_starts_from_the_stem_that_the_recipe_says(digits: Dataset, tmp_pa
     assert not torch.allclose(stems["random"][:, 0], -stems["random"][:, 1], atol=0.1)
 
 
-def test_beta_starts_where_the_recipe_says() -> None:
+def test_scales_and_biases_start_where_the_recipe_says() -> None:
     spec = zoo.get_spec("diracnet10_cifar")
-    own, other = (fresh(zoo.DiracNet, spec, dataclasses.replace(DIGITS, beta=beta)) for beta in (0.0, 0.5))
-    for net, value in ((own, 0.1), (other, 0.5)):
-        betas = [module.beta for module in net.modules() if isinstance(module, zoo.DiracConv2d)]
-        assert betas and all(torch.equal(beta, torch.full_like(beta, value)) for beta in betas)
+    own = fresh(zoo.DiracNet, spec, DIGITS)
+    other = fresh(zoo.DiracNet, spec, dataclasses.replace(DIGITS, beta=0.5, bn_bias=1.0))
+    for net, beta, bias in ((own, 0.1, 0.0), (other, 0.5, 1.0)):
+        blocks = [module for module in net.modules() if isinstance(module, Block)]
+        assert len(blocks) == 6
+        for block in blocks:
+            torch.testing.assert_close(block.conv.beta.detach(), torch.full_like(block.conv.beta, beta))
+            torch.testing.assert_close(block.bn.bias.detach(), torch.full_like(block.bn.bias, bias))
+        assert not net.bn.bias.any()  # that of the stem
+
+
+@pytest.mark.parametrize("build", COMPARATORS.values(), ids=COMPARATORS)
+def test_comparators_start_where_they_always_do(build: Callable[[zoo.Spec], nn.Module]) -> None:
+    spec = zoo.get_spec("diracnet10_cifar")
+    states = []
+    for recipe in (DIGITS, dataclasses.replace(DIGITS, beta=0.5, bn_bias=1.0)):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            states.append(fresh(build, spec, recipe).state_dict())
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())

@@ -201,7 +201,6 @@ def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None
         train(dataclasses.replace(recipe, model="diracnet16_cifar"), digits, tmp_path / "wrong", init=first)
     with pytest.raises(ValueError, match=r"init=.*not None"):
         train(recipe, digits, tmp_path / "again")
-    with pytest.raises(ValueError, match=r"beta=0\.5: .* leave it at 0"):
-        train(dataclasses.replace(recipe, beta=0.5), digits, tmp_path / "beta", init=first)
-    with pytest.raises(ValueError, match=r"stem='principal': .* leave it at random"):
-        train(dataclasses.replace(recipe, stem="principal"), digits, tmp_path / "stem", init=first)
+    for name, value, default in (("beta", 0.5, "0"), ("bn_bias", 0.5, "0"), ("stem", "principal", "'random'")):
+        with pytest.raises(ValueError, match=rf"{name}={value!r}: .* leave it at {default}"):
+            train(dataclasses.replace(recipe, **{name: value}), digits, tmp_path / name, init=first)

@@ -40,6 +40,7 @@ class Recipe:
     ] = False
     ema: Annotated[float, "decay a step of the running average of weights that is kept in their place; 0: none"] = 0.0
     beta: Annotated[float, "what beta of all Dirac layers starts from; 0: upstream's 0.1, or 0.001 in version 1"] = 0.0
+    bn_bias: Annotated[float, "what the bias of each BatchNorm behind a Dirac layer starts from"] = 0.0
     stem: Annotated[str, "what the first kernels start from: random; principal: the data's principal components"] = (
         "random"
     )
@@ -70,7 +71,7 @@ class Recipe:
         for name in ("epochs", "batch_size", "accumulation", "lr"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above zero and finite")
-        for name in ("momentum", "muon_lr", "beta", "weight_decay", "crop_padding"):
+        for name in ("momentum", "muon_lr", "beta", "bn_bias", "weight_decay", "crop_padding"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must not be negative, and finite")
         for name in ("ema", "warmup", "label_smoothing", "holdout"):

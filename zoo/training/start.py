@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import cast
 
 import torch
@@ -12,18 +12,27 @@ from torch.nn import functional as F
 
 from zoo.checkpoint import Checkpoint
 from zoo.conv import DiracConv2d
-from zoo.network import DiracNet
+from zoo.network import Block, DiracNet
 from zoo.spec import Spec
 from zoo.training.recipes import Recipe
 
+_STARTS = ("beta", "bn_bias", "stem")
+"""Fields of a recipe that say what a new net starts from."""
+
 
 def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.Module:
-    """Return a new net, its Dirac layers' beta as the recipe says."""
+    """Return a new net, its Dirac layers' beta and the bias behind them as the recipe says.
+
+    A bias above zero lets more of the identity path through the next ReLU, so that a deep net without skip connections
+    starts nearer to a linear one (compare Martens et al., "Rapid training of deep neural networks without skip
+    connections or normalization layers using Deep Kernel Shaping", 2021).
+    """
     net = build(spec)
-    if recipe.beta:
-        for module in net.modules():
-            if isinstance(module, DiracConv2d):
-                nn.init.constant_(module.beta, recipe.beta)
+    for module in net.modules():
+        if isinstance(module, Block) and isinstance(module.conv, DiracConv2d):  # a plain net has blocks too
+            nn.init.constant_(module.bn.bias, recipe.bn_bias)
+            if recipe.beta:
+                nn.init.constant_(module.conv.beta, recipe.beta)
     return net
 
 
@@ -55,12 +64,13 @@ def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
     Raises:
         ValueError: it is not the net that the recipe asks for, or the recipe says what only a new net can have.
     """
-    if recipe.beta:
-        raise ValueError(f"beta={recipe.beta}: the weights to start from have betas of their own; leave it at 0")
-    if recipe.stem != "random":
-        raise ValueError(
-            f"stem={recipe.stem!r}: the weights to start from have a stem of their own; leave it at random"
-        )
+    for field in fields(recipe):
+        value = getattr(recipe, field.name)
+        if field.name in _STARTS and value != field.default:
+            raise ValueError(
+                f"{field.name}={value!r}: only a new net starts so; with weights to start from leave it at "
+                f"{field.default!r}"
+            )
     if init.form != "dirac":
         raise ValueError(f"a {init.form} net cannot be trained on as one; start from weights in dirac form")
     if replace(init.spec, num_classes=spec.num_classes) != spec:
