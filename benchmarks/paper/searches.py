@@ -50,9 +50,9 @@ def _fixed(logs: Mapping[str, Trained]) -> Iterator[str]:
     first = runs["beta-0.2"]
     *shared, last = _shared([*runs.values(), resnet])
     yield (
-        f"Where Muon gives each kernel a norm that stays, its rate is the angle of a step. {first.title} on pictures of "
-        f"{first.size} pixels with {', '.join(shared)} and {last}; the last row is the ResNet beside it, which has no "
-        "beta; “bias from” is what the bias of each BatchNorm behind a Dirac layer starts from:"
+        f"Where Muon gives each kernel a norm that stays, its rate is the angle of a step. {first.title} on pictures "
+        f"of {first.size} pixels with {', '.join(shared)} and {last}; the last row is the ResNet beside it, which has "
+        "no beta; “bias from” is what the bias of each BatchNorm behind a Dirac layer starts from:"
     )
     yield ""
     yield from _table([*runs.values(), resnet])

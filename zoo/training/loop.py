@@ -25,7 +25,7 @@ from zoo.network import DiracNet
 from zoo.registry import get_spec
 from zoo.spec import Spec
 from zoo.training.curves import plot_curves
-from zoo.training.data import Dataset, Measurable
+from zoo.training.data import Dataset
 from zoo.training.environment import environment
 from zoo.training.evaluate import evaluate
 from zoo.training.optimizers import make_optimizers
@@ -187,7 +187,19 @@ def train(
     wall, own = state.clock.elapsed()
     cpu = float(accelerator.reduce(torch.tensor(own, dtype=torch.float64, device=accelerator.device), "sum"))
     if accelerator.is_main_process:
-        _finish(run, state, spec, data, measured, accelerator, recipe, wall_hours=wall / 3600, cpu_hours=cpu / 3600)
+        trained = state.trained.float()
+        if isinstance(trained, DiracNet):
+            _checkpoint(trained, data).save(run.model)
+        plot_curves(state.history, run.curves)
+        result = {
+            "metrics": evaluate(trained, measured, data.preprocessing),
+            "measured_on": "held-out training pictures" if recipe.holdout else "test pictures",
+            "pictures": len(measured),
+            "wall_hours": wall / 3600,
+            "cpu_hours": cpu / 3600,
+            "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
+        }
+        write_json(run.result, result)
     accelerator.wait_for_everyone()
     return read_json(run.result)
 
@@ -239,40 +251,16 @@ def _accumulate(
     return loss_sum, int(right), stops > 0
 
 
-def _finish(
-    run: RunFolder,
-    state: TrainingState,
-    spec: Spec,
-    data: Dataset,
-    measured: Measurable,
-    accelerator: Accelerator,
-    recipe: Recipe,
-    *,
-    wall_hours: float,
-    cpu_hours: float,
-) -> None:
-    """Write the trained net, measure it, and write the result."""
-    trained = state.trained.float()
-    if isinstance(trained, DiracNet):
-        Checkpoint(
-            form="dirac",
-            spec=spec,
-            weights=TRAINED,
-            labels=data.train.classes,
-            preprocessing=data.preprocessing,
-            state=trained.state_dict(),
-        ).save(run.model)
-    metrics = evaluate(trained, measured, data.preprocessing)
-    result = {
-        "metrics": metrics,
-        "measured_on": "held-out training pictures" if recipe.holdout else "test pictures",
-        "pictures": len(measured),
-        "wall_hours": wall_hours,
-        "cpu_hours": cpu_hours,
-        "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
-    }
-    plot_curves(state.history, run.curves)
-    write_json(run.result, result)
+def _checkpoint(net: DiracNet, data: Dataset) -> Checkpoint:
+    """Return what is kept of a trained net."""
+    return Checkpoint(
+        form="dirac",
+        spec=net.spec,
+        weights=TRAINED,
+        labels=data.train.classes,
+        preprocessing=data.preprocessing,
+        state=net.state_dict(),
+    )
 
 
 @contextmanager
