@@ -1,13 +1,14 @@
 """What each step of the int8 quantization buys, and what int8 buys: writes docs/int8.json and docs/int8.md.
 
-`python -m benchmarks.int8 steps NAME:TAG --data DATA` measures a shipped net, `… speed` the time.
+`python -m benchmarks.int8 steps NAME:TAG --data DATA` measures a shipped net, `… speed` the time; `… overflow NAME:TAG
+--data DATA` measures on a processor without VNNI what int8 comes to without the session entry that it needs there.
 """
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -31,12 +32,14 @@ from export.quantization import Quantization
 from export.quantized_graph import quantize
 from export.quantizing import INT8, quantize_on_noise
 from export.samples import SEED
+from export.sessions import has_vnni, session_options
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.command_line import run
 from zoo.conv import DiracConv2d
 from zoo.files import read_json, replace_file, write_json
 from zoo.hub import weight_file
 from zoo.reference import open_model
+from zoo.training.data import Pictures
 from zoo.training.environment import processor
 from zoo.training.evaluate import check_classes
 from zoo.training.sources import load_sample, load_test
@@ -63,11 +66,8 @@ def steps(
     docs: Docs = Path("docs"),
 ) -> None:
     """Measure what each step buys for one net."""
-    checkpoint, weight = open_model(model)
-    if weight is None or INT8 not in weight.files:
-        raise ValueError(f"{model} has no record of its quantization; make it with `diracnet quantize`")
     with Console(stderr=True).status("reading pictures") as status:
-        result = _steps(checkpoint, weight, data, status)
+        result = _steps(model, data, status)
     written = _read(docs)
     written["nets"] = {**written.get("nets", {}), model: result}
     _write(docs, written)
@@ -82,6 +82,39 @@ def speed(docs: Docs = Path("docs")) -> None:
     _write(docs, {**_read(docs), "speed": {**asdict(ratio), **_environment()}})
 
 
+@app.command()
+def overflow(
+    model: Annotated[str, typer.Argument(help="NAME:TAG of a shipped net with a record of its quantization.")],
+    data: Annotated[str, typer.Option(help="The data set that it was trained and tested on.")],
+    docs: Docs = Path("docs"),
+) -> None:
+    """Measure a shipped net on a processor without VNNI, with the session entry that int8 needs there and without."""
+    if has_vnni():
+        raise ValueError(f"{processor()} has VNNI and does not overflow; measure on an x86 processor without it")
+    shipped = _shipped(model)
+    preprocessing = shipped.preprocessing
+    test = _test(model, shipped, data)
+    expected = _logits(_session(shipped.graph, threads=1), test.images, preprocessing)
+    whole = quantize(shipped.graph, shipped.record)
+    sessions = {"with": _session(whole, threads=1), "without": _session(whole, threads=1, exact=False)}
+    found = {name: _logits(session, test.images, preprocessing) for name, session in sessions.items()}
+    one = {INPUT: preprocessing.normalize(test.images[:1].permute(0, 3, 1, 2)).contiguous().numpy()}
+    first, second = ((lambda session=session: session.run(None, one)) for session in sessions.values())
+    ratio = paired(Case("int8, one picture, one thread: with the entry / without", first, second, ROUNDS))
+    result = {
+        name: {
+            "noise": _noise(expected, logits),
+            "agreement": _agreement(expected, logits),
+            "top1": _share(logits.argmax(1) == test.targets),
+        }
+        for name, logits in found.items()
+    }
+    written = _read(docs)
+    figures = {**result, "test_sha256": test.sha256(), "time": asdict(ratio), **_environment()}
+    written["overflow"] = {**written.get("overflow", {}), model: figures}
+    _write(docs, written)
+
+
 def speed_case(rounds: int = ROUNDS) -> Case:
     """Return the case of DiracNet-18 in ONNX Runtime, both forms with the same settings and two threads."""
     source, _ = open_model("diracnet18")
@@ -92,25 +125,53 @@ def speed_case(rounds: int = ROUNDS) -> Case:
     return Case("DiracNet-18, 224×224, batch 1, ONNX Runtime, 2 threads: fp32 / int8", first, second, rounds)
 
 
-def _steps(checkpoint: Checkpoint, weight: Weight, data: str, status: Any) -> dict[str, Any]:
-    preprocessing = checkpoint.preprocessing
-    if preprocessing is None or weight.folder is None:
-        raise ValueError(f"{weight.model}:{weight.tag} is not shipped with this repository")
-    shipped = Quantization.load(weight_file(weight, INT8))
-    count = shipped.calibration["pictures"]
-    sample = load_sample(data, preprocessing, count + HELD_OUT, SEED)
-    test = load_test(data, preprocessing)
-    check_classes(checkpoint, test, f"{weight.model}:{weight.tag}", data)
+@dataclass(frozen=True)
+class _Shipped:
+    """A shipped net, the record of its quantization, its folded form and the float32 graph of that."""
+
+    weight: Weight
+    checkpoint: Checkpoint
+    preprocessing: zoo.Preprocessing
+    record: Quantization
+    net: nn.Sequential
+    graph: onnx.ModelProto
+
+
+def _shipped(model: str) -> _Shipped:
+    checkpoint, weight = open_model(model)
+    if weight is None or INT8 not in weight.files:
+        raise ValueError(f"{model} has no record of its quantization; make it with `diracnet quantize`")
+    if checkpoint.preprocessing is None or weight.folder is None:
+        raise ValueError(f"{model} is not shipped with this repository")
     net = cast(nn.Sequential, fold(checkpoint.model()))
-    graph = emit(net)
+    record = Quantization.load(weight_file(weight, INT8))
+    return _Shipped(weight, checkpoint, checkpoint.preprocessing, record, net, emit(net))
+
+
+def _test(model: str, shipped: _Shipped, data: str) -> Pictures:
+    test = load_test(data, shipped.preprocessing)
+    check_classes(shipped.checkpoint, test, model, data)
+    return test
+
+
+def _steps(model: str, data: str, status: Any) -> dict[str, Any]:
+    shipped = _shipped(model)
+    preprocessing, weight = shipped.preprocessing, shipped.weight
+    count = shipped.record.calibration["pictures"]
+    sample = load_sample(data, preprocessing, count + HELD_OUT, SEED)
+    test = _test(model, shipped, data)
     pictures = {"held out": sample[count:], "test": test.images}
-    expected = {half: _logits(graph, images, preprocessing) for half, images in pictures.items()}
+    threads = torch.get_num_threads()
+    session = _session(shipped.graph, threads)
+    expected = {half: _logits(session, images, preprocessing) for half, images in pictures.items()}
     rows = []
     for name, method in STEPS.items():
-        status.update(escape(f"{weight.model}:{weight.tag}: {name}"))
-        record = shipped if method == BEST else calibrate(net, sample[:count], preprocessing, method=method)
-        model = quantize(graph, record)
-        found = {half: _logits(model, images, preprocessing) for half, images in pictures.items()}
+        status.update(escape(f"{model}: {name}"))
+        record = shipped.record
+        if method != BEST:
+            record = calibrate(shipped.net, sample[:count], preprocessing, method=method)
+        session = _session(quantize(shipped.graph, record), threads)
+        found = {half: _logits(session, images, preprocessing) for half, images in pictures.items()}
         rows.append(
             {
                 "step": name,
@@ -125,11 +186,11 @@ def _steps(checkpoint: Checkpoint, weight: Weight, data: str, status: Any) -> di
         "test_pictures": len(test),
         "test_sha256": test.sha256(),
         "held_out_pictures": len(pictures["held out"]),
-        "calibration": dict(shipped.calibration),
+        "calibration": dict(shipped.record.calibration),
         "record_sha256": weight.files[INT8].sha256,
         "top1": _share(expected["test"].argmax(1) == test.targets),
         "steps": rows,
-        "layers": list(_layers(cast(DiracNet, checkpoint.model()), net)),
+        "layers": list(_layers(cast(DiracNet, shipped.checkpoint.model()), shipped.net)),
         **_environment(),
     }
 
@@ -154,14 +215,13 @@ def _layers(model: DiracNet, folded: nn.Sequential) -> Iterator[dict[str, Any]]:
             }
 
 
-def _logits(model: onnx.ModelProto, images: Tensor, preprocessing: zoo.Preprocessing) -> Tensor:
-    session = _session(model, threads=torch.get_num_threads())
+def _logits(session: onnxruntime.InferenceSession, images: Tensor, preprocessing: zoo.Preprocessing) -> Tensor:
     parts = (preprocessing.normalize(part.permute(0, 3, 1, 2)).contiguous().numpy() for part in images.split(BATCH))
     return torch.cat([torch.from_numpy(session.run(None, {INPUT: part})[0]) for part in parts])
 
 
-def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
+def _session(model: onnx.ModelProto, threads: int, exact: bool = True) -> onnxruntime.InferenceSession:
+    options = session_options(threads) if exact else onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Threads that spin while they wait would steal the processor from the other one of a pair.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -13,6 +13,7 @@ from torch import Tensor
 from export.checks import Check
 from export.layout import FORMS, INPUT, OUTPUT, PICTURES
 from export.opened import OpenBundle
+from export.sessions import session_options
 from zoo.training.data import Measurable
 from zoo.training.evaluate import Tally, check_classes
 from zoo.training.sources import load_test
@@ -111,4 +112,4 @@ def _logits(session: onnxruntime.InferenceSession, images: Tensor, bundle: OpenB
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path, session_options(), providers=["CPUExecutionProvider"])

@@ -21,6 +21,7 @@ from export.integers import evaluate_integers
 from export.layout import Form
 from export.onnx_graph import OPERATORS, feature_sources, leaves
 from export.quantization import Quantization
+from export.sessions import session_options
 
 VALID = "faults found by ONNX's checker, shape inference and runtimes"
 FOREIGN = "operators that it has no use for"
@@ -166,7 +167,7 @@ def _length(values: NDArray[Any]) -> float:
 
 
 def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
+    options = session_options()
     options.graph_optimization_level = level
     # Threads that spin while they wait would slow PyTorch's down, which compute in turn with these.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

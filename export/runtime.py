@@ -15,6 +15,7 @@ from PIL import Image
 from export.layout import FORMS, GRAPH, METADATA_KEY, OUTPUT
 from export.published import fetch_graph, is_published
 from export.ranking import Prediction, rank
+from export.sessions import session_options
 from pixels import crop
 
 CPU = "CPUExecutionProvider"
@@ -117,10 +118,8 @@ def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.Inf
     if unknown or not providers:
         named = ", ".join(unknown) or "none is named"
         raise ValueError(f"providers: {named}: this ONNX Runtime has {', '.join(available)}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=list(providers))
+        session = onnxruntime.InferenceSession(path, session_options(threads), providers=list(providers))
     except Exception as error:  # onnxruntime's errors have no common class but Exception
         raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from error
     # A provider whose libraries are missing is left out with a mere warning.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from export.layout import FOLDED, GRAPH, INPUT, OUTPUT, TRAINING_FORM
+from export.layout import FOLDED, FORMS, GRAPH, INPUT, OUTPUT, TRAINING_FORM
+from export.sessions import EXACT
 
 REPOSITORY = "ORG/NAME"
 """Stands for the repository in cards of bundles that have none."""
@@ -77,6 +78,21 @@ def usage(description: Mapping[str, Any], files: Collection[str]) -> list[str]:
         f'({OUTPUT},) = session.run(["{OUTPUT}"], {{"{INPUT}": {INPUT}}})',
         "```",
         "",
+    ]
+    if FORMS["int8"].path in files:
+        name, value = EXACT
+        lines += [
+            "On an x86 processor without VNNI the int8 graph needs a session entry, or its sums overflow; the command "
+            "line and `Classifier` set it where the processor is not known to have VNNI:",
+            "",
+            "```python",
+            "options = onnxruntime.SessionOptions()",
+            f'options.add_session_config_entry("{name}", "{value}")',
+            f'session = onnxruntime.InferenceSession(hf_hub_download("{repository}", "{FORMS["int8"].path}"), options)',
+            "```",
+            "",
+        ]
+    lines += [
         "transformers.js, in browsers and in Node:",
         "",
         "```js",

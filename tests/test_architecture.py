@@ -20,7 +20,8 @@ SIBLINGS = {
     "labels": set(),
     "pairing": set(),
     "sums": {"layout"},
-    "runtime": {"layout", "published", "ranking"},
+    "sessions": set(),
+    "runtime": {"layout", "published", "ranking", "sessions"},
     "folding": {"pairing"},
     "onnx_graph": {"layout", "pairing"},
     "unfolding": {"folding", "onnx_graph"},
@@ -40,15 +41,15 @@ SIBLINGS = {
     "golden": {"exact", "layout", "onnx_graph"},
     "contents": {"description", "forms", "golden", "labels", "layout", "quantization"},
     "opened": {"description", "layout", "quantization"},
-    "graph_checks": {"checks", "folding", "integers", "layout", "onnx_graph", "quantization"},
+    "graph_checks": {"checks", "folding", "integers", "layout", "onnx_graph", "quantization", "sessions"},
     "parity": {"checks", "description", "folding", "graph_checks", "layout", "opened", "pictures"},
     "datasets": set(),
     "front_matter": {"datasets"},
     "background": {"datasets"},
-    "usage": {"layout"},
+    "usage": {"layout", "sessions"},
     "card": {"background", "checks", "front_matter", "layout", "parity", "usage"},
     "zoo_card": {"background", "datasets"},
-    "accuracy": {"checks", "layout", "opened"},
+    "accuracy": {"checks", "layout", "opened", "sessions"},
     "bundle": {
         "card",
         "checks",
@@ -113,7 +114,7 @@ def test_imports_point_one_way(path: Path) -> None:
         assert "export" not in imports(path)
 
 
-@pytest.mark.parametrize("module", ["runtime", "layout", "ranking", "answers"])
+@pytest.mark.parametrize("module", ["runtime", "sessions", "layout", "ranking", "answers"])
 def test_inference_needs_neither_torch_nor_zoo(module: str) -> None:
     assert packages(ROOT / "export" / f"{module}.py") <= {"PIL", "export", "numpy", "onnxruntime", "pixels"}
 

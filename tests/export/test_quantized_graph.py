@@ -23,6 +23,7 @@ from export.layout import FORMS
 from export.onnx_graph import OPERATORS
 from export.quantization import Grid, Quantization
 from export.quantized_graph import quantize
+from export.sessions import session_options
 from zoo import DiracNet, Spec
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
@@ -66,7 +67,7 @@ def record_of(net: nn.Sequential, spec: Spec, method: object = BEST) -> Quantiza
 
 
 def session(model: onnx.ModelProto, level: str = "optimised", out: Path | None = None) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
+    options = session_options()
     options.graph_optimization_level = LEVELS[level]
     options.log_severity_level = 3  # that an optimised file suits this machine alone is known
     if out is not None:

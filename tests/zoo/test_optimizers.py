@@ -79,7 +79,7 @@ def test_a_fixed_norm_makes_muon_s_rate_the_angle_of_a_step() -> None:
 def test_a_principal_stem_sees_uncorrelated_parts_of_the_pictures(digits: Dataset) -> None:
     images = next(digits.train.batches(digits.preprocessing, DIGITS, seed=0, epoch=0))[0]
     net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_cifar"), in_channels=1))
-    set_stem(net, images)
+    set_stem(net, images.split(40))
     # Sixteen kernels: the eight largest of nine components and their negatives.
     pairs = net.conv.weight.unflatten(0, (8, 2))
     assert torch.equal(pairs[:, 0], -pairs[:, 1])
@@ -94,7 +94,7 @@ def test_a_principal_stem_leaves_kernels_beyond_the_components_as_they_were(digi
     images = next(digits.train.batches(digits.preprocessing, DIGITS, seed=0, epoch=0))[0]
     net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_x2_cifar"), in_channels=1))
     before = net.conv.weight.detach().clone()
-    set_stem(net, images)
+    set_stem(net, images.split(40))
     assert torch.equal(net.conv.weight[18:], before[18:])
     torch.testing.assert_close(net.conv.weight[:18].flatten(1).norm(dim=1), torch.ones(18))
 

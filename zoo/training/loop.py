@@ -127,7 +127,7 @@ def train(
 
     if recipe.stem == "principal" and not run.has_state:
         shown = islice(pictures.batches(data.preprocessing, recipe, seed=seed, epoch=0), _BATCHES_FOR_STEM)
-        set_stem(net, torch.cat([images for images, _ in shown]))
+        set_stem(net, (images for images, _ in shown))
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     net = net.to(accelerator.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = TrainingState(net, make_optimizers(net, recipe), recipe.ema)

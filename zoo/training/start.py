@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from typing import cast
 
@@ -18,6 +18,7 @@ from zoo.training.recipes import Recipe
 
 _STARTS = ("beta", "bn_bias", "stem")
 """Fields of a recipe that say what a new net starts from."""
+_PICTURES_AT_ONCE = 16
 
 
 def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.Module:
@@ -36,7 +37,7 @@ def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.
     return net
 
 
-def set_stem(net: nn.Module, images: Tensor) -> None:
+def set_stem(net: nn.Module, batches: Iterable[Tensor]) -> None:
     """Let a net's first convolution start from the principal components of its input's patches, each with both signs.
 
     Random kernels of this size mostly see a patch's mean, so that their outputs repeat each other; principal components
@@ -47,11 +48,16 @@ def set_stem(net: nn.Module, images: Tensor) -> None:
 
     Args:
         net: its first convolution is `conv`, as in DiracNets and their comparators.
-        images: the net's input, (batch, channels, height, width).
+        batches: of the net's input, (batch, channels, height, width).
     """
     weight = cast(nn.Conv2d, net.conv).weight
-    patches = F.unfold(images, weight.shape[2:]).movedim(1, 2).flatten(0, 1).double()
-    _, components = torch.linalg.eigh(patches.T @ patches)
+    gram = torch.zeros(weight[0].numel(), weight[0].numel(), dtype=torch.float64)
+    for images in batches:
+        # A few pictures at a time: patches overlap, and take as much more memory than pictures as a kernel has taps.
+        for few in images.split(_PICTURES_AT_ONCE):
+            patches = F.unfold(few, weight.shape[2:]).double()
+            gram += (patches @ patches.mT).sum(dim=0)
+    _, components = torch.linalg.eigh(gram)
     largest_first = components.T.flip(0).to(weight.dtype).unflatten(1, weight.shape[1:])
     kernels = torch.stack((largest_first, -largest_first), dim=1).flatten(0, 1)[: len(weight)]
     with torch.no_grad():
