@@ -204,7 +204,8 @@ def _train(
         raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
-    chosen = replace(RECIPES[recipe], **{name: value for name, value in changes.items() if value is not None})
+    base = RECIPES[recipe] if init is None else RECIPES[recipe].for_trained_weights()
+    chosen = replace(base, **{name: value for name, value in changes.items() if value is not None})
     start = None if init is None else open_model(init, "dirac")[0]
     if start is not None:
         if changes.get("model") not in (None, start.spec.name):

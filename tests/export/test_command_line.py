@@ -209,7 +209,11 @@ def test_ship(finished: Path, tmp_path: Path) -> None:
 
 def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tmp_path: Path) -> None:
     first = finished / "model.safetensors"
-    assert diracnet(*DIGITS, "--epochs", 1, "--init", first, "--out", tmp_path / "run").status == 0
+    # With the default recipe, which says what a new net starts from, too.
+    run = ("train", "--data", "digits", "--epochs", 1, "--init", first, "--out", tmp_path / "run")
+    assert diracnet(*run).status == 0
+    refused = diracnet(*run, "--beta", 0.5)
+    assert refused.status == 2 and "beta=0.5: only a new net starts so" in refused.errors
     tuned = ("--tag", "digits", "--dataset", "Digits", "--checkpoints", tmp_path / "checkpoints")
     assert diracnet("ship", tmp_path / "run", *tuned).status == 0
     record = Weight.from_manifest(tmp_path / "checkpoints" / "diracnet10_cifar" / "digits" / MANIFEST)

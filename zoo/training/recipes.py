@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 CHOICES = {
@@ -90,6 +90,10 @@ class Recipe:
         now = step + 0.5
         return now / peak if now < peak else (total - now) / (total - peak)
 
+    def for_trained_weights(self) -> Recipe:
+        """Return the recipe without what only a new net can start from."""
+        return replace(self, beta=0.0, bn_bias=0.0, stem="random")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
         return {**asdict(self), "milestones": list(self.milestones)}
@@ -98,9 +102,19 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     # The paper's, section 4.1, and upstream's train.py.
     "cifar": Recipe(epochs=200, lr=0.1, nesterov=False, schedule="steps", milestones=(60, 120, 160)),
-    # For machines without an accelerator: annealed to zero within few epochs, and Muon on the kernels. What each of
-    # these brings is measured in docs/paper.md.
-    "cifar-short": Recipe(epochs=30, lr=0.2, muon_lr=0.1),
+    # For machines without an accelerator: annealed to zero within few epochs. What its parts bring is measured, in nets
+    # of version 2, in docs/paper.md.
+    "cifar-short": Recipe(
+        epochs=30,
+        lr=0.2,
+        muon_lr=0.015,
+        fixed_norm=True,
+        beta=0.2,
+        bn_bias=1.0,
+        stem="principal",
+        label_smoothing=0.1,
+        flip="alternating",
+    ),
     # The paper's, section 4.2: upstream's train.py with --epoch-steps 30,60,90.
     "imagenet": Recipe(
         model="diracnet18",

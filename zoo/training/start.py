@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -16,8 +16,6 @@ from zoo.network import Block, DiracNet
 from zoo.spec import Spec
 from zoo.training.recipes import Recipe
 
-_STARTS = ("beta", "bn_bias", "stem")
-"""Fields of a recipe that say what a new net starts from."""
 _PICTURES_AT_ONCE = 16
 
 
@@ -70,13 +68,10 @@ def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
     Raises:
         ValueError: it is not the net that the recipe asks for, or the recipe says what only a new net can have.
     """
-    for field in fields(recipe):
-        value = getattr(recipe, field.name)
-        if field.name in _STARTS and value != field.default:
-            raise ValueError(
-                f"{field.name}={value!r}: only a new net starts so; with weights to start from leave it at "
-                f"{field.default!r}"
-            )
+    bare = recipe.for_trained_weights().to_dict()
+    starts = [f"{name}={value!r}" for name, value in recipe.to_dict().items() if value != bare[name]]
+    if starts:
+        raise ValueError(f"{', '.join(starts)}: only a new net starts so; leave it out with weights to start from")
     if init.form != "dirac":
         raise ValueError(f"a {init.form} net cannot be trained on as one; start from weights in dirac form")
     if replace(init.spec, num_classes=spec.num_classes) != spec:
