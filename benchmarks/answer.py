@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import onnxruntime
 
+from export.sessions import session_options
+
 
 def main(path: str, size: int = 224) -> None:
     """Give one answer, with two threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, session_options(threads=2), providers=["CPUExecutionProvider"])
     session.run(None, {session.get_inputs()[0].name: np.zeros((1, 3, size, size), np.float32)})
 
 

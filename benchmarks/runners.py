@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from export.sessions import session_options
+
 THREADS = 2
 Call = Callable[[], object]
 
@@ -26,8 +28,7 @@ def onnx_runtime(model: Path | bytes, batch: NDArray[Any], threads: int = THREAD
 
 def options(threads: int = THREADS) -> onnxruntime.SessionOptions:
     """The settings that all graphs get."""
-    chosen = onnxruntime.SessionOptions()
-    chosen.intra_op_num_threads = threads
+    chosen = session_options(threads)
     chosen.log_severity_level = 3
     # Threads that spin while they wait would steal the processor from the other ones of a round.
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")

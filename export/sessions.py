@@ -9,7 +9,7 @@ import onnxruntime
 EXACT = ("session.x64quantprecision", "1")
 """Session entry with which x86 processors multiply int8 exactly.
 
-Without it those that lack VNNI add pairs of products in 16 bits, which overflow: a Dirac filter has one large weight.
+Without it those that lack VNNI add pairs of products in 16 bits, which overflow where both weights are large.
 It costs time on processors with VNNI too, which need it not; on others than x86, and for float graphs, it does nothing.
 """
 _CPUINFO = Path("/proc/cpuinfo")
@@ -28,8 +28,8 @@ def session_options(threads: int = 0) -> onnxruntime.SessionOptions:
 def has_vnni(cpuinfo: Path = _CPUINFO) -> bool:
     """Whether the processor is known to multiply int8 exactly and fast; only Linux says so."""
     try:
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        with cpuinfo.open(encoding="utf-8") as lines:
+            flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
     except OSError:
         return False
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
     return not _VNNI.isdisjoint(flags)

@@ -34,7 +34,9 @@ def page(result: Mapping[str, Any]) -> str:
         "",
         "OpenVINO computes in bfloat16 by itself on processors that have it; `INFERENCE_PRECISION_HINT=f32` makes it "
         "compute in float32. onnxruntime-node computes on the processor, and needs no script of its package run at "
-        "installation; onnxruntime-web computes in WebAssembly with one thread.",
+        "installation; onnxruntime-web computes in WebAssembly with one thread. The int8 "
+        "figures are of a processor with VNNI: without it onnxruntime-node overflows, where ONNX Runtime in Python has "
+        "a session entry ([int8.md](int8.md#processors)).",
         "",
     ]
     return "\n".join(lines)

@@ -145,11 +145,14 @@ def test_what_the_card_says_works(python, clone: Path, root: Path) -> None:
         "torch.testing.assert_close(trainable(pictures), net(pictures), rtol=0, atol=1e-4)\n"
         "torch.testing.assert_close(net(zeros).detach(), torch.from_numpy(logits), rtol=0, atol=1e-4)\n"
         "assert net.state_dict().keys() == state.keys() and type(net) is torch.nn.Sequential\n"
+        "whole, = session.run(None, {'pixel_values': pixel_values})\n"  # of the last snippet with one: int8
+        "torch.testing.assert_close(torch.from_numpy(whole), torch.from_numpy(logits), rtol=0, atol=0.5)\n"
+        "assert (whole != logits).any()\n"
     )
     done = python("-c", program + checks)
     assert done.returncode == 0, done.stderr
     label, probability = done.stdout.split()
-    assert label in RECORD.labels and 0 < float(probability) <= 1 and len(snippets) == 5
+    assert label in RECORD.labels and 0 < float(probability) <= 1 and len(snippets) == 6
 
 
 @pytest.mark.parametrize("endpoint", ["put", "commit"])

@@ -39,7 +39,7 @@ def test_every_shipped_net_keeps_its_accuracy_in_int8(record: Weight) -> None:
 @pytest.mark.parametrize("name", RESULT["overflow"])
 def test_int8_is_the_same_on_processors_without_vnni(name: str) -> None:
     there, figures = RESULT["overflow"][name], RESULT["nets"][name]
-    assert there["test_sha256"] == figures["test_sha256"]
+    assert there["record_sha256"] == figures["record_sha256"] and not there["vnni"]
     assert there["with"]["top1"] == pytest.approx(figures["steps"][-1]["top1"], abs=0.05)
     assert there["with"]["agreement"] == pytest.approx(figures["steps"][-1]["agreement"], abs=0.1)
     assert there["without"]["agreement"] < there["with"]["agreement"]
@@ -72,12 +72,12 @@ def test_the_table_of_layers_is_that_of_the_weights(record: Weight) -> None:
 
 
 def test_int8_is_twice_as_fast() -> None:
-    assert RESULT["speed"]["median"] >= 2.0 and RESULT["speed"]["rounds"] >= 20
+    assert RESULT["speed"].get("vnni", True) and RESULT["speed"]["median"] >= 2.0 and RESULT["speed"]["rounds"] >= 20
     assert "2 threads: fp32 / int8" in RESULT["speed"]["name"]
 
 
 def test_overflow_is_not_measured_where_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(int8, "has_vnni", lambda: True)
-    with pytest.raises(ValueError, match="has VNNI and does not overflow"):
+    with pytest.raises(ValueError, match="int8 does not overflow there"):
         int8.overflow("diracnet16_cifar:cifar10", "digits", docs=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -11,9 +11,9 @@ from torch import nn
 from benchmarks.comparators import COMPARATORS, ResNet, plain
 from benchmarks.paper.evidence import comparators, kept, layers, shipped
 from benchmarks.paper.page import page
-from benchmarks.paper.runs import NETS, SHORT_RUNS, beside
+from benchmarks.paper.runs import FIXED_SEARCH, NETS, SEARCH, SHORT_RUNS, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
-from zoo.training.recipes import Recipe
+from zoo.training.recipes import RECIPES, Recipe
 from zoo.weights import weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -47,6 +47,15 @@ def test_a_short_run_was_run_as_it_is_written(name: str) -> None:
     assert Spec.from_dict(found["spec"]) == replace(get_spec(run.recipe.model), num_classes=10)
     assert len(found["history"]) == run.recipe.epochs
     assert found["measured_on"] == "held-out training pictures"
+
+
+def test_the_page_says_what_the_recipes_are() -> None:
+    """In its last sentences."""
+    measured = {"holdout": 0.1, "crop_padding": 2}
+    chosen = replace(FIXED_SEARCH["bias-1"], holdout=0.0, crop_padding=4, epochs=30)
+    assert RECIPES["cifar-short"] == chosen and chosen.beta == 0.2 and chosen.bn_bias == 1
+    first = replace(RECIPES["fashion-mnist"], epochs=4, precision="bf16", **measured)
+    assert first == SEARCH["muon"]
 
 
 def test_all_short_runs_of_a_size_had_the_same_pictures() -> None:

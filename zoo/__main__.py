@@ -185,7 +185,11 @@ def _train(
         int | None, typer.Option(help="Pixels that pictures are resized to; by default 32, of the digits 16.")
     ] = None,
     init: Annotated[
-        str | None, typer.Option(help="Weights to start from: NAME:TAG or a checkpoint file, in training form.")
+        str | None,
+        typer.Option(
+            help="Weights to start from: NAME:TAG or a checkpoint file, in training form. What the recipe says of the "
+            "beta, biases and stem of a new net is then left out."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of the initial weights and of the order of the data.")] = 0,

@@ -1,4 +1,4 @@
-"""How the recipe of the shipped nets was chosen: a section of docs/paper.md."""
+"""How the short recipes were chosen: a section of docs/paper.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def searches(logs: Mapping[str, Trained]) -> Iterator[str]:
         one.metrics["top1"] for one in (runs["muon"], runs["sgd"], runs["muon-beta-0.5"], logs["resnet-muon"])
     )
     best = max(deep, key=lambda run: run.metrics["top1"])
-    yield "## How the recipe of the shipped nets was chosen"
+    yield "## How the short recipes were chosen"
     yield ""
     epochs = runs["muon"].recipe["epochs"]
     yield f"{runs['muon'].title}, short runs but for {epochs} epochs, by what they give on held-out pictures:"
@@ -49,10 +49,12 @@ def _fixed(logs: Mapping[str, Trained]) -> Iterator[str]:
     runs, resnet = {name: logs[f"fixed-{name}"] for name in FIXED_SEARCH}, logs["resnet-fixed"]
     first = runs["beta-0.2"]
     *shared, last = _shared([*runs.values(), resnet])
+    epochs, precision = first.recipe["epochs"], first.recipe["precision"]
     yield (
         f"Where Muon gives each kernel a norm that stays, its rate is the angle of a step. {first.title} on pictures "
-        f"of {first.size} pixels with {', '.join(shared)} and {last}; the last row is the ResNet beside it, which has "
-        "no beta; “bias from” is what the bias of each BatchNorm behind a Dirac layer starts from:"
+        f"of {first.size} pixels, {epochs} epochs, {precision}, with {', '.join(shared)} and {last}. “Bias from” is "
+        "what the bias of each BatchNorm behind a Dirac layer starts from; the last row is the ResNet beside it, which "
+        "has neither:"
     )
     yield ""
     yield from _table([*runs.values(), resnet])
@@ -60,9 +62,11 @@ def _fixed(logs: Mapping[str, Trained]) -> Iterator[str]:
     without, half, one, theirs = (run.metrics["top1"] for run in (first, runs["bias-0.5"], runs["bias-1"], resnet))
     yield (
         f"What beta starts from decides little there, the bias much: {half - without:+.1f} points from a start at 0.5 "
-        f"and {one - without:+.1f} from one at 1, with the first row's beta. A bias above zero lets more of the "
-        "identity path through the next ReLU, so that the chain starts nearer to a linear one. Without it the DiracNet "
-        f"is {without - theirs:+.1f} points from the ResNet, with it {max(half, one) - theirs:+.1f}."
+        f"and {one - without:+.1f} from one at 1, with the first row's beta. The idea is that a bias above zero lets "
+        "more of the identity path through the next ReLU, so that the chain starts nearer to a linear one. Without it "
+        f"the DiracNet is {without - theirs:+.1f} points from the ResNet, with it {half - theirs:+.1f} and "
+        f"{one - theirs:+.1f}. The rows with a bias ran after Muon had become faster, so that their hours do not "
+        "compare. What a norm that stays and the stem bring was not measured by itself."
     )
 
 

@@ -14,7 +14,7 @@ from export.card import card
 from export.datasets import DATASETS
 from export.description import describe
 from export.front_matter import front_matter
-from export.layout import FILES, FOLDED, FORMS, SUMS, TRAINING_FORM
+from export.layout import FILES, FOLDED, FORMS, GRAPH, SUMS, TRAINING_FORM
 from export.usage import usage
 from export.zoo_card import check_zoo_card, write_zoo_card, zoo_card
 from zoo import Checkpoint
@@ -81,6 +81,13 @@ def test_the_repository_is_named_where_it_is_known() -> None:
     assert "ORG/NAME" in "\n".join(usage(description, FILES))
     named = "\n".join(usage({**description, "repository": "me/net"}, FILES))
     assert "ORG/NAME" not in named and named.count('"me/net"') >= 6
+
+
+def test_a_card_with_an_int8_graph_says_what_its_session_needs() -> None:
+    description = described(zoo.get_weight("diracnet16_cifar", "cifar10"))
+    with_int8, without = ("\n".join(usage(description, files)) for files in (FILES, [GRAPH]))
+    assert '"session.x64quantprecision", "1"' in with_int8 and "onnx/model_quantized.onnx" in with_int8
+    assert "x64quantprecision" not in without
 
 
 def test_the_zoos_card_is_what_the_manifests_say(root: Path, tmp_path: Path, monkeypatch, capsys) -> None:

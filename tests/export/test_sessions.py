@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
-from export import sessions
+from export import Classifier, accuracy, graph_checks, sessions
+from export.layout import GRAPH
 from export.sessions import EXACT, has_vnni, session_options
 
 
@@ -35,3 +37,15 @@ def test_only_a_processor_without_vnni_gets_the_entry(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sessions, "has_vnni", lambda: True)
     with pytest.raises(Exception, match=EXACT[0]):
         session_options().get_session_config_entry(EXACT[0])
+
+
+def test_every_session_of_ours_has_the_entry(monkeypatch: pytest.MonkeyPatch, untrained: Path) -> None:
+    monkeypatch.setattr(sessions, "has_vnni", lambda: False)
+    path = untrained / GRAPH
+    opened = (
+        Classifier(untrained)._session,
+        accuracy._session(path),
+        graph_checks._session(path, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL),
+    )
+    for session in opened:
+        assert session.get_session_options().get_session_config_entry(EXACT[0]) == EXACT[1]

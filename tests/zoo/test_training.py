@@ -202,5 +202,5 @@ def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None
     with pytest.raises(ValueError, match=r"init=.*not None"):
         train(recipe, digits, tmp_path / "again")
     for name, value in (("beta", 0.5), ("bn_bias", 0.5), ("stem", "principal")):
-        with pytest.raises(ValueError, match=rf"{name}={value!r}: .* leave it out"):
+        with pytest.raises(ValueError, match=rf"{name}={value!r}: .* leave that out"):
             train(dataclasses.replace(recipe, **{name: value}), digits, tmp_path / name, init=first)

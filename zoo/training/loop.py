@@ -80,7 +80,7 @@ def train(
         out: the run's folder; see `RunFolder`.
         seed: of the initial weights and of all randomness in the data.
         init: trained weights to start from, of the recipe's net in training form; with other classes its last layer
-            starts anew.
+            starts anew. The recipe must say nothing of what a new net starts from; see `Recipe.for_trained_weights`.
         build: makes the net from its spec: another than DiracNet to compare with.
         save_every: seconds after which the state is saved within an epoch too.
         on_step: called after each step.

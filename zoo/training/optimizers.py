@@ -93,21 +93,28 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Return a matrix of the same shape with the same singular vectors, and singular values between 0.7 and 1.2.
+    """Return a matrix of the same shape with the same singular vectors, and singular values of 0.68 to 1.13.
+
+    Those that are near zero are multiplied by some 500.
 
     Newton and Schulz's iteration, in matrix products alone. Each step multiplies from the left by a polynomial of the
     matrix's Gram matrix, and so does it to that; the iteration therefore needs the small, square Gram matrix only, and
     the product of all polynomials is applied once. A kernel's matrix is some nine times as wide as high.
     """
-    a, b, c = _COEFFICIENTS
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
     x: Tensor = wide / wide.norm().clamp_min(1e-7)
     gram = x @ x.mT
-    product = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    for _ in range(steps):
-        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        polynomial.diagonal().add_(a)
-        product = polynomial @ product
+    product = polynomial = _polynomial(gram)
+    for _ in range(steps - 1):
         gram = polynomial @ gram @ polynomial
+        polynomial = _polynomial(gram)
+        product = polynomial @ product
     x = product @ x
     return x if wide is matrix else x.mT
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    a, b, c = _COEFFICIENTS
+    result = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    result.diagonal().add_(a)
+    return result

@@ -78,7 +78,9 @@ class Recipe:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0 and below 1")
         if self.fixed_norm and not self.muon_lr:
-            raise ValueError("fixed_norm=True, muon_lr=0: it is Muon that fixes norms; give muon_lr, such as 0.015")
+            raise ValueError(
+                "fixed_norm=True, muon_lr=0: it is Muon that fixes norms; give muon_lr, such as 0.015, or no fixed_norm"
+            )
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Return the learning rate of a step, counted from 0 over the whole run, as a share of its peak."""
@@ -102,8 +104,8 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     # The paper's, section 4.1, and upstream's train.py.
     "cifar": Recipe(epochs=200, lr=0.1, nesterov=False, schedule="steps", milestones=(60, 120, 160)),
-    # For machines without an accelerator: annealed to zero within few epochs. What its parts bring is measured, in nets
-    # of version 2, in docs/paper.md.
+    # For machines without an accelerator: annealed to zero within few epochs. Where beta and the biases start was
+    # chosen in one net of version 2 (docs/paper.md); version 1, whose alpha starts at 5, wants beta=1.5 and bn_bias=0.
     "cifar-short": Recipe(
         epochs=30,
         lr=0.2,

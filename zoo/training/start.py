@@ -16,7 +16,7 @@ from zoo.network import Block, DiracNet
 from zoo.spec import Spec
 from zoo.training.recipes import Recipe
 
-_PICTURES_AT_ONCE = 16
+_PICTURES_AT_ONCE = 4
 
 
 def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.Module:
@@ -28,10 +28,10 @@ def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.
     """
     net = build(spec)
     for module in net.modules():
+        if isinstance(module, DiracConv2d) and recipe.beta:
+            nn.init.constant_(module.beta, recipe.beta)
         if isinstance(module, Block) and isinstance(module.conv, DiracConv2d):  # a plain net has blocks too
             nn.init.constant_(module.bn.bias, recipe.bn_bias)
-            if recipe.beta:
-                nn.init.constant_(module.conv.beta, recipe.beta)
     return net
 
 
@@ -71,7 +71,10 @@ def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
     bare = recipe.for_trained_weights().to_dict()
     starts = [f"{name}={value!r}" for name, value in recipe.to_dict().items() if value != bare[name]]
     if starts:
-        raise ValueError(f"{', '.join(starts)}: only a new net starts so; leave it out with weights to start from")
+        raise ValueError(
+            f"{', '.join(starts)}: only a new net starts so; with weights to start from leave that out "
+            "(Recipe.for_trained_weights)"
+        )
     if init.form != "dirac":
         raise ValueError(f"a {init.form} net cannot be trained on as one; start from weights in dirac form")
     if replace(init.spec, num_classes=spec.num_classes) != spec:
