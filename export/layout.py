@@ -55,7 +55,7 @@ FORMS = {
     "int8": Form(
         "onnx/model_quantized.onnx",
         "int8 inside, float32 outside",
-        1e-2,
+        2e-2,  # where a runtime sums in float32, a value between two whole numbers may be rounded the other way
         frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"}),
         golden=1.0,  # on pictures unlike any that grids were made for
     ),
