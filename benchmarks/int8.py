@@ -25,6 +25,7 @@ from torch import Tensor, nn
 import zoo
 from benchmarks.int8_page import page
 from benchmarks.pairs import Case, paired
+from benchmarks.runners import options
 from export import emit, fold
 from export.calibration import BEST, PLAIN, Method, calibrate
 from export.layout import INPUT
@@ -32,7 +33,7 @@ from export.quantization import Quantization
 from export.quantized_graph import quantize
 from export.quantizing import INT8, quantize_on_noise
 from export.samples import SEED
-from export.sessions import has_vnni, session_options
+from export.sessions import EXACT, has_vnni
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.command_line import run
 from zoo.conv import DiracConv2d
@@ -56,22 +57,21 @@ HELD_OUT = 3000
 ROUNDS = 40
 BATCH = 250
 app = typer.Typer(add_completion=False, help=__doc__)
+Model = Annotated[str, typer.Argument(help="NAME:TAG of a shipped net with a record of its quantization.")]
+Data = Annotated[str, typer.Option(help="The data set that it was trained and tested on.")]
 Docs = Annotated[Path, typer.Option(help="The folder that has int8.json and int8.md.")]
 
 
 @app.command()
-def steps(
-    model: Annotated[str, typer.Argument(help="NAME:TAG of a shipped net with a record of its quantization.")],
-    data: Annotated[str, typer.Option(help="The data set that it was trained and tested on.")],
-    docs: Docs = Path("docs"),
-) -> None:
+def steps(model: Model, data: Data, docs: Docs = Path("docs")) -> None:
     """Measure what each step buys for one net."""
     with Console(stderr=True).status("reading pictures") as status:
         result = _steps(model, data, status)
     written = _read(docs)
     written["nets"] = {**written.get("nets", {}), model: result}
-    kept = written.get("overflow", {})
-    written["overflow"] = {key: value for key, value in kept.items() if key != model or _is_of(value, result)}
+    overflows = written.get("overflow", {})
+    if model in overflows and overflows[model]["record_sha256"] != result["record_sha256"]:
+        del overflows[model]  # measured of another file
     _write(docs, written)
 
 
@@ -85,11 +85,7 @@ def speed(docs: Docs = Path("docs")) -> None:
 
 
 @app.command()
-def overflow(
-    model: Annotated[str, typer.Argument(help="NAME:TAG of a shipped net with a record of its quantization.")],
-    data: Annotated[str, typer.Option(help="The data set that it was trained and tested on.")],
-    docs: Docs = Path("docs"),
-) -> None:
+def overflow(model: Model, data: Data, docs: Docs = Path("docs")) -> None:
     """Measure a shipped net on a processor without VNNI, with the session entry that int8 needs there and without."""
     if has_vnni() or platform.machine().lower() not in ("x86_64", "amd64"):
         raise ValueError(f"{processor()}: int8 does not overflow there; measure on an x86 processor without VNNI")
@@ -224,13 +220,10 @@ def _logits(session: onnxruntime.InferenceSession, images: Tensor, preprocessing
 
 
 def _session(model: onnx.ModelProto, threads: int, exact: bool = True) -> onnxruntime.InferenceSession:
-    options = session_options(threads)
+    chosen = options(threads)
     if not exact:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-    # Threads that spin while they wait would steal the processor from the other one of a pair.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        chosen.add_session_config_entry(EXACT[0], "0")
+    return onnxruntime.InferenceSession(model.SerializeToString(), chosen, providers=["CPUExecutionProvider"])
 
 
 def _noise(expected: Tensor, found: Tensor) -> float:
@@ -244,10 +237,6 @@ def _agreement(expected: Tensor, found: Tensor) -> float:
 
 def _share(right: Tensor) -> float:
     return 100 * right.double().mean().item()
-
-
-def _is_of(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return bool(one["record_sha256"] == other["record_sha256"])
 
 
 def _environment() -> dict[str, Any]:
