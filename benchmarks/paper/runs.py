@@ -53,6 +53,13 @@ FIXED_SEARCH: Mapping[str, Recipe] = {
 FIXED_NET = "18_x0_5"
 FIXED_SIZE = 32
 """Half of the 64 pixels that this net is shipped for."""
+WIDE = replace(FIXED, epochs=3, crop_padding=2)
+WIDE_SEARCH: Mapping[str, Recipe] = {
+    "beta-0.5": replace(WIDE, beta=0.5),
+    "beta-0.2-bias-1": replace(WIDE, beta=0.2, bn_bias=1.0),
+    "beta-0.5-bias-1": replace(WIDE, beta=0.5, bn_bias=1.0),
+}
+"""The same in a wide and shallow net, `SEARCH_NET`."""
 SMALL_SIZE = 16
 """Pixels that pictures are reduced to in short runs of CIFAR nets, which makes an epoch a quarter as long."""
 
@@ -104,6 +111,8 @@ SHORT_RUNS: Mapping[str, Run] = {
     "resnet-muon": _small("resnet", SEARCH_NET, SEARCHED),
     **{f"fixed-{name}": _fixed("dirac", recipe) for name, recipe in FIXED_SEARCH.items()},
     "resnet-fixed": _fixed("resnet", FIXED),
+    **{f"wide-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in WIDE_SEARCH.items()},
+    "resnet-wide": _small("resnet", SEARCH_NET, WIDE),
 }
 """Name → run, on reduced pictures."""
 
