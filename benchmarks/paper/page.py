@@ -229,8 +229,8 @@ def _level(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
     yield "## Each shipped net against the ResNet of its depth, width and budget"
     yield ""
     yield (
-        f"Same recipe, epochs, pictures and seed, measured on the test pictures; level means at most {LEVEL} points "
-        "below."
+        "Same recipe but for what Dirac layers start from, same epochs, pictures and seed, measured on the test "
+        f"pictures; level means at most {LEVEL} points below."
     )
     yield ""
     yield "| checkpoint | top-1 | comparator | top-1 | difference | level | CPU-hours, ours and theirs |"

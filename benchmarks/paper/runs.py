@@ -84,13 +84,16 @@ class Run:
 def beside(net: str, model: str, tag: str) -> Run:
     """Return the run of a comparator with the recipe, pictures and seed of a shipped checkpoint.
 
+    What Dirac layers start from is left out of the recipe: no comparator has any.
+
     Raises:
         ValueError: there are no such weights, or they were trained from others, which no comparator has.
     """
     weight = get_weight(model, tag)
     if "init" in weight.provenance:
         raise ValueError(f"{model}:{tag} was trained from other weights; a comparator would start from nothing")
-    return Run(net, Recipe(**weight.recipe), weight.preprocessing.size, weight.provenance["seed"])
+    recipe = Recipe(**weight.recipe).without_dirac_layers()
+    return Run(net, recipe, weight.preprocessing.size, weight.provenance["seed"])
 
 
 def _small(net: str, model: str, recipe: Recipe = SMALL) -> Run:

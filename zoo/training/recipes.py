@@ -92,9 +92,13 @@ class Recipe:
         now = step + 0.5
         return now / peak if now < peak else (total - now) / (total - peak)
 
+    def without_dirac_layers(self) -> Recipe:
+        """Return the recipe without what Dirac layers start from: what it means to a net that has none."""
+        return replace(self, beta=0.0, bn_bias=0.0)
+
     def for_trained_weights(self) -> Recipe:
         """Return the recipe without what only a new net can start from."""
-        return replace(self, beta=0.0, bn_bias=0.0, stem="random")
+        return replace(self.without_dirac_layers(), stem="random")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
