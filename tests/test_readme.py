@@ -58,7 +58,9 @@ def test_the_table_of_weights_is_that_of_the_manifests() -> None:
         top1, hours = f"{record.metrics['top1']:.2f} %", f"{record.provenance['cpu_hours']:.1f}"
         cells = (f"`{record.model}`", f"`{record.tag}`", record.dataset, str(record.recipe["epochs"]), top1)
         expected.append(f"| {' | '.join(cells)} | {parameters:,} | {hours} |")
-        assert f"on {record.provenance['environment']['device']};" in TEXT
+        environment = record.provenance["environment"]
+        assert f"on {environment['device']};" in TEXT
+        assert (f"`{record.model}` in two processes" in TEXT) == (environment.get("processes", "1") == "2")
         assert record.provenance["measured"] == "last epoch, no test-time augmentation, 10000 test pictures"
     rows = re.findall(r"^\| `diracnet.*$", TEXT, flags=re.MULTILINE)
     assert rows == expected
