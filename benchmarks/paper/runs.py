@@ -56,10 +56,21 @@ FIXED_SIZE = 32
 WIDE = replace(FIXED, epochs=3, crop_padding=2)
 WIDE_SEARCH: Mapping[str, Recipe] = {
     "beta-0.5": replace(WIDE, beta=0.5),
+    "beta-0.5-bias-0.5": replace(WIDE, beta=0.5, bn_bias=0.5),
     "beta-0.2-bias-1": replace(WIDE, beta=0.2, bn_bias=1.0),
     "beta-0.5-bias-1": replace(WIDE, beta=0.5, bn_bias=1.0),
 }
 """The same in a wide and shallow net, `SEARCH_NET`."""
+LONG = replace(FIXED, crop_padding=2)
+LONG_SEARCH: Mapping[str, Recipe] = {
+    "beta-0.2": replace(LONG, beta=0.2),
+    "bias-0.25": replace(LONG, beta=0.2, bn_bias=0.25),
+    "bias-0.5": replace(LONG, beta=0.2, bn_bias=0.5),
+    "bias-1": replace(LONG, beta=0.2, bn_bias=1.0),
+    "bias-2": replace(LONG, beta=0.2, bn_bias=2.0),
+    "beta-0.5-bias-1": replace(LONG, beta=0.5, bn_bias=1.0),
+}
+"""The same in the deep net, `DEEP_NET`."""
 SMALL_SIZE = 16
 """Pixels that pictures are reduced to in short runs of CIFAR nets, which makes an epoch a quarter as long."""
 
@@ -116,6 +127,8 @@ SHORT_RUNS: Mapping[str, Run] = {
     "resnet-fixed": _fixed("resnet", FIXED),
     **{f"wide-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in WIDE_SEARCH.items()},
     "resnet-wide": _small("resnet", SEARCH_NET, WIDE),
+    **{f"long-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in LONG_SEARCH.items()},
+    "resnet-long": _small("resnet", DEEP_NET, LONG),
 }
 """Name → run, on reduced pictures."""
 
