@@ -133,7 +133,7 @@ MACHINES = {
     },
     "another hash seed": {"PYTHONHASHSEED": "77"},
 }
-DIGEST = "9585775880e0a43d7b32937649289b0912c53e7d5ed064c5b243e8b38a400d87"
+DIGEST = "838a2cf51517a475a0033a62efb7fa1a482d38ba73492b0cc8cb9fd6e5510055"
 
 
 @pytest.mark.parametrize("settings", MACHINES.values(), ids=MACHINES)
