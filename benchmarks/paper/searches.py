@@ -82,13 +82,7 @@ def _long(logs: Mapping[str, Trained]) -> Iterator[str]:
     without, theirs = (run.metrics["top1"] for run in (first, resnet))
     biases = [run for run in runs.values() if run.recipe["beta"] == first.recipe["beta"]]
     best, last = max(biases, key=lambda run: run.metrics["top1"]), runs["bias-2"]
-    yield (
-        f"The same recipe in {first.title}, on pictures of {first.size} pixels, {first.recipe['epochs']} epochs, the "
-        "ResNet again last:"
-    )
-    yield ""
-    yield from _table([*runs.values(), resnet])
-    yield ""
+    yield from _same_recipe(list(runs.values()), resnet)
     yield (
         f"The best start of the bias is near {best.recipe['bn_bias']:g}: {best.metrics['top1'] - without:+.1f} points "
         f"against none; one from {last.recipe['bn_bias']:g} is {last.metrics['top1'] - without:+.1f}. With it the "
@@ -102,21 +96,27 @@ def _long(logs: Mapping[str, Trained]) -> Iterator[str]:
 def _wide(logs: Mapping[str, Trained]) -> Iterator[str]:
     """The same search in a wide and shallow net."""
     runs, resnet = {name: logs[f"wide-{name}"] for name in WIDE_SEARCH}, logs["resnet-wide"]
-    first = runs["beta-0.5"]
-    bare, half, low, high = (run.metrics["top1"] for run in runs.values())
+    names = ("beta-0.5", "beta-0.5-bias-0.5", "beta-0.2-bias-1", "beta-0.5-bias-1")
+    bare, half, low, high = (runs[name].metrics["top1"] for name in names)
     theirs = resnet.metrics["top1"]
-    yield (
-        f"The same recipe in {first.title}, on pictures of {first.size} pixels, {first.recipe['epochs']} epochs, the "
-        "ResNet again last:"
-    )
-    yield ""
-    yield from _table([*runs.values(), resnet])
-    yield ""
+    yield from _same_recipe(list(runs.values()), resnet)
     yield (
         f"A bias from 0.5 is {half - bare:+.1f} points there at the same beta, one from 1 {high - bare:+.1f}: so "
         "shallow a chain needs no open path. At that bias a beta from 0.5 in place of 0.2 brings "
         f"{high - low:+.1f}. Without the bias the DiracNet is {bare - theirs:+.1f} points from the ResNet."
     )
+
+
+def _same_recipe(runs: Sequence[Trained], resnet: Trained) -> Iterator[str]:
+    """The table of a search with the recipe of the table before, the ResNet beside it last."""
+    first = runs[0]
+    yield (
+        f"The same recipe in {first.title}, on pictures of {first.size} pixels, {first.recipe['epochs']} epochs, the "
+        "ResNet again last:"
+    )
+    yield ""
+    yield from _table([*runs, resnet])
+    yield ""
 
 
 def _table(runs: Sequence[Trained]) -> Iterator[str]:
