@@ -256,7 +256,7 @@ def _level(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
 
 
 def _trained_again(key: str, weight: Weight, own: Trained, other: Trained, resnet: Trained) -> str:
-    """What another start of the Dirac layers came to, and what keeps such a net from its ResNet."""
+    """What another start of the Dirac layers came to, and how such a net differs from its ResNet at the end."""
     shares = [layer.share for layer in layers(weight)]
     identities = sum(share > 99 for share in shares)
     fits = [f"{run.history[-1]['train_top1']:.1f} %" for run in (own, resnet)]

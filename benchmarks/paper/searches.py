@@ -85,9 +85,10 @@ def _long(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield from _same_recipe(list(runs.values()), resnet)
     yield (
         f"The best start of the bias is near {best.recipe['bn_bias']:g}: {best.metrics['top1'] - without:+.1f} points "
-        f"against none; one from {last.recipe['bn_bias']:g} is {last.metrics['top1'] - without:+.1f}. With it the "
-        f"DiracNet is {best.metrics['top1'] - theirs:+.1f} points from the ResNet, without it {without - theirs:+.1f}. "
-        "A normal variable that went through a ReLU and was normalized again passes the next ReLU whole if 0.68 is "
+        f"against none; one from {last.recipe['bn_bias']:g} is {last.metrics['top1'] - without:+.1f}. With the "
+        f"best the DiracNet is {best.metrics['top1'] - theirs:+.1f} points from the ResNet, without any "
+        f"{without - theirs:+.1f}. A "
+        "normal variable that went through a ReLU and was normalized again passes the next ReLU whole if 0.68 is "
         "added to it: a bias of about that size keeps the identity path open, and a larger one leaves the net little "
         "that is not linear."
     )
@@ -102,7 +103,7 @@ def _wide(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield from _same_recipe(list(runs.values()), resnet)
     yield (
         f"A bias from 0.5 is {half - bare:+.1f} points there at the same beta, one from 1 {high - bare:+.1f}: so "
-        "shallow a chain needs no open path. At that bias a beta from 0.5 in place of 0.2 brings "
+        "shallow a chain needs no open path. With a bias from 1 a beta from 0.5 in place of 0.2 brings "
         f"{high - low:+.1f}. Without the bias the DiracNet is {bare - theirs:+.1f} points from the ResNet."
     )
 
