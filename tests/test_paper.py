@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks.comparators import COMPARATORS, ResNet, plain
-from benchmarks.paper.evidence import comparators, kept, layers, shipped
+from benchmarks.paper.evidence import comparators, kept, layers, shipped, trained_net
 from benchmarks.paper.page import page
-from benchmarks.paper.runs import LONG_SEARCH, NETS, SEARCH, SHORT_RUNS, beside
+from benchmarks.paper.runs import FULL_SEARCH, NETS, NORM_SEARCH, RATE_SEARCH, SEARCH, SHORT_RUNS, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.weights import weights
@@ -52,8 +52,10 @@ def test_a_short_run_was_run_as_it_is_written(name: str) -> None:
 def test_the_page_says_what_the_recipes_are() -> None:
     """In its last sentences."""
     measured = {"holdout": 0.1, "crop_padding": 2}
-    chosen = replace(LONG_SEARCH["bias-0.5"], holdout=0.0, crop_padding=4, epochs=30)
-    assert RECIPES["cifar-short"] == chosen and chosen.beta == 0.2 and chosen.bn_bias == 0.5
+    chosen = RECIPES["cifar-short"]
+    assert replace(FULL_SEARCH["fixed"], holdout=0.0, epochs=chosen.epochs, precision="float32") == chosen
+    assert replace(NORM_SEARCH["fixed"], crop_padding=4) == replace(FULL_SEARCH["fixed"], epochs=20)
+    assert NORM_SEARCH["fixed"] == RATE_SEARCH["fixed"]
     first = replace(RECIPES["fashion-mnist"], epochs=4, precision="bf16", **measured)
     assert first == SEARCH["muon"]
 
@@ -68,8 +70,10 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     found = log(path.stem)
     net, _, key = path.stem.partition("-beside-")
     model, _, tag = key.partition("-")
-    run, weight = beside(net, model, tag), weights()[model, tag]
-    assert Recipe(**found["recipe"]).without_dirac_layers() == run.recipe
+    starts = {name: found["recipe"][name] for name in ("beta", "bn_bias") if net == "dirac"}
+    run, weight = beside(net, model, tag, **starts), weights()[model, tag]
+    trained = Recipe(**found["recipe"])
+    assert (trained if net == "dirac" else trained.without_dirac_layers()) == run.recipe
     assert found["preprocessing"] == weight.preprocessing.to_dict()
     assert found["data"] == weight.provenance["data_sha256"]
     assert found["seed"] == weight.provenance["seed"]
@@ -86,6 +90,18 @@ def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.M
     monkeypatch.setattr("benchmarks.paper.runs.get_weight", lambda model, tag: tuned)
     with pytest.raises(ValueError, match="diracnet16_cifar:cifar10 was trained from other weights"):
         beside("resnet", "diracnet16_cifar", "cifar10")
+
+
+@pytest.mark.parametrize(
+    ("net", "starts", "message"),
+    [
+        ("vgg", {}, "net='vgg': allowed are dirac, plain, resnet"),
+        ("resnet", {"bn_bias": 0.5}, "beta=0.0, bn_bias=0.5: resnet has no Dirac layers"),
+    ],
+)
+def test_a_run_beside_a_checkpoint_that_makes_no_sense_is_refused(net: str, starts: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        beside(net, "diracnet16_cifar", "cifar10", **starts)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -126,8 +142,13 @@ def test_a_residual_block_without_its_branch_is_the_identity() -> None:
 
 def test_the_share_of_the_identity_is_that_of_the_scales() -> None:
     for weight, _ in shipped().values():
-        for layer in layers(weight):
+        for layer in layers(trained_net(weight)):
             assert 0 <= layer.share <= 100
+    with_shares = {name: run for name, run in kept(DOCS).items() if run.shares}
+    assert with_shares.keys() >= {f"rate-{name}" for name in RATE_SEARCH}
+    for run in with_shares.values():
+        assert len(run.shares) == sum(group.blocks for group in run.spec.groups)
+        assert all(0 <= share <= 100 for share in run.shares)
 
 
 def test_every_comparator_is_a_net_of_a_run() -> None:

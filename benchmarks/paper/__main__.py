@@ -41,17 +41,18 @@ def short(
 
 @app.command("beside")
 def beside_(
-    net: Annotated[str, typer.Argument(help=f"The comparator: {', '.join(COMPARATORS)}.")],
+    net: Annotated[str, typer.Argument(help=f"A comparator ({', '.join(COMPARATORS)}), or dirac: the same net again.")],
     model: Annotated[str, typer.Argument(help="NAME:TAG of the shipped checkpoint that it is compared with.")],
     data: Data,
     out: Out,
+    beta: Annotated[float, typer.Option(help="With dirac: what beta starts from; 0: upstream's.")] = 0.0,
+    bn_bias: Annotated[float, typer.Option(help="With dirac: what the biases start from.")] = 0.0,
     docs: Docs = Path("docs"),
 ) -> None:
-    """Train a comparator as a shipped checkpoint was trained."""
-    if net not in COMPARATORS:
-        raise ValueError(f"net={net!r}: allowed are {', '.join(COMPARATORS)}")
+    """Train a comparator as a shipped checkpoint was trained, or its own net from another start."""
     name, _, tag = model.partition(":")
-    _train(f"{net}-beside-{name}-{tag}", beside(net, name, tag), data, out, docs)
+    one = beside(net, name, tag, beta=beta, bn_bias=bn_bias)
+    _train(f"{net}-beside-{name}-{tag}", one, data, out, docs)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from zoo.conv import DiracConv2d
 from zoo.files import read_json
@@ -33,6 +34,7 @@ class Trained:
         metrics: after the last epoch, on the test pictures or the held-out ones.
         cpu_hours: of processor time.
         environment: machine and versions.
+        shares: of the identity in each Dirac layer at the end, see `Layer`; empty where it was not kept.
     """
 
     net: str
@@ -43,6 +45,7 @@ class Trained:
     metrics: Mapping[str, float]
     cpu_hours: float
     environment: Mapping[str, str]
+    shares: Sequence[float] = ()
 
     @property
     def title(self) -> str:
@@ -71,6 +74,7 @@ def _from_log(log: Mapping[str, Any]) -> Trained:
         metrics=log["metrics"],
         cpu_hours=log["cpu_hours"],
         environment=log["environment"],
+        shares=log.get("shares", ()),
     )
 
 
@@ -102,6 +106,15 @@ def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
     return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
 
 
+IDENTITY = 99.0
+"""Percent of a filter from which on a layer is called an identity."""
+
+
+def identities(shares: Sequence[float]) -> int:
+    """Return how many layers have become identities."""
+    return sum(share > IDENTITY for share in shares)
+
+
 @dataclass(frozen=True)
 class Layer:
     """A Dirac layer after training: medians over its filters.
@@ -119,9 +132,13 @@ class Layer:
     share: float
 
 
-def layers(weight: Weight) -> Iterator[Layer]:
-    """Yield the Dirac layers of a shipped checkpoint in order."""
-    net = cast(DiracNet, load_weight(weight, "dirac").model())
+def trained_net(weight: Weight) -> DiracNet:
+    """Return the net of a shipped checkpoint in its training form."""
+    return cast(DiracNet, load_weight(weight, "dirac").model())
+
+
+def layers(net: nn.Module) -> Iterator[Layer]:
+    """Yield a net's Dirac layers in order."""
     for name, module in net.named_modules():
         if isinstance(module, DiracConv2d):
             # Filters beyond the square have no identity in version 2.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.paper import plots
-from benchmarks.paper.evidence import Trained, comparators, kept, layers, shipped
+from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, layers, shipped, trained_net
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
 from benchmarks.paper.searches import searches
 from zoo.files import replace_file
@@ -74,7 +74,9 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
             plots.over_hours(cifar, "top-1, test, 32 px, %"),
         ],
     )
-    found = {key: list(layers(weight)) for key, (weight, run) in checkpoints.items() if run.spec.version == 2}
+    found = {
+        key: list(layers(trained_net(weight))) for key, (weight, run) in checkpoints.items() if run.spec.version == 2
+    }
     plots.save(folder / "scales.png", [plots.scales(found)])
 
 
@@ -219,7 +221,7 @@ def _scales(checkpoints: Shipped) -> Iterator[str]:
         yield ""
         yield "| layer | alpha | beta | α² / (α² + β²) |"
         yield "|---|---|---|---|"
-        for layer in layers(weight):
+        for layer in layers(trained_net(weight)):
             yield f"| `{layer.name}` | {layer.alpha:.3f} | {layer.beta:.3f} | {layer.share:.1f} % |"
     yield ""
     yield "![the identity's share over the depth](paper/scales.png)"
@@ -257,15 +259,14 @@ def _level(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
 
 def _trained_again(key: str, weight: Weight, own: Trained, other: Trained, resnet: Trained) -> str:
     """What another start of the Dirac layers came to, and how such a net differs from its ResNet at the end."""
-    shares = [layer.share for layer in layers(weight)]
-    identities = sum(share > 99 for share in shares)
+    shares = [layer.share for layer in layers(trained_net(weight))]
     fits = [f"{run.history[-1]['train_top1']:.1f} %" for run in (own, resnet)]
     return (
         f"`{key}` trained again, with a beta from {other.recipe['beta']:g} and a bias from {other.recipe['bn_bias']:g} "
         f"in place of {own.recipe['beta']:g} and {own.recipe.get('bn_bias', 0):g}, had {other.metrics['top1']:.2f} %, "
         f"{other.metrics['top1'] - own.metrics['top1']:+.2f} points: what such a start brings in short runs (below) is "
         f"gone at the end of {own.recipe['epochs']} epochs, and the first of the two stays shipped. "
-        f"{identities} of the {len(shares)} Dirac layers shipped have become identities for more than 99 %, so that "
-        f"the net is less deep than it looks; it ends with {fits[0]} top-1 on the training pictures, the ResNet with "
-        f"{fits[1]}. At this depth the authors' nets are not level either: see (c)."
+        f"{identities(shares)} of the {len(shares)} Dirac layers shipped have become identities for more than "
+        f"{IDENTITY:g} %, so that the net is less deep than it looks; it ends with {fits[0]} top-1 on the training "
+        f"pictures, the ResNet with {fits[1]}. At this depth the authors' nets are not level either: see (c)."
     )

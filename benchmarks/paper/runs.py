@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparators import COMPARATORS
+from benchmarks.paper.evidence import layers
+from zoo.checkpoint import Checkpoint
 from zoo.files import read_json
 from zoo.network import DiracNet
 from zoo.training.recipes import Recipe
@@ -71,6 +73,27 @@ LONG_SEARCH: Mapping[str, Recipe] = {
     "beta-0.5-bias-1": replace(LONG, beta=0.5, bn_bias=1.0),
 }
 """The same in the deep net, `DEEP_NET`."""
+LONGER = replace(LONG, epochs=20, precision="bf16", beta=0.2, bn_bias=0.5)
+FREE = replace(LONGER, muon_lr=0.1, fixed_norm=False)
+NORM_SEARCH: Mapping[str, Recipe] = {"fixed": LONGER, "free": FREE}
+"""Whether kernels keep their norms, in a longer training of a DiracNet and a ResNet."""
+NORM_NET = "16"
+FULL = replace(LONGER, epochs=24, crop_padding=4)
+FULL_SEARCH: Mapping[str, Recipe] = {
+    "fixed": FULL,
+    "fast": replace(FULL, muon_lr=0.03),
+    "free": replace(FREE, epochs=FULL.epochs, crop_padding=FULL.crop_padding),
+}
+"""The same on pictures of `FULL_SIZE` pixels, and a faster rate."""
+FULL_SIZE = 32
+RATE_SEARCH: Mapping[str, Recipe] = {
+    "fixed": LONGER,
+    "slow": replace(LONGER, muon_lr=0.005),
+    "free": FREE,
+    "free-0.03": replace(FREE, muon_lr=0.03),
+    "sgd": replace(FREE, muon_lr=0.0),
+}
+"""At what rate kernels move in a longer training of the deep net, `DEEP_NET`."""
 SMALL_SIZE = 16
 """Pixels that pictures are reduced to in short runs of CIFAR nets, which makes an epoch a quarter as long."""
 
@@ -92,18 +115,24 @@ class Run:
     seed: int = 0
 
 
-def beside(net: str, model: str, tag: str) -> Run:
-    """Return the run of a comparator with the recipe, pictures and seed of a shipped checkpoint.
+def beside(net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float = 0.0) -> Run:
+    """Return the run of a net with the recipe, pictures and seed of a shipped checkpoint.
 
-    What Dirac layers start from is left out of the recipe: no comparator has any.
+    What Dirac layers start from is left out of a comparator's recipe, for it has none; for `dirac`, the checkpoint's
+    own net trained again, it is what `beta` and `bn_bias` say.
 
     Raises:
-        ValueError: there are no such weights, or they were trained from others, which no comparator has.
+        ValueError: there are no such weights or is no such net; they were trained from others, which no comparator
+            has; or `beta` and `bn_bias` are given for a comparator.
     """
+    if net not in NETS:
+        raise ValueError(f"net={net!r}: allowed are {', '.join(NETS)}")
+    if net in COMPARATORS and (beta or bn_bias):
+        raise ValueError(f"beta={beta}, bn_bias={bn_bias}: {net} has no Dirac layers; give them for dirac alone")
     weight = get_weight(model, tag)
     if "init" in weight.provenance:
         raise ValueError(f"{model}:{tag} was trained from other weights; a comparator would start from nothing")
-    recipe = Recipe(**weight.recipe).without_dirac_layers()
+    recipe = replace(Recipe(**weight.recipe).without_dirac_layers(), beta=beta, bn_bias=bn_bias)
     return Run(net, recipe, weight.preprocessing.size, weight.provenance["seed"])
 
 
@@ -129,12 +158,20 @@ SHORT_RUNS: Mapping[str, Run] = {
     "resnet-wide": _small("resnet", SEARCH_NET, WIDE),
     **{f"long-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in LONG_SEARCH.items()},
     "resnet-long": _small("resnet", DEEP_NET, LONG),
+    **{f"norm-{name}": _small("dirac", NORM_NET, recipe) for name, recipe in NORM_SEARCH.items()},
+    **{
+        f"resnet-norm-{name}": _small("resnet", NORM_NET, recipe.without_dirac_layers())
+        for name, recipe in NORM_SEARCH.items()
+    },
+    **{f"full-{name}": replace(_small("dirac", NORM_NET, one), size=FULL_SIZE) for name, one in FULL_SEARCH.items()},
+    **{f"rate-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in RATE_SEARCH.items()},
+    "resnet-rate": _small("resnet", DEEP_NET, LONGER.without_dirac_layers()),
 }
-"""Name → run, on reduced pictures."""
+"""Name → run, measured on held-out training pictures."""
 
 
 def keep(folder: Path) -> dict[str, Any]:
-    """Return what is committed of a finished run: request, log and result.
+    """Return what is committed of a finished run: request, log, result, and the identity's share in Dirac layers.
 
     Raises:
         ValueError: the run is not finished.
@@ -144,4 +181,7 @@ def keep(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder} holds no finished run: it has no {run.result.name}")
     request = read_json(run.request)
     lines = run.metrics.read_text(encoding="utf-8").splitlines()
-    return {**request, **read_json(run.result), "history": [json.loads(line) for line in lines]}
+    kept = {**request, **read_json(run.result), "history": [json.loads(line) for line in lines]}
+    if request["net"] == DiracNet.__name__:
+        kept["shares"] = [layer.share for layer in layers(Checkpoint.load(run.model).model())]
+    return kept

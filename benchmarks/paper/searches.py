@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.paper.evidence import Trained
-from benchmarks.paper.runs import DEEP_SEARCH, FIXED_SEARCH, LONG_SEARCH, SEARCH, WIDE_SEARCH
+from benchmarks.paper.evidence import IDENTITY, Trained, identities
+from benchmarks.paper.runs import (
+    DEEP_SEARCH,
+    FIXED_SEARCH,
+    FULL_SEARCH,
+    LONG_SEARCH,
+    NORM_SEARCH,
+    RATE_SEARCH,
+    SEARCH,
+    WIDE_SEARCH,
+)
 
 
 def searches(logs: Mapping[str, Trained]) -> Iterator[str]:
@@ -42,10 +51,14 @@ def searches(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield ""
     yield from _wide(logs)
     yield ""
+    yield from _norms(logs)
+    yield ""
+    yield from _rates(logs)
+    yield ""
     yield (
-        "`cifar-short` is the recipe of the last three tables with a beta from 0.2 and a bias from 0.5, for deep nets; "
-        "a wide and shallow one wants `--beta 0.5 --bn-bias 0`. `fashion-mnist` has the first table's first rates. "
-        "Which recipe a checkpoint had, its manifest says."
+        "`cifar-short` is the recipe of the first row of each of the last three tables, for more epochs and in "
+        "float32; a wide and shallow net wants `--beta 0.5 --bn-bias 0`. `fashion-mnist` has the first table's first "
+        "rates. Which recipe a checkpoint had, its manifest says."
     )
 
 
@@ -106,6 +119,66 @@ def _wide(logs: Mapping[str, Trained]) -> Iterator[str]:
         "shallow a chain needs no open path. With a bias from 1 a beta from 0.5 in place of 0.2 brings "
         f"{high - low:+.1f}. Without the bias the DiracNet is {bare - theirs:+.1f} points from the ResNet."
     )
+
+
+def _norms(logs: Mapping[str, Trained]) -> Iterator[str]:
+    """Whether kernels should keep their norms in a longer training, on reduced pictures and on whole ones."""
+    fixed, free, their_fixed, their_free = (
+        logs[f"{net}norm-{name}"] for net in ("", "resnet-") for name in NORM_SEARCH
+    )
+    full = {name: logs[f"full-{name}"] for name in FULL_SEARCH}
+    yield f"{_longer(fixed)}, with norms that stay and without, the ResNet with and without in the last two rows:"
+    yield ""
+    yield from _table([fixed, free, their_fixed, their_free])
+    yield ""
+    fits, answers = ([after(free) - after(fixed), after(their_free) - after(their_fixed)] for after in (_fit, _answer))
+    yield (
+        f"Without norms that stay the DiracNet fits the training pictures {fits[0]:+.1f} points better and the ResNet "
+        f"{fits[1]:+.1f}; on held-out ones that leaves {answers[0]:+.1f} and {answers[1]:+.1f}. "
+        f"{_longer(full['fixed'])}:"
+    )
+    yield ""
+    yield from _table(list(full.values()))
+    yield ""
+    (free_fit, free_answer), (fast_fit, fast_answer) = (
+        [after(full[name]) - after(full["fixed"]) for after in (_fit, _answer)] for name in ("free", "fast")
+    )
+    yield (
+        f"There norms that do not stay are {free_fit:+.1f} points on the training pictures and {free_answer:+.1f} on "
+        f"held-out ones, twice the rate is {fast_fit:+.1f} and {fast_answer:+.1f}: the fit does not tell the answers."
+    )
+
+
+def _rates(logs: Mapping[str, Trained]) -> Iterator[str]:
+    """At what rate kernels should move in a longer training of the deep net."""
+    runs, resnet = {name: logs[f"rate-{name}"] for name in RATE_SEARCH}, logs["resnet-rate"]
+    first = runs["fixed"]
+    yield f"{_longer(first)}, the ResNet last:"
+    yield ""
+    yield from _table([*runs.values(), resnet])
+    yield ""
+    best = max(runs.values(), key=_answer)
+    gap, fit = _answer(best) - _answer(resnet), _fit(resnet) - _fit(best)
+    dead = ", ".join(str(identities(run.shares)) for run in runs.values())
+    yield (
+        f"The best of these rates leaves the deep net {gap:+.1f} points from the ResNet, which fits the training "
+        f"pictures {fit:+.1f} points better. Of the {len(first.shares)} Dirac layers {dead} end as identities for more "
+        f"than {IDENTITY:g} %, in the order of the rows. Where fewer do, the net fits the training pictures "
+        f"{_fit(runs['free']) - _fit(first):+.1f} points better (third row against the first) and answers "
+        f"{_answer(runs['free']) - _answer(first):+.1f}: it is not those layers that it lacks."
+    )
+
+
+def _longer(run: Trained) -> str:
+    return f"{run.title} for {run.recipe['epochs']} epochs, {run.recipe['precision']}, on pictures of {run.size} pixels"
+
+
+def _fit(run: Trained) -> float:
+    return run.history[-1]["train_top1"]
+
+
+def _answer(run: Trained) -> float:
+    return run.metrics["top1"]
 
 
 def _same_recipe(runs: Sequence[Trained], resnet: Trained) -> Iterator[str]:
