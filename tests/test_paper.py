@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks.comparators import COMPARATORS, ResNet, plain
-from benchmarks.paper.evidence import comparators, kept, layers, shipped, trained_net
+from benchmarks.paper.evidence import comparators, kept, shipped
 from benchmarks.paper.page import page
-from benchmarks.paper.runs import FULL_SEARCH, NETS, NORM_SEARCH, RATE_SEARCH, SEARCH, SHORT_RUNS, beside
+from benchmarks.paper.runs import FULL_SEARCH, LONG_SEARCH, NETS, NORM_SEARCH, RATE_SEARCH, SEARCH, SHORT_RUNS, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.weights import weights
@@ -54,6 +54,8 @@ def test_the_page_says_what_the_recipes_are() -> None:
     measured = {"holdout": 0.1, "crop_padding": 2}
     chosen = RECIPES["cifar-short"]
     assert replace(FULL_SEARCH["fixed"], holdout=0.0, epochs=chosen.epochs, precision="float32") == chosen
+    assert replace(LONG_SEARCH["bias-0.5"], holdout=0.0, crop_padding=4, epochs=30) == chosen
+    assert chosen.beta == 0.2 and chosen.bn_bias == 0.5
     assert replace(NORM_SEARCH["fixed"], crop_padding=4) == replace(FULL_SEARCH["fixed"], epochs=20)
     assert NORM_SEARCH["fixed"] == RATE_SEARCH["fixed"]
     first = replace(RECIPES["fashion-mnist"], epochs=4, precision="bf16", **measured)
@@ -141,14 +143,12 @@ def test_a_residual_block_without_its_branch_is_the_identity() -> None:
 
 
 def test_the_share_of_the_identity_is_that_of_the_scales() -> None:
-    for weight, _ in shipped().values():
-        for layer in layers(trained_net(weight)):
-            assert 0 <= layer.share <= 100
-    with_shares = {name: run for name, run in kept(DOCS).items() if run.shares}
-    assert with_shares.keys() >= {f"rate-{name}" for name in RATE_SEARCH}
-    for run in with_shares.values():
-        assert len(run.shares) == sum(group.blocks for group in run.spec.groups)
-        assert all(0 <= share <= 100 for share in run.shares)
+    kept_runs, checkpoints = kept(DOCS), [run for _, run in shipped().values()]
+    for run in (*checkpoints, *(kept_runs[f"rate-{name}"] for name in RATE_SEARCH)):
+        assert len(run.layers) == sum(group.blocks for group in run.spec.groups)
+    for run in (*checkpoints, *kept_runs.values()):
+        assert all(0 <= layer.share <= 100 for layer in run.layers)
+        assert not run.layers or len(run.layers) == sum(group.blocks for group in run.spec.groups)
 
 
 def test_every_comparator_is_a_net_of_a_run() -> None:

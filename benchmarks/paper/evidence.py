@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,11 +14,36 @@ from torch import nn
 from zoo.conv import DiracConv2d
 from zoo.files import read_json
 from zoo.hub import load_weight
-from zoo.network import DiracNet
 from zoo.spec import Spec
 from zoo.weights import Weight, weights
 
 LABELS = {"DiracNet": "DiracNet", "plain": "PlainNet", "ResNet": "ResNet"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A Dirac layer after training: medians over its filters.
+
+    Args:
+        name: in the net.
+        alpha: the factor of the identity, as it is; None where no filter has one.
+        beta: the factor of the normalized filter, as it is.
+        share: of the identity in the norm of a filter, alpha² / (alpha² + beta²), percent.
+    """
+
+    name: str
+    alpha: float
+    beta: float
+    share: float
+
+
+IDENTITY = 99.0
+"""Percent of a filter from which on a layer is called an identity."""
+
+
+def identities(layers: Sequence[Layer]) -> int:
+    """Return how many of these layers have become identities."""
+    return sum(layer.share > IDENTITY for layer in layers)
 
 
 @dataclass(frozen=True)
@@ -34,7 +59,7 @@ class Trained:
         metrics: after the last epoch, on the test pictures or the held-out ones.
         cpu_hours: of processor time.
         environment: machine and versions.
-        shares: of the identity in each Dirac layer at the end, see `Layer`; empty where it was not kept.
+        layers: its Dirac layers; empty where they were not kept, or there are none.
     """
 
     net: str
@@ -45,7 +70,7 @@ class Trained:
     metrics: Mapping[str, float]
     cpu_hours: float
     environment: Mapping[str, str]
-    shares: Sequence[float] = ()
+    layers: Sequence[Layer] = ()
 
     @property
     def title(self) -> str:
@@ -54,9 +79,19 @@ class Trained:
         return f"{LABELS[self.net]}-{self.spec.depth}-{self.spec.width:g}{version}"
 
     @property
+    def top1(self) -> float:
+        """Of the pictures that it was measured on, percent."""
+        return self.metrics["top1"]
+
+    @property
+    def train_top1(self) -> float:
+        """Of the training pictures in the last epoch, percent."""
+        return self.history[-1]["train_top1"]
+
+    @property
     def error(self) -> float:
         """Of the first answer, percent."""
-        return 100 - self.metrics["top1"]
+        return 100 - self.top1
 
 
 def kept(docs: Path) -> dict[str, Trained]:
@@ -74,7 +109,7 @@ def _from_log(log: Mapping[str, Any]) -> Trained:
         metrics=log["metrics"],
         cpu_hours=log["cpu_hours"],
         environment=log["environment"],
-        shares=log.get("shares", ()),
+        layers=[Layer(**layer) for layer in log.get("layers", ())],
     )
 
 
@@ -95,6 +130,7 @@ def shipped() -> dict[str, tuple[Weight, Trained]]:
                     metrics=record.metrics,
                     cpu_hours=record.provenance["cpu_hours"],
                     environment=record.provenance["environment"],
+                    layers=list(dirac_layers(load_weight(record, "dirac").model())),
                 ),
             )
     return found
@@ -106,39 +142,8 @@ def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
     return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
 
 
-IDENTITY = 99.0
-"""Percent of a filter from which on a layer is called an identity."""
-
-
-def identities(shares: Sequence[float]) -> int:
-    """Return how many layers have become identities."""
-    return sum(share > IDENTITY for share in shares)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A Dirac layer after training: medians over its filters.
-
-    Args:
-        name: in the net.
-        alpha: the factor of the identity, as it is; None where no filter has one.
-        beta: the factor of the normalized filter, as it is.
-        share: of the identity in the norm of a filter, alpha² / (alpha² + beta²), percent.
-    """
-
-    name: str
-    alpha: float
-    beta: float
-    share: float
-
-
-def trained_net(weight: Weight) -> DiracNet:
-    """Return the net of a shipped checkpoint in its training form."""
-    return cast(DiracNet, load_weight(weight, "dirac").model())
-
-
-def layers(net: nn.Module) -> Iterator[Layer]:
-    """Yield a net's Dirac layers in order."""
+def dirac_layers(net: nn.Module) -> Iterator[Layer]:
+    """Yield a net's Dirac layers in order, as they are."""
     for name, module in net.named_modules():
         if isinstance(module, DiracConv2d):
             # Filters beyond the square have no identity in version 2.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.paper import plots
-from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, layers, shipped, trained_net
+from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, shipped
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
 from benchmarks.paper.searches import searches
 from zoo.files import replace_file
@@ -74,9 +74,7 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
             plots.over_hours(cifar, "top-1, test, 32 px, %"),
         ],
     )
-    found = {
-        key: list(layers(trained_net(weight))) for key, (weight, run) in checkpoints.items() if run.spec.version == 2
-    }
+    found = {key: run.layers for key, (_, run) in checkpoints.items() if run.spec.version == 2}
     plots.save(folder / "scales.png", [plots.scales(found)])
 
 
@@ -111,7 +109,7 @@ def _table(runs: Sequence[Trained]) -> Iterator[str]:
         first, last = run.history[0], run.history[-1]
         yield (
             f"| {run.title} | {first['train_loss']:.3f} | {last['train_loss']:.3f} | {last['train_top1']:.2f} % | "
-            f"{run.metrics['top1']:.2f} % | {run.cpu_hours:.2f} |"
+            f"{run.top1:.2f} % | {run.cpu_hours:.2f} |"
         )
 
 
@@ -129,12 +127,12 @@ def _convergence(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield "![training loss and accuracy over the epochs](paper/convergence.png)"
     yield ""
     faster = dirac.history[-1]["train_loss"] < plain.history[-1]["train_loss"]
-    behind = resnet.metrics["top1"] - dirac.metrics["top1"]
+    behind = resnet.top1 - dirac.top1
     against = f"{abs(behind):.1f} points {'below' if behind > 0 else 'above'} the ResNet"
     yield (
         f"Against the plain net the claim {'holds' if faster else 'does not hold'} here: the DiracNet's training loss "
         f"is {'lower' if faster else 'higher'}. On held-out pictures it lies "
-        f"{dirac.metrics['top1'] - plain.metrics['top1']:+.1f} points from the plain net and {against}: within so few "
+        f"{dirac.top1 - plain.top1:+.1f} points from the plain net and {against}: within so few "
         f"epochs the claim {'does not hold' if behind > 1 else 'holds'} against ResNets."
     )
 
@@ -148,7 +146,7 @@ def _depth(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield ""
     yield "![training loss and accuracy over the depth](paper/depth.png)"
     yield ""
-    gaps = {n: logs[f"dirac-{n}"].metrics["top1"] - logs[f"plain-{n}"].metrics["top1"] for n in _DEPTHS}
+    gaps = {n: logs[f"dirac-{n}"].top1 - logs[f"plain-{n}"].top1 for n in _DEPTHS}
     grows = gaps[_DEPTHS[-1]] > gaps[_DEPTHS[0]] and gaps[_DEPTHS[-1]] > 0
     yield (
         f"The claim {'holds' if grows else 'does not hold'} here: the DiracNets are ahead by "
@@ -173,17 +171,17 @@ def _shapes(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     for key, (weight, run) in checkpoints.items():
         yield (
-            f"| `{key}` | {weight.dataset} | {run.size} | {run.recipe['epochs']} | {run.metrics['top1']:.2f} % | "
+            f"| `{key}` | {weight.dataset} | {run.size} | {run.recipe['epochs']} | {run.top1:.2f} % | "
             f"{run.metrics['top5']:.2f} % | {run.metrics['loss']:.3f} | {run.cpu_hours:.2f} |"
         )
     yield ""
     yield "![accuracy against processor time](paper/shapes.png)"
     yield ""
     wide, deep = logs["dirac-10_x2"], logs["dirac-28"]
-    holds = wide.metrics["top1"] > deep.metrics["top1"]
+    holds = wide.top1 > deep.top1
     yield (
-        f"The claim {'holds' if holds else 'does not hold'} here: {wide.title} has {wide.metrics['top1']:.1f} % after "
-        f"{wide.cpu_hours:.2f} CPU-hours, {deep.title} {deep.metrics['top1']:.1f} % after {deep.cpu_hours:.2f}."
+        f"The claim {'holds' if holds else 'does not hold'} here: {wide.title} has {wide.top1:.1f} % after "
+        f"{wide.cpu_hours:.2f} CPU-hours, {deep.title} {deep.top1:.1f} % after {deep.cpu_hours:.2f}."
     )
 
 
@@ -199,7 +197,7 @@ def _ncrelu(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield ""
     yield from _table([old, new])
     yield ""
-    gain = old.metrics["top1"] - new.metrics["top1"]
+    gain = old.top1 - new.top1
     yield (
         f"Version 1 lies {abs(gain):.1f} points {'above' if gain > 0 else 'below'} version 2 here, for "
         f"{old.cpu_hours / new.cpu_hours:.1f} times its processor time. The versions differ in their scales and weight "
@@ -215,13 +213,13 @@ def _scales(checkpoints: Shipped) -> Iterator[str]:
         "beta. What a filter is made of after training, as medians over the filters that have an identity; only the "
         "ratio of alpha to beta matters, because a BatchNorm follows:"
     )
-    for key, (weight, _) in checkpoints.items():
+    for key, (_, run) in checkpoints.items():
         yield ""
         yield f"`{key}`"
         yield ""
         yield "| layer | alpha | beta | α² / (α² + β²) |"
         yield "|---|---|---|---|"
-        for layer in layers(trained_net(weight)):
+        for layer in run.layers:
             yield f"| `{layer.name}` | {layer.alpha:.3f} | {layer.beta:.3f} | {layer.share:.1f} % |"
     yield ""
     yield "![the identity's share over the depth](paper/scales.png)"
@@ -238,15 +236,15 @@ def _level(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
     yield "| checkpoint | top-1 | comparator | top-1 | difference | level | CPU-hours, ours and theirs |"
     yield "|---|---|---|---|---|---|---|"
     missing, again = [], []
-    for key, (weight, own) in checkpoints.items():
+    for key, (_, own) in checkpoints.items():
         others = comparators(logs, key)
         if "dirac" in others:
-            again.append(_trained_again(key, weight, own, others.pop("dirac"), others["resnet"]))
+            again.append(_trained_again(key, own, others.pop("dirac"), others["resnet"]))
         missing += [] if others else [f"`{key}`"]
         for other in others.values():
-            gap = own.metrics["top1"] - other.metrics["top1"]
+            gap = own.top1 - other.top1
             yield (
-                f"| `{key}` | {own.metrics['top1']:.2f} % | {other.title} | {other.metrics['top1']:.2f} % | "
+                f"| `{key}` | {own.top1:.2f} % | {other.title} | {other.top1:.2f} % | "
                 f"{gap:+.2f} | {'yes' if gap >= -LEVEL else 'no'} | {own.cpu_hours:.2f}, {other.cpu_hours:.2f} |"
             )
     for text in again:
@@ -257,16 +255,15 @@ def _level(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
         yield f"Not measured beside a comparator: {', '.join(missing)}."
 
 
-def _trained_again(key: str, weight: Weight, own: Trained, other: Trained, resnet: Trained) -> str:
+def _trained_again(key: str, own: Trained, other: Trained, resnet: Trained) -> str:
     """What another start of the Dirac layers came to, and how such a net differs from its ResNet at the end."""
-    shares = [layer.share for layer in layers(trained_net(weight))]
-    fits = [f"{run.history[-1]['train_top1']:.1f} %" for run in (own, resnet)]
+    fits = [f"{run.train_top1:.1f} %" for run in (own, resnet)]
     return (
         f"`{key}` trained again, with a beta from {other.recipe['beta']:g} and a bias from {other.recipe['bn_bias']:g} "
-        f"in place of {own.recipe['beta']:g} and {own.recipe.get('bn_bias', 0):g}, had {other.metrics['top1']:.2f} %, "
-        f"{other.metrics['top1'] - own.metrics['top1']:+.2f} points: what such a start brings in short runs (below) is "
+        f"in place of {own.recipe['beta']:g} and {own.recipe.get('bn_bias', 0):g}, had {other.top1:.2f} %, "
+        f"{other.top1 - own.top1:+.2f} points: what such a start brings in short runs (below) is "
         f"gone at the end of {own.recipe['epochs']} epochs, and the first of the two stays shipped. "
-        f"{identities(shares)} of the {len(shares)} Dirac layers shipped have become identities for more than "
+        f"{identities(own.layers)} of the {len(own.layers)} Dirac layers shipped have become identities for more than "
         f"{IDENTITY:g} %, so that the net is less deep than it looks; it ends with {fits[0]} top-1 on the training "
         f"pictures, the ResNet with {fits[1]}. At this depth the authors' nets are not level either: see (c)."
     )

@@ -62,10 +62,10 @@ def over_hours(runs: Sequence[Trained], label: str) -> Callable[[Axes], None]:
 
     def draw(axes: Axes) -> None:
         for run in runs:
-            axes.plot(run.cpu_hours, run.metrics["top1"], "o", color=COLOURS[run.net])
+            axes.plot(run.cpu_hours, run.top1, "o", color=COLOURS[run.net])
             axes.annotate(
                 f"{run.spec.depth}-{run.spec.width:g}{'' if run.spec.version == 2 else ' v1'}",
-                (run.cpu_hours, run.metrics["top1"]),
+                (run.cpu_hours, run.top1),
                 textcoords="offset points",
                 xytext=(5, -3),
             )

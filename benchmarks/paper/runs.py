@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparators import COMPARATORS
-from benchmarks.paper.evidence import layers
+from benchmarks.paper.evidence import dirac_layers
 from zoo.checkpoint import Checkpoint
 from zoo.files import read_json
 from zoo.network import DiracNet
@@ -171,7 +171,7 @@ SHORT_RUNS: Mapping[str, Run] = {
 
 
 def keep(folder: Path) -> dict[str, Any]:
-    """Return what is committed of a finished run: request, log, result, and the identity's share in Dirac layers.
+    """Return what is committed of a finished run: request, log, result, and the Dirac layers at the end.
 
     Raises:
         ValueError: the run is not finished.
@@ -183,5 +183,5 @@ def keep(folder: Path) -> dict[str, Any]:
     lines = run.metrics.read_text(encoding="utf-8").splitlines()
     kept = {**request, **read_json(run.result), "history": [json.loads(line) for line in lines]}
     if request["net"] == DiracNet.__name__:
-        kept["shares"] = [layer.share for layer in layers(Checkpoint.load(run.model).model())]
+        kept["layers"] = [asdict(layer) for layer in dirac_layers(Checkpoint.load(run.model).model())]
     return kept

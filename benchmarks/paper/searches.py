@@ -22,9 +22,9 @@ def searches(logs: Mapping[str, Trained]) -> Iterator[str]:
     runs = {name: logs[f"recipe-{name}"] for name in SEARCH}
     deep = [logs[f"deep-{name}"] for name in DEEP_SEARCH]
     muon, sgd, half, resnet = (
-        one.metrics["top1"] for one in (runs["muon"], runs["sgd"], runs["muon-beta-0.5"], logs["resnet-muon"])
+        one.top1 for one in (runs["muon"], runs["sgd"], runs["muon-beta-0.5"], logs["resnet-muon"])
     )
-    best = max(deep, key=lambda run: run.metrics["top1"])
+    best = max(deep, key=lambda run: run.top1)
     yield "## How the short recipes were chosen"
     yield ""
     epochs = runs["muon"].recipe["epochs"]
@@ -77,7 +77,7 @@ def _fixed(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield ""
     yield from _table([*runs.values(), resnet])
     yield ""
-    without, half, one, theirs = (run.metrics["top1"] for run in (first, runs["bias-0.5"], runs["bias-1"], resnet))
+    without, half, one, theirs = (run.top1 for run in (first, runs["bias-0.5"], runs["bias-1"], resnet))
     yield (
         f"What beta starts from decides little there, the bias much: {half - without:+.1f} points from a start at 0.5 "
         f"and {one - without:+.1f} from one at 1, with the first row's beta. The idea is that a bias above zero lets "
@@ -92,14 +92,14 @@ def _long(logs: Mapping[str, Trained]) -> Iterator[str]:
     """The same search in a deep net of the CIFAR family."""
     runs, resnet = {name: logs[f"long-{name}"] for name in LONG_SEARCH}, logs["resnet-long"]
     first = runs["beta-0.2"]
-    without, theirs = (run.metrics["top1"] for run in (first, resnet))
+    without, theirs = (run.top1 for run in (first, resnet))
     biases = [run for run in runs.values() if run.recipe["beta"] == first.recipe["beta"]]
-    best, last = max(biases, key=lambda run: run.metrics["top1"]), runs["bias-2"]
+    best, last = max(biases, key=lambda run: run.top1), runs["bias-2"]
     yield from _same_recipe(list(runs.values()), resnet)
     yield (
-        f"The best start of the bias is near {best.recipe['bn_bias']:g}: {best.metrics['top1'] - without:+.1f} points "
-        f"against none; one from {last.recipe['bn_bias']:g} is {last.metrics['top1'] - without:+.1f}. With the "
-        f"best the DiracNet is {best.metrics['top1'] - theirs:+.1f} points from the ResNet, without any "
+        f"The best start of the bias is near {best.recipe['bn_bias']:g}: {best.top1 - without:+.1f} points "
+        f"against none; one from {last.recipe['bn_bias']:g} is {last.top1 - without:+.1f}. With the "
+        f"best the DiracNet is {best.top1 - theirs:+.1f} points from the ResNet, without any "
         f"{without - theirs:+.1f}. A "
         "normal variable that went through a ReLU and was normalized again passes the next ReLU whole if 0.68 is "
         "added to it: a bias of about that size keeps the identity path open, and a larger one leaves the net little "
@@ -111,8 +111,8 @@ def _wide(logs: Mapping[str, Trained]) -> Iterator[str]:
     """The same search in a wide and shallow net."""
     runs, resnet = {name: logs[f"wide-{name}"] for name in WIDE_SEARCH}, logs["resnet-wide"]
     names = ("beta-0.5", "beta-0.5-bias-0.5", "beta-0.2-bias-1", "beta-0.5-bias-1")
-    bare, half, low, high = (runs[name].metrics["top1"] for name in names)
-    theirs = resnet.metrics["top1"]
+    bare, half, low, high = (runs[name].top1 for name in names)
+    theirs = resnet.top1
     yield from _same_recipe(list(runs.values()), resnet)
     yield (
         f"A bias from 0.5 is {half - bare:+.1f} points there at the same beta, one from 1 {high - bare:+.1f}: so "
@@ -131,20 +131,18 @@ def _norms(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield ""
     yield from _table([fixed, free, their_fixed, their_free])
     yield ""
-    fits, answers = ([after(free) - after(fixed), after(their_free) - after(their_fixed)] for after in (_fit, _answer))
+    (fit, answer), (their_fit, their_answer) = _gains(fixed, free), _gains(their_fixed, their_free)
     yield (
-        f"Without norms that stay the DiracNet fits the training pictures {fits[0]:+.1f} points better and the ResNet "
-        f"{fits[1]:+.1f}; on held-out ones that leaves {answers[0]:+.1f} and {answers[1]:+.1f}. "
+        f"Without norms that stay the DiracNet fits the training pictures {fit:+.1f} points better and the ResNet "
+        f"{their_fit:+.1f}; on held-out ones that leaves {answer:+.1f} and {their_answer:+.1f}. "
         f"{_longer(full['fixed'])}:"
     )
     yield ""
     yield from _table(list(full.values()))
     yield ""
-    (free_fit, free_answer), (fast_fit, fast_answer) = (
-        [after(full[name]) - after(full["fixed"]) for after in (_fit, _answer)] for name in ("free", "fast")
-    )
+    (fit, answer), (fast_fit, fast_answer) = (_gains(full["fixed"], full[name]) for name in ("free", "fast"))
     yield (
-        f"There norms that do not stay are {free_fit:+.1f} points on the training pictures and {free_answer:+.1f} on "
+        f"There norms that do not stay are {fit:+.1f} points on the training pictures and {answer:+.1f} on "
         f"held-out ones, twice the rate is {fast_fit:+.1f} and {fast_answer:+.1f}: the fit does not tell the answers."
     )
 
@@ -157,28 +155,25 @@ def _rates(logs: Mapping[str, Trained]) -> Iterator[str]:
     yield ""
     yield from _table([*runs.values(), resnet])
     yield ""
-    best = max(runs.values(), key=_answer)
-    gap, fit = _answer(best) - _answer(resnet), _fit(resnet) - _fit(best)
-    dead = ", ".join(str(identities(run.shares)) for run in runs.values())
+    their_fit, their_answer = _gains(max(runs.values(), key=lambda run: run.top1), resnet)
+    fit, answer = _gains(first, runs["free"])
+    dead = ", ".join(str(identities(run.layers)) for run in runs.values())
     yield (
-        f"The best of these rates leaves the deep net {gap:+.1f} points from the ResNet, which fits the training "
-        f"pictures {fit:+.1f} points better. Of the {len(first.shares)} Dirac layers {dead} end as identities for more "
-        f"than {IDENTITY:g} %, in the order of the rows. Where fewer do, the net fits the training pictures "
-        f"{_fit(runs['free']) - _fit(first):+.1f} points better (third row against the first) and answers "
-        f"{_answer(runs['free']) - _answer(first):+.1f}: it is not those layers that it lacks."
+        f"The best of these rates leaves the deep net {-their_answer:+.1f} points from the ResNet, which fits the "
+        f"training pictures {their_fit:+.1f} points better. Of the {len(first.layers)} Dirac layers {dead} end as "
+        f"identities for more than {IDENTITY:g} %, in the order of the rows. Where fewer do, the net fits the training "
+        f"pictures {fit:+.1f} points better (third row against the first) and answers {answer:+.1f}: it is not those "
+        "layers that it lacks."
     )
+
+
+def _gains(before: Trained, after: Trained) -> tuple[float, float]:
+    """Points of top-1 by which a run is ahead of another, on the training pictures and on the held-out ones."""
+    return after.train_top1 - before.train_top1, after.top1 - before.top1
 
 
 def _longer(run: Trained) -> str:
     return f"{run.title} for {run.recipe['epochs']} epochs, {run.recipe['precision']}, on pictures of {run.size} pixels"
-
-
-def _fit(run: Trained) -> float:
-    return run.history[-1]["train_top1"]
-
-
-def _answer(run: Trained) -> float:
-    return run.metrics["top1"]
 
 
 def _same_recipe(runs: Sequence[Trained], resnet: Trained) -> Iterator[str]:
@@ -202,7 +197,7 @@ def _table(runs: Sequence[Trained]) -> Iterator[str]:
         other = ", ".join(one for one in _others(run) if one not in shared)
         yield (
             f"| {run.recipe['lr']} | {run.recipe['muon_lr'] or 'none'} | {other or '–'} | "
-            f"{run.history[-1]['train_top1']:.2f} % | {run.metrics['top1']:.2f} % | {run.cpu_hours:.3f} | "
+            f"{run.train_top1:.2f} % | {run.top1:.2f} % | {run.cpu_hours:.3f} | "
             f"{run.environment['device'].split(',')[0]} |"
         )
 
