@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 EXTRAS = {
     "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
@@ -35,7 +35,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=["pixels", "zoo", "zoo.training", "zoo.checkpoints", "export"],
+    packages=[*find_packages(include=["pixels", "zoo", "zoo.*", "export", "export.*"]), "zoo.checkpoints"],
     # A wheel carries the manifests, so that it knows the weights; the weights themselves stay in the repository.
     package_dir={"zoo.checkpoints": "checkpoints"},
     package_data={

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import onnxruntime
 
-from export.sessions import session_options
+from export.runtime.sessions import session_options
 
 
 def main(path: str, size: int = 224) -> None:

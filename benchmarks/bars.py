@@ -16,8 +16,8 @@ from torch import nn
 from benchmarks import exporting, runners, training
 from benchmarks.nets import NETS, multiply_adds, pictures, write_onnx
 from benchmarks.pairs import Case, paired
-from export.quantized_graph import quantize
-from export.quantizing import quantize_on_noise
+from export.int8.graph import quantize
+from export.int8.source import quantize_on_noise
 from zoo.reference import open_model
 
 ROUNDS = 100

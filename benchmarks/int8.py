@@ -27,13 +27,13 @@ from benchmarks.int8_page import page
 from benchmarks.pairs import Case, paired
 from benchmarks.runners import options
 from export import emit, fold
-from export.calibration import BEST, PLAIN, Method, calibrate
+from export.int8.calibration import BEST, PLAIN, Method, calibrate
+from export.int8.graph import quantize
+from export.int8.record import Quantization
+from export.int8.samples import SEED
+from export.int8.source import INT8, quantize_on_noise
 from export.layout import INPUT
-from export.quantization import Quantization
-from export.quantized_graph import quantize
-from export.quantizing import INT8, quantize_on_noise
-from export.samples import SEED
-from export.sessions import EXACT, has_vnni
+from export.runtime.sessions import EXACT, has_vnni
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.command_line import run
 from zoo.conv import DiracConv2d

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.sessions import session_options
+from export.runtime.sessions import session_options
 
 THREADS = 2
 Call = Callable[[], object]

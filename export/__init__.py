@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from export.bundle import export_bundle
-    from export.checks import Check, VerificationError
-    from export.folding import fold, layer_errors
-    from export.onnx_graph import emit
-    from export.parity import verify
-    from export.publishing import publish
+    from export.bundle.parity import verify
+    from export.bundle.writer import export_bundle
+    from export.folding.fold import fold, layer_errors
+    from export.folding.unfold import unfold
+    from export.graphs.emit import emit
+    from export.hub.publish import publish
+    from export.proof.check import Check, VerificationError
     from export.runtime import Classifier
-    from export.unfolding import unfold
 
 __all__ = [
     "Check",
@@ -30,16 +30,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Check": "checks",
+    "Check": "proof.check",
     "Classifier": "runtime",
-    "VerificationError": "checks",
-    "emit": "onnx_graph",
-    "export_bundle": "bundle",
-    "fold": "folding",
-    "layer_errors": "folding",
-    "publish": "publishing",
-    "unfold": "unfolding",
-    "verify": "parity",
+    "VerificationError": "proof.check",
+    "emit": "graphs.emit",
+    "export_bundle": "bundle.writer",
+    "fold": "folding.fold",
+    "layer_errors": "folding.fold",
+    "publish": "hub.publish",
+    "unfold": "folding.unfold",
+    "verify": "bundle.parity",
 }
 
 

@@ -66,11 +66,11 @@ def export(
     from rich.console import Console
     from rich.markup import escape
 
-    from export.bundle import export_bundle
-    from export.forms import choose_forms
-    from export.labels import relabel
-    from export.quantizing import quantize_on
-    from export.tables import print_checks
+    from export.bundle.forms import choose_forms
+    from export.bundle.labels import relabel
+    from export.bundle.writer import export_bundle
+    from export.commands.tables import print_checks
+    from export.int8.source import quantize_on
     from zoo.reference import open_model
 
     names = [name.strip() for name in formats.split(",")]
@@ -112,9 +112,9 @@ def verify(
     from rich.console import Console
     from rich.markup import escape
 
-    from export.audit import audit
-    from export.checks import require
-    from export.tables import print_accuracies, print_checks
+    from export.bundle.audit import audit
+    from export.commands.tables import print_accuracies, print_checks
+    from export.proof.check import require
 
     if data is not None:
         from zoo.training.sources import check_dataset
@@ -150,8 +150,8 @@ def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
     from rich.markup import escape
     from rich.progress import Progress
 
-    from export.accuracy import check_accuracy, graph_paths, load_pictures, measure
-    from export.opened import OpenBundle
+    from export.bundle.accuracy import check_accuracy, graph_paths, load_pictures, measure
+    from export.bundle.reader import OpenBundle
 
     bundle = OpenBundle(folder)
     with log.status(escape(f"reading {data}")):
@@ -176,7 +176,7 @@ def quantize(
     from rich.console import Console
     from rich.markup import escape
 
-    from export.quantizing import quantize_on, ship_quantization
+    from export.int8.source import quantize_on, ship_quantization
     from zoo.reference import open_model
 
     if out is not None and out.exists():
@@ -205,7 +205,7 @@ def ship(
     checkpoints: Annotated[Path, typer.Option(help="The repository's folder of checkpoints.")] = Path("checkpoints"),
 ) -> None:
     """Make a finished training run an entry of checkpoints/."""
-    from export.shipping import ship as write_entry
+    from export.release.ship import ship as write_entry
 
     print(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
 
@@ -224,7 +224,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Say what is in pictures. What cannot be read is named, the rest answered, and the exit status is 1."""
-    from export.predicting import open_net, print_answers
+    from export.commands.predict import open_net, print_answers
 
     net = open_net(model, form=form, threads=threads, providers=providers)
     print_answers(net, model, images, top=top, batch_size=batch_size, threads=threads, as_json=as_json)
@@ -236,7 +236,7 @@ def model_card(
     out: Annotated[Path, typer.Option(help="The file.")] = Path("MODEL_CARD.md"),
 ) -> None:
     """Write the zoo's own card from the manifests of its weights."""
-    from export.zoo_card import check_zoo_card, write_zoo_card
+    from export.release.model_card import check_zoo_card, write_zoo_card
 
     if check:
         check_zoo_card(out)
@@ -262,9 +262,9 @@ def publish(
     from rich.console import Console
     from rich.markup import escape
 
-    from export.publishing import publish as publish_bundle
-    from export.tables import print_publication
-    from export.zoo_publishing import publish_zoo
+    from export.commands.tables import print_publication
+    from export.hub.publish import publish as publish_bundle
+    from export.release.publish_all import publish_zoo
 
     if everything and (bundle or repo_id or namespace is None or revision != "main"):
         raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id and --revision")

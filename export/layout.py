@@ -60,7 +60,7 @@ FORMS = {
         golden=1.0,  # on pictures unlike any that grids were made for
     ),
 }
-"""Name → form, in the order in which they are written. What makes each is in `export.forms`."""
+"""Name → form, in the order in which they are written. What makes each is in `export.bundle.forms`."""
 GRAPH = FORMS["fp32"].path
 
 FILES = {

@@ -13,9 +13,9 @@ import pytest
 
 import zoo
 from export.__main__ import main
-from export.audit import audit
-from export.pushing import push
-from export.remote import local_files
+from export.bundle.audit import audit
+from export.hub.push import push
+from export.hub.remote import local_files
 
 # The HTTP library beneath huggingface_hub finds the call by which that uploads files old-fashioned.
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning")
@@ -25,7 +25,7 @@ NAME = f"{RECORD.model}-{RECORD.tag}"
 REPOSITORY = f"e2e/{NAME}"
 TOKEN_LIKE = "hf_wrong_" + "S3cr3t" * 5
 
-PUSH = "import sys; from pathlib import Path; from export.pushing import push; push(Path(sys.argv[1]), sys.argv[2])"
+PUSH = "import sys; from pathlib import Path; from export.hub.push import push; push(Path(sys.argv[1]), sys.argv[2])"
 
 
 @pytest.fixture(scope="module")

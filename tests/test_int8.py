@@ -11,9 +11,9 @@ from benchmarks import int8
 from benchmarks.int8 import HELD_OUT, STEPS, _layers
 from benchmarks.int8_page import page
 from export import fold
-from export.accuracy import INT8_DISAGREEMENT, INT8_TOP1
-from export.calibration import BEST
-from export.quantization import Quantization
+from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1
+from export.int8.calibration import BEST
+from export.int8.record import Quantization
 from zoo import DiracNet, Weight
 from zoo.hub import load_weight, weight_file
 from zoo.weights import weights

@@ -51,7 +51,7 @@ class Weight:
         dataset: what it was trained and measured on.
         metrics: "top1" and "top5" in percent, "loss" in nats, on the test pictures after the last epoch.
         licence: of the weights.
-        files: by form, "dirac" or "folded", and "int8": the record of the net's quantization (`export.quantization`).
+        files: by form, "dirac" or "folded", and "int8": the record of the net's quantization (`export.int8.record`).
         folder: where the files lie in a clone, or None if they are fetched from a URL.
         repository: `ORG/NAME` on the Hub, where the files lie by the same paths; None if they were never published.
         revision: the repository's commit that has these files; None for the newest.

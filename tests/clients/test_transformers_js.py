@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo
 from export import export_bundle
-from export.pushing import push
+from export.hub.push import push
 
 HERE = Path(__file__).resolve().parent
 INSTALLED = HERE.parent.parent / "build" / "clients"

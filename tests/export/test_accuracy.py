@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from export import export_bundle
-from export.accuracy import INT8_DISAGREEMENT, INT8_TOP1, check_accuracy, load_pictures, measure
+from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1, check_accuracy, load_pictures, measure
+from export.bundle.reader import OpenBundle
+from export.int8.source import quantize_on
 from export.layout import FORMS
-from export.opened import OpenBundle
-from export.quantizing import quantize_on
 from zoo import Checkpoint, DiracNet, Spec, Weight
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate

@@ -18,8 +18,11 @@ from torch import nn
 
 import zoo
 from export.__main__ import main
-from export.audit import audit
-from export.bundle import export_bundle
+from export.bundle.audit import audit
+from export.bundle.sums import files_below, write_sums
+from export.bundle.writer import export_bundle
+from export.int8.record import Quantization
+from export.int8.source import quantize_on_noise
 from export.layout import (
     CARD,
     CONFIG,
@@ -36,9 +39,6 @@ from export.layout import (
     TRAINING_CONFIG,
     TRAINING_FORM,
 )
-from export.quantization import Quantization
-from export.quantizing import quantize_on_noise
-from export.sums import files_below, write_sums
 from zoo import Checkpoint
 from zoo.files import sha256
 from zoo.preprocessing import CIFAR

@@ -18,9 +18,9 @@ from PIL import Image
 from safetensors import safe_open
 
 from export import export_bundle
-from export.description import describe_preprocessing
-from export.forms import choose_forms
-from export.graph_checks import FOREIGN, RANGE, VALID
+from export.bundle.description import describe_preprocessing
+from export.bundle.forms import choose_forms
+from export.int8.source import quantize_on_noise
 from export.layout import (
     CARD,
     CONFIG,
@@ -37,7 +37,7 @@ from export.layout import (
     TRAINING_CONFIG,
     TRAINING_FORM,
 )
-from export.quantizing import quantize_on_noise
+from export.proof.graph import FOREIGN, RANGE, VALID
 from zoo import Checkpoint, Preprocessing, Weight
 from zoo.files import sha256
 from zoo.reference import open_model

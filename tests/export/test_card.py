@@ -10,13 +10,13 @@ from huggingface_hub import ModelCard
 
 import zoo
 from export.__main__ import main
-from export.card import card
-from export.datasets import DATASETS
-from export.description import describe
-from export.front_matter import front_matter
+from export.bundle.description import describe
+from export.cards.card import card
+from export.cards.datasets import DATASETS
+from export.cards.front_matter import front_matter
+from export.cards.usage import usage
 from export.layout import FILES, FOLDED, FORMS, GRAPH, SUMS, TRAINING_FORM
-from export.usage import usage
-from export.zoo_card import check_zoo_card, write_zoo_card, zoo_card
+from export.release.model_card import check_zoo_card, write_zoo_card, zoo_card
 from zoo import Checkpoint
 from zoo.hub import load_weight
 from zoo.weights import Weight, weights

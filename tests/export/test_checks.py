@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from export import Check, VerificationError, export_bundle, verify
 from export.__main__ import main
-from export.checks import SHOWN, require
-from export.contents import derived_files
-from export.graph_checks import FOREIGN, VALID
+from export.bundle.contents import derived_files
 from export.layout import FOLDED, FORMS, GOLDEN, GRAPH, TRAINING_FORM
+from export.proof.check import SHOWN, require
+from export.proof.graph import FOREIGN, VALID
 from zoo import Checkpoint
 
 FOLDED_FILE = "training form in float64 / folded file"
@@ -49,7 +49,7 @@ def test_a_failed_check_leaves_nothing_behind(
             graph = name == GRAPH and alter_graph(onnx.load_from_string(content))
             yield name, graph.SerializeToString() if graph else content
 
-    monkeypatch.setattr("export.bundle.derived_files", altered)
+    monkeypatch.setattr("export.bundle.writer.derived_files", altered)
     message = r"fp32: PyTorch / ONNX Runtime, 1×32×32: .* exceeds 0\.0001 first wrong layer fc; .*; and \d+ more$"
     with pytest.raises(VerificationError, match=message):
         export_bundle(source, tmp_path / "bundle")

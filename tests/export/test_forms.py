@@ -13,16 +13,16 @@ from torch import nn
 
 import zoo
 from export import emit, fold
-from export.calibration import PLAIN, calibrate
-from export.forms import TRANSFORMATIONS, choose_forms, graphs
-from export.golden import mosaics
-from export.graph_checks import net_outputs
-from export.half import to_half
+from export.bundle.forms import TRANSFORMATIONS, choose_forms, graphs
+from export.bundle.golden import mosaics
+from export.graphs.emit import OPERATORS
+from export.graphs.half import to_half
+from export.graphs.pictures import OPERATORS as PICTURE_OPERATORS
+from export.graphs.pictures import take_pictures
+from export.int8.calibration import PLAIN, calibrate
+from export.int8.record import Quantization
 from export.layout import FORMS
-from export.onnx_graph import OPERATORS
-from export.pictures import OPERATORS as PICTURE_OPERATORS
-from export.pictures import take_pictures
-from export.quantization import Quantization
+from export.proof.graph import net_outputs
 from zoo import Checkpoint, DiracNet, Preprocessing, Spec
 from zoo.preprocessing import CIFAR
 

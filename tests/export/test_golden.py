@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from export import fold
-from export.exact import evaluate_exactly
-from export.golden import golden
+from export.bundle.golden import golden
+from export.folding.exact import evaluate_exactly
 from zoo import Checkpoint, DiracNet, Spec
 from zoo.preprocessing import CIFAR, IMAGENET
 
@@ -117,7 +117,7 @@ def test_what_the_file_holds(spec: Spec, folded: nn.Sequential) -> None:
 
 SCRIPT = """
 import hashlib
-from export.golden import golden, to_bytes
+from export.bundle.golden import golden, to_bytes
 from zoo.hub import load_weight
 import zoo
 folded = load_weight(zoo.get_weight("diracnet16_cifar", "cifar10"), "folded")

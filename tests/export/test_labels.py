@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from export.labels import labels_text, read_labels, relabel
+from export.bundle.labels import labels_text, read_labels, relabel
 from zoo import Checkpoint
 from zoo.reference import open_model
 

@@ -22,10 +22,10 @@ from torchvision.transforms import v2
 import zoo
 from export import export_bundle
 from export.__main__ import main
-from export.answers import answer
+from export.commands.torch_classifier import TorchClassifier
 from export.layout import FORMS, GRAPH
 from export.runtime import Classifier
-from export.torch_classifier import TorchClassifier
+from export.runtime.answers import answer
 from pixels import find_pictures, open_picture
 from zoo import Checkpoint, Preprocessing
 from zoo.preprocessing import CIFAR

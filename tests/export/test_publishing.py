@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from export import VerificationError, export_bundle
-from export.branch import Patience
-from export.publishing import publish
-from export.pushing import push
-from export.sums import write_sums
+from export.bundle.sums import write_sums
+from export.hub.branch import Patience
+from export.hub.publish import publish
+from export.hub.push import push
 from zoo.files import sha256
 from zoo.reference import open_model
 from zoo.repository import HubError

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from export import fold
-from export.calibration import BEST, PLAIN, Method, calibrate
-from export.chain import equalize, equalizing_gains, layers, misfits, run
-from export.grids import decode, encode, input_grid, value_grid
-from export.quantization import LEVELS, Grid, Quantization, QuantizedLayer
-from export.rounding import Moments, clipped_scales, largest_scales, least_error, nearest
+from export.int8.activation import decode, encode, input_grid, value_grid
+from export.int8.adaround import Moments, clipped_scales, largest_scales, least_error, nearest
+from export.int8.calibration import BEST, PLAIN, Method, calibrate
+from export.int8.layers import equalize, equalizing_gains, layers, misfits, run
+from export.int8.record import LEVELS, Grid, Quantization, QuantizedLayer
 from zoo import DiracNet, Spec
 from zoo.preprocessing import CIFAR
 
@@ -215,7 +215,7 @@ def test_a_record_comes_back_from_its_file_with_the_same_bytes(tmp_path: Path, r
 SCRIPT = """
 import hashlib, sys, torch
 from export import fold
-from export.calibration import BEST, calibrate
+from export.int8.calibration import BEST, calibrate
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
 net = fold(open_model("diracnet10_cifar")[0].model())

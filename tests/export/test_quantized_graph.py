@@ -15,15 +15,15 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from export import emit, fold
-from export.calibration import BEST, PLAIN, calibrate
-from export.chain import layers
-from export.graph_checks import Case, check_graph, integral, net_outputs
-from export.integers import evaluate_integers
+from export.graphs.emit import OPERATORS
+from export.int8.calibration import BEST, PLAIN, calibrate
+from export.int8.graph import quantize
+from export.int8.layers import layers
+from export.int8.record import Grid, Quantization
+from export.int8.reference import evaluate_integers
 from export.layout import FORMS
-from export.onnx_graph import OPERATORS
-from export.quantization import Grid, Quantization
-from export.quantized_graph import quantize
-from export.sessions import session_options
+from export.proof.graph import Case, check_graph, integral, net_outputs
+from export.runtime.sessions import session_options
 from zoo import DiracNet, Spec
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model

@@ -19,13 +19,13 @@ from PIL import Image
 
 import zoo
 from export.__main__ import main
-from export.audit import audit
-from export.bundle import export_bundle
-from export.calibration import PLAIN
+from export.bundle.audit import audit
+from export.bundle.writer import export_bundle
+from export.int8.calibration import PLAIN
+from export.int8.record import Quantization
+from export.int8.samples import draw_pictures
+from export.int8.source import known_quantization, quantize_on, quantize_on_noise, ship_quantization
 from export.layout import FORMS, QUANTIZATION
-from export.quantization import Quantization
-from export.quantizing import known_quantization, quantize_on, quantize_on_noise, ship_quantization
-from export.samples import draw_pictures
 from zoo import Checkpoint, DiracNet, Spec, Weight
 from zoo.files import sha256
 from zoo.preprocessing import CIFAR
@@ -191,7 +191,7 @@ def test_the_int8_graph_says_what_it_was_calibrated_on(source: Checkpoint, tmp_p
 
 NOISE = """
 import sys
-from export.quantizing import quantize_on_noise
+from export.int8.source import quantize_on_noise
 from zoo.reference import open_model
 quantize_on_noise(open_model("diracnet16_v1_cifar")[0]).save(sys.argv[1])
 """

@@ -18,7 +18,7 @@ from torch import nn
 
 from export import Classifier, emit, export_bundle
 from export.layout import FORMS, GRAPH, INPUT, METADATA_KEY
-from export.ranking import rank
+from export.runtime.ranking import rank
 from zoo import Checkpoint, Preprocessing
 from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.reference import open_model

@@ -7,7 +7,7 @@ import pytest
 
 from export import Classifier, accuracy, graph_checks, sessions
 from export.layout import GRAPH
-from export.sessions import EXACT, has_vnni, session_options
+from export.runtime.sessions import EXACT, has_vnni, session_options
 
 
 @pytest.mark.parametrize(

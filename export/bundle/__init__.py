@@ -1,0 +1,1 @@
+"""What a bundle is: its files, how they are written, how they are checked."""

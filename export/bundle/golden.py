@@ -1,0 +1,60 @@
+"""Golden inputs: pictures with the outputs that any runtime must give for them, so that nobody needs us to check one.
+
+The pictures follow from a seed by SHAKE-256 and the outputs from `export.folding.exact`, so that the file has the same bytes
+wherever it is made. Rounded to float32 the outputs are those of the exact net; a runtime differs by its own rounding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from export.folding.exact import evaluate_exactly
+from export.graphs.emit import feature_sources
+from export.layout import INPUT, OUTPUT, PICTURES
+from zoo import Checkpoint, Preprocessing
+
+SEED = b"diracnet golden pictures"
+CELLS = (2, 7)
+"""Each picture is a mosaic of squares of this many pixels: noise alone would look the same to a net every time."""
+
+
+def golden(folded: Checkpoint, features: Collection[str] = ()) -> dict[str, Tensor]:
+    """Return golden inputs and outputs of a net.
+
+    Returns:
+        `pictures`, uint8 [n, size, size, channels]; `pixel_values`, the same normalized, float32 [n, channels, size,
+        size]; `logits`, float32 [n, classes]; and each feature by its name.
+    """
+    preprocessing, net = folded.known_preprocessing(), cast(nn.Sequential, folded.model())
+    pictures = mosaics(preprocessing, CELLS)
+    batch = preprocessing.normalize(pictures.permute(0, 3, 1, 2)).contiguous()
+    outputs = evaluate_exactly(net, batch)
+    named = {name: outputs[leaf] for name, leaf in feature_sources(net, features).items()}
+    last = next(reversed(outputs))
+    results = {name: output.float().contiguous() for name, output in ({OUTPUT: outputs[last]} | named).items()}
+    return {PICTURES: pictures, INPUT: batch, **results}
+
+
+def to_bytes(tensors: dict[str, Tensor]) -> bytes:
+    """Return the contents of a safetensors file; equal tensors give equal bytes."""
+    return save(tensors)
+
+
+def mosaics(preprocessing: Preprocessing, cells: Sequence[int]) -> Tensor:
+    """Return a picture of random squares for each of these sides of a square, uint8 [n, size, size, channels]."""
+    return torch.from_numpy(np.stack([_mosaic(preprocessing, cell) for cell in cells]))
+
+
+def _mosaic(preprocessing: Preprocessing, cell: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    size, channels = preprocessing.size, len(preprocessing.mean)
+    side = -(-size // cell)
+    drawn = hashlib.shake_256(SEED + bytes([cell])).digest(side * side * channels)
+    squares = np.frombuffer(drawn, np.uint8).reshape(side, side, channels)
+    return squares.repeat(cell, axis=0).repeat(cell, axis=1)[:size, :size]

@@ -1,0 +1,126 @@
+"""What `diracnet predict` does: opens a net in either runtime, and prints its answers as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from export.layout import GRAPH
+from export.runtime.answers import Answer, Net, answer
+from export.runtime.download import is_published
+from pixels import find_pictures
+
+_FEW = 5
+"""Pictures up to which nobody needs a progress bar."""
+
+
+class PicturesFailedError(RuntimeError):
+    """Some pictures could not be read; the others were answered."""
+
+    exit_status = 1  # of the command line: the call was right, the pictures were not
+
+
+def open_net(model: str, *, form: str | None, threads: int, providers: str | None) -> Net:
+    """Return the net that the command line names.
+
+    Args:
+        model: a bundle's folder, an .onnx file or `ORG/NAME` on the Hub, for ONNX Runtime; or what else `zoo.reference`
+            takes, for PyTorch.
+        form: which graph of a bundle.
+        threads: within an operator; 0 for the runtime's own choice.
+        providers: names of ONNX Runtime's execution providers with commas between.
+
+    Raises:
+        ValueError, FileNotFoundError, RuntimeError: there is no such net, or an option is not for it.
+    """
+    if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx" or is_published(model):
+        from export.runtime.classifier import CPU, Classifier
+
+        chosen = [name.strip() for name in providers.split(",")] if providers is not None else [CPU]
+        return Classifier(model, form=form, threads=threads, providers=chosen)
+    for option, value in (("form", form), ("providers", providers)):
+        if value is not None:
+            raise ValueError(f"{option}={value!r} is for bundles, .onnx files and repositories, which {model} is not")
+    from export.commands.torch_classifier import TorchClassifier
+
+    return TorchClassifier(model, threads=threads)
+
+
+def print_answers(
+    net: Net, name: str, images: Sequence[Path], *, top: int, batch_size: int, threads: int, as_json: bool
+) -> None:
+    """Print what is in pictures and in all pictures below folders, one by one and in order.
+
+    Args:
+        net: what to ask.
+        name: of the net, as people should read it.
+        images: the pictures' files and folders.
+        top: how many classes to name.
+        batch_size: pictures that the net computes at a time.
+        threads: to read pictures with; 0 for one a core.
+        as_json: print one JSON array in place of lines.
+
+    Raises:
+        PicturesFailedError: at the end, if some could not be read; each was named when its turn came.
+    """
+    paths = find_pictures(images)
+    readers = min(threads or os.cpu_count() or 1, len(paths))
+    if net.untrained and not as_json:
+        print(f"{name} is untrained: these answers mean nothing", file=sys.stderr)
+    answers = answer(net, paths, top=top, batch_size=batch_size, readers=readers)
+    # A bar and pieces of JSON would mix on one terminal.
+    if len(paths) >= _FEW and sys.stderr.isatty() and not (as_json and sys.stdout.isatty()):
+        answers = _followed(answers, len(paths))
+    with warnings.catch_warnings():
+        # Pillow warns of large pictures and of damaged notes in files; what matters here raises errors.
+        warnings.filterwarnings("ignore", module="PIL")
+        failed = _print_json(answers, net) if as_json else _print_lines(answers)
+    if failed:
+        raise PicturesFailedError(f"{failed} of {len(paths)} pictures could not be read")
+
+
+def _print_lines(answers: Iterator[Answer]) -> int:
+    """Print a line a picture; return how many failed."""
+    failed = 0
+    for one in answers:
+        if one.error is not None:
+            failed += 1
+            print(f"error: {one.error}", file=sys.stderr)
+        else:
+            classes = ", ".join(f"{each.label} {each.probability:.1%}" for each in one.classes)
+            print(f"{one.path}: {classes}", flush=True)
+    return failed
+
+
+def _print_json(answers: Iterator[Answer], net: Net) -> int:
+    """Print a JSON array, piece by piece; return how many pictures failed."""
+    failed, before = 0, "[\n"
+    for one in answers:
+        row: dict[str, Any] = {"image": str(one.path)}
+        if one.error is not None:
+            failed += 1
+            print(f"error: {one.error}", file=sys.stderr)
+            row |= {"error": one.error}
+        else:
+            row |= {"untrained": net.untrained, "classes": [asdict(each) for each in one.classes]}
+        print(before, textwrap.indent(json.dumps(row, indent=2, ensure_ascii=False), "  "), sep="", end="", flush=True)
+        before = ",\n"
+    print("\n]")
+    return failed
+
+
+def _followed(answers: Iterator[Answer], total: int) -> Iterator[Answer]:
+    """Give the answers on, with a progress bar for the person who watches."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # Lines for a terminal are printed above the bar; those for a file must not be diverted to it.
+    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        yield from bar.track(answers, total=total, description="predicting")

@@ -1,0 +1,55 @@
+"""What commands print for people. Apart from the commands, so that those who need no table do not import rich."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:  # each command has imported what it prints, and not what the others print
+    from export.bundle.accuracy import Accuracy
+    from export.hub.push import Publication
+    from export.proof.check import Check
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
+    table = Table("check", "inputs", "figure", "limit")
+    for name, group in groupby(checks, lambda check: re.sub(r", \d+×\d+×\d+$", "", check.name)):
+        same = list(group)
+        # Figures that are no numbers are the worst; `max` alone would overlook them.
+        worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
+        inputs = sum(check.name != name for check in same)
+        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.2g}")
+    Console().print(table)
+
+
+def print_accuracies(accuracies: Sequence[Accuracy]) -> None:
+    """Print a line for each graph of a bundle, with its accuracy on a data set."""
+    table = Table("graph", *accuracies[0].metrics, "agrees with fp32")
+    for accuracy in accuracies:
+        figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f} %" for key, value in accuracy.metrics.items())
+        table.add_row(accuracy.graph, *figures, f"{accuracy.agreement:.2f} %")
+    Console().print(table)
+
+
+def print_publication(publication: Publication, dry_run: bool) -> None:
+    """Print a line for each file of a repository on the Hub, and what became of it."""
+    table = Table("file", "bytes", "sha256", "change")
+    for change in ("added", "changed", "deleted", "unchanged"):
+        for name in getattr(publication.changes, change):
+            file = publication.files.get(name)
+            table.add_row(name, f"{file.size:,}" if file else "", file.sha256[:12] if file else "", change)
+    Console().print(table)
+    made = "would be made" if dry_run else "made"
+    parts = [f"{publication.url}, branch {publication.revision}"]
+    parts += [f"repository {made}"] if publication.created else []
+    parts += [f"nothing {'would change' if dry_run else 'changed'}"] if not publication.changes else []
+    parts += [f"commit {publication.commit}"] if not dry_run else ["nothing was sent"]
+    parts += [f"tag {publication.tag}"] if publication.tag else []
+    print(": ".join([parts[0], ", ".join(parts[1:])]))

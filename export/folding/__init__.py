@@ -1,0 +1,1 @@
+"""From Dirac layers to a plain chain, and back."""

@@ -1,0 +1,169 @@
+"""Folding: Dirac convolutions and the BatchNorm behind them become plain convolutions with a bias.
+
+With w the composed kernel (`zoo.dirac_weight`) and BatchNorm's gamma, beta, mean, var, eps, the folded layer has the
+kernel w * s and the bias beta + (b - mean) * s, where s = gamma / sqrt(var + eps) per output channel and b is the
+convolution's own bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from export.folding.pairing import CONVS, DIRAC_CONVS, find_pairs, has_hooks, is_dirac
+from zoo import DiracNet, plain
+from zoo.checkpoint import load_strictly
+from zoo.conv import Conv, plain_conv
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """How far a folded layer is from its source, on the inputs that each got: largest difference / largest value."""
+
+    layer: str
+    error: float
+
+
+def fold(model: nn.Module) -> nn.Module:
+    """Return a new net that computes the same with plain convolutions.
+
+    A `DiracNet` becomes the plain `nn.Sequential` of `zoo.plain`. In any other module (a subclass included) every Dirac
+    convolution (layers of `zoo.DiracConv*` and convolutions with the `zoo.dirac` parametrization) becomes a plain one,
+    and every BatchNorm that directly follows a convolution goes into it and leaves an `nn.Identity`; the module's class
+    stays. The result holds for calls `model(input)` with optional arguments at their defaults, on batches. Folded in
+    float64, stored in the model's dtype; the original is left untouched.
+
+    Raises:
+        ValueError: the model or one of its layers is in train mode, or a layer cannot be folded; it is named.
+    """
+    # Also where the caller is in inference mode, the result can be trained.
+    with torch.inference_mode(False):
+        return _fold(model)
+
+
+def _fold(model: nn.Module) -> nn.Module:
+    layers = {name for name, module in model.named_modules() if is_dirac(module)}
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no Dirac layer, so there is nothing to fold")
+    _refuse_train_mode(model)
+    pairs = find_pairs(model)
+    if isinstance(model, DiracNet) and _is_as_built(model):
+        return _fold_diracnet(model, pairs)
+    # Folded layers replace originals in a copy; shared layers are replaced at every place that they stand.
+    replaced: dict[int, nn.Module] = {}
+    for name in layers | set(pairs):
+        conv = model.get_submodule(name)
+        norm = model.get_submodule(pairs[name]) if name in pairs else None
+        replaced[id(conv)] = _folded(cast(Conv, conv), norm)
+        if norm is not None:
+            replaced[id(norm)] = nn.Identity().eval()
+    # deepcopy takes what its memo holds for a copy already made, so the originals of folded layers are never copied.
+    return deepcopy(model, dict(replaced))
+
+
+def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[LayerError]:
+    """Return, per convolution in order of execution, how far its output is from that of its source.
+
+    Args:
+        model: the source, in eval mode.
+        folded: what `fold(model)` returned, or what was loaded from a file of it.
+        input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
+    """
+    _refuse_train_mode(model)
+    pairs = find_pairs(model)
+    names = [name for name, module in folded.named_modules() if isinstance(module, CONVS)]
+    sources = record_outputs(model, {pairs.get(name, name) for name in names}, input)
+    results = record_outputs(folded, set(names), input)
+    errors = []
+    for name in results:
+        source, result = sources[pairs.get(name, name)], results[name]
+        largest = source.abs().max().item() or 1.0
+        errors.append(LayerError(name, (source - result).abs().max().item() / largest))
+    return errors
+
+
+@torch.no_grad()
+def record_outputs(model: nn.Module, names: Collection[str], input: Tensor) -> dict[str, Tensor]:
+    """Return what these modules of a model give when it gets an input, in the order of execution."""
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        return lambda module, args, output: outputs.update({name: output.detach().clone()})
+
+    hooks = [model.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    try:
+        model(input)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return outputs
+
+
+def _refuse_train_mode(model: nn.Module) -> None:
+    training = [
+        f"its layer {name} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if name and module.training and not list(module.children())
+    ]
+    if training or model.training:
+        raise ValueError(
+            f"{type(model).__name__}{'' if model.training else f', or rather {training[0]},'} is in train mode; "
+            "the folded net computes what the model computes in eval mode. Call model.eval() first"
+        )
+
+
+def _is_as_built(model: DiracNet) -> bool:
+    """Tell whether a net still is what its spec describes: no subclass, no layer exchanged or added, no hooks."""
+    with torch.device("meta"):
+        built = DiracNet(model.spec)
+    found, expected = (
+        [(name, type(module), module.extra_repr()) for name, module in net.named_modules()] for net in (model, built)
+    )
+    return found == expected and not any(has_hooks(module) for module in model.modules())
+
+
+def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
+    """Return the plain net of the model's spec, with the folded convolutions and the classifier of the model."""
+    reference = model.fc.weight
+    with torch.device("meta"):  # draws no random numbers
+        folded = plain(model.spec).to(reference.dtype)
+    folded.to_empty(device=reference.device)
+    state = {f"fc.{name}": tensor for name, tensor in model.fc.state_dict().items()}
+    for conv, norm in pairs.items():
+        layer = _folded(cast(Conv, model.get_submodule(conv)), model.get_submodule(norm))
+        state |= {f"{conv}.{part}": tensor for part, tensor in layer.state_dict().items()}
+    load_strictly(folded, state, f"the folded {model.spec.name}")
+    return folded.eval()
+
+
+def _exact(module: nn.Module) -> Any:
+    """Return a float64 copy, on the CPU because not every accelerator has float64."""
+    copy = deepcopy(module)
+    on_meta = any(parameter.is_meta for parameter in copy.parameters())
+    return copy.double() if on_meta else copy.cpu().double()
+
+
+@torch.no_grad()
+def _folded(conv: Conv, norm: nn.Module | None = None) -> Conv:
+    """Return the plain convolution that computes norm(conv(x)), or conv(x) where there is no norm."""
+    # Composed in a float64 copy: rounding the kernel to float32 in between would lose digits. The copy of a
+    # parametrized convolution shares its class, so its parametrization must be read, never removed.
+    exact = _exact(conv)
+    weight = exact.composed_weight() if isinstance(exact, DIRAC_CONVS) else exact.weight
+    bias = exact.bias
+    if norm is not None:
+        statistics = cast(nn.BatchNorm2d, _exact(norm))
+        mean, var = cast(Tensor, statistics.running_mean), cast(Tensor, statistics.running_var)
+        scale = (var + statistics.eps).rsqrt()
+        if statistics.weight is not None:
+            scale = scale * statistics.weight
+        bias = ((0 if bias is None else bias) - mean) * scale
+        if statistics.bias is not None:
+            bias = bias + statistics.bias
+        weight = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+    return plain_conv(conv, weight, bias)

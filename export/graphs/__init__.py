@@ -1,0 +1,1 @@
+"""ONNX: the float32 graph and what is made from it."""

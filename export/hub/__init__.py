@@ -1,0 +1,1 @@
+"""A bundle on the Hugging Face Hub."""

@@ -1,0 +1,161 @@
+"""A branch of a repository on the Hub: what publishing asks, each request repeated while its failure may pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+from export.hub.remote import Changes, LocalFile, RemoteFile, compare, remote_files
+from zoo.repository import HubError, is_transient, root, status_of
+
+MAIN = "main"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a request is repeated that the Hub was too busy for: attempts, and seconds between them.
+
+    The wait starts at `first` and doubles; where the Hub says how long to wait, that counts, up to `longest`.
+    """
+
+    attempts: int = 5
+    first: float = 1.0
+    longest: float = 310.0  # the Hub counts requests in windows of five minutes
+
+
+@dataclass
+class Branch:
+    """One branch of a repository; whether it exists and is private is known once `head` was asked for."""
+
+    api: HfApi
+    repository: str
+    revision: str
+    patience: Patience
+    on_stage: Callable[[str], None]
+    private: bool = False
+    exists: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"{self.api.endpoint}/{self.repository}"
+
+    def head(self) -> str | None:
+        """Return the branch's commit; main's where there is no such branch, None where there is no repository."""
+        self.on_stage(f"asking for {self.repository}")
+        for revision in (self.revision, MAIN):
+            try:
+                info = self.persist(lambda: self.api.model_info(self.repository, revision=revision))  # noqa: B023
+            except RevisionNotFoundError:
+                continue
+            except RepositoryNotFoundError as error:
+                if status_of(error) == 403:  # it is there, but gated
+                    raise
+                return None
+            self.private, self.exists = bool(info.private), revision == self.revision
+            return info.sha
+        return None
+
+    def files(self, commit: str) -> dict[str, RemoteFile]:
+        """Return a commit's files by name, without those of Git."""
+        return self.persist(lambda: remote_files(self.api, self.repository, commit))
+
+    def create(self, private: bool) -> str:
+        """Make the repository; return the commit that it starts with."""
+        self.on_stage(f"creating {self.repository}")
+        self.persist(lambda: self.api.create_repo(self.repository, private=private or None, exist_ok=True))
+        head = self.head()
+        if head is None:
+            raise HubError(f"the Hub created {self.repository}, but does not show it; call again later")
+        return head
+
+    def fork(self, parent: str) -> None:
+        """Make the branch at a commit, unless `head` found it."""
+        if not self.exists:
+            self.on_stage(f"creating the branch {self.revision}")
+            make = self.api.create_branch
+            self.persist(lambda: make(self.repository, branch=self.revision, revision=parent, exist_ok=True))
+
+    def commit(self, folder: Path, local: Mapping[str, LocalFile], changes: Changes, parent: str) -> str:
+        """Upload what changes and commit it on top of `parent`; return the commit."""
+        names = (*changes.added, *changes.changed)
+        size = sum(local[name].size for name in names)
+        self.on_stage(f"uploading {len(names)} files, {size / 1e6:.1f} MB")
+        additions = [CommitOperationAdd(name, folder / name) for name in names]
+        # Large files wait at the Hub, unseen, until a commit names them.
+        upload = self.api.preupload_lfs_files
+        self.persist(lambda: upload(self.repository, additions, revision=self.revision, free_memory=False))
+        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
+            *additions,
+            *(CommitOperationDelete(name) for name in changes.deleted),
+        ]
+        self.on_stage("committing")
+
+        def attempt() -> str:
+            head = self._now()
+            if head != parent:
+                return self._settled(local, head)
+            try:
+                return self.api.create_commit(
+                    self.repository,
+                    operations,
+                    commit_message=f"Publish {folder.name} with diracnet-zoo",
+                    revision=self.revision,
+                    parent_commit=parent,
+                ).oid
+            except Exception as error:
+                if status_of(error) != 412:
+                    raise
+                return self._settled(local, self._now())
+
+        return self.persist(attempt)
+
+    def _now(self) -> str:
+        """Return the commit that the branch has at this moment."""
+        return str(self.api.model_info(self.repository, revision=self.revision).sha)
+
+    def _settled(self, local: Mapping[str, LocalFile], head: str) -> str:
+        """Return a head that is not the parent if it is ours: the commit was made, and the Hub's answer got lost."""
+        if compare(local, self.files(head)):
+            raise HubError(
+                f"somebody else changed the branch {self.revision} of {self.repository} meanwhile; look at it, then "
+                "call again"
+            )
+        return head
+
+    def tag_target(self, tag: str) -> str | None:
+        """Return the commit that has a tag, or None."""
+        refs = self.persist(lambda: self.api.list_repo_refs(self.repository))
+        return next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
+
+    def tag(self, tag: str, commit: str) -> None:
+        """Give a commit a tag."""
+        self.on_stage(f"tagging {tag}")
+        self.persist(lambda: self.api.create_tag(self.repository, tag=tag, revision=commit, exist_ok=True))
+        if self.tag_target(tag) != commit:
+            raise HubError(f"the tag {tag!r} of {self.repository} was given to another commit meanwhile")
+
+    def persist(self, request: Callable[[], T]) -> T:
+        """Return what a request returns, repeating it while the failure may pass."""
+        wait, left = self.patience.first, self.patience.attempts
+        while True:
+            try:
+                return request()
+            except Exception as error:  # noqa: PERF203 (a request takes longer)
+                asked, left = _retry_after(error), left - 1
+                if not is_transient(root(error)) or left <= 0 or asked > self.patience.longest:
+                    raise
+                time.sleep(max(wait, asked))
+                wait *= 2
+
+
+def _retry_after(error: BaseException) -> float:
+    """Return for how many seconds the Hub asked to be left alone."""
+    value = getattr(getattr(error, "response", None), "headers", {}).get("Retry-After", "")
+    return float(value) if value.isdigit() else 0.0

@@ -1,0 +1,37 @@
+"""Publishing a bundle on the Hugging Face Hub: verified first, then pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from export.bundle.audit import audit
+from export.hub.push import Publication, push
+from export.layout import CONFIG
+from export.proof.check import require
+from zoo.files import read_json
+
+
+def publish(
+    folder: str | Path,
+    repository: str,
+    *,
+    private: bool = False,
+    revision: str = "main",
+    tag: str | None = None,
+    dry_run: bool = False,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Publication:
+    """Verify a bundle and make it the contents of a repository; see `push`.
+
+    Raises:
+        FileNotFoundError: the folder is no bundle.
+        VerificationError: its files are not what they should be.
+        ValueError: its weights are untrained, or it holds links.
+    """
+    folder = Path(folder)
+    on_stage(f"verifying {folder}")
+    require(list(audit(folder)))
+    if read_json(folder / CONFIG)["untrained"]:
+        raise ValueError(f"{folder} holds untrained weights, which nobody can use; publish trained ones")
+    return push(folder, repository, private=private, revision=revision, tag=tag, dry_run=dry_run, on_stage=on_stage)

@@ -1,0 +1,119 @@
+"""Making a folder the contents of a repository on the Hub: one commit brings the whole of it, or nothing changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants
+
+from export.hub.branch import MAIN, Branch, Patience
+from export.hub.remote import Changes, LocalFile, compare, foreign_files, local_files
+from zoo.repository import HubError, parse_reference, plain_errors, without_token
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What publishing did, or would do: `commit` is None where nothing is there yet."""
+
+    repository: str
+    url: str
+    revision: str
+    commit: str | None
+    tag: str | None
+    created: bool
+    changes: Changes
+    files: Mapping[str, LocalFile]
+
+
+def push(
+    folder: Path,
+    repository: str,
+    *,
+    private: bool = False,
+    revision: str = MAIN,
+    tag: str | None = None,
+    dry_run: bool = False,
+    patience: Patience = Patience(),  # noqa: B008 (frozen)
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Publication:
+    """Make the files of a folder, as they lie there, the contents of a repository, in one commit.
+
+    Afterwards the branch holds either what it held before or exactly these files; calling again completes what a
+    failure left undone, and changes nothing where all is done. Files of an earlier bundle that this one lacks are
+    deleted in the same commit. The token is that of `hf auth login` or HF_TOKEN.
+
+    Args:
+        folder: holds the files.
+        repository: `ORG/NAME`; made if there is none.
+        private: make it so that only its owners see it.
+        revision: the branch; made from main if there is none.
+        tag: a name for the commit.
+        dry_run: only find out what would be done.
+        patience: with an overloaded Hub.
+        on_stage: told what is being done.
+
+    Raises:
+        HubError: the Hub refused or failed; the message says why and what to do.
+        ValueError: the repository holds files of somebody else, is public though `private` is asked for, or has
+            the tag on another commit.
+    """
+    if parse_reference(repository) != (repository, None):
+        raise ValueError(f"{repository!r} names no repository: it must be ORG/NAME, such as me/diracnet16-cifar10")
+    if constants.HF_HUB_OFFLINE:
+        raise ValueError("HF_HUB_OFFLINE is set, and nothing is published without a network; unset it")
+    local = local_files(folder)
+    with plain_errors(repository, f"cannot publish to {repository}"), _log_without_token():
+        branch = Branch(HfApi(), repository, revision, patience, on_stage)
+        head = branch.head()
+        created = head is None
+        if head is None and not dry_run:
+            head = branch.create(private)
+        if head is None:
+            return Publication(repository, branch.url, revision, None, tag, True, compare(local, {}), local)
+        if private and not branch.private:
+            raise ValueError(f"{repository} is public already; make it private in its settings, or leave out --private")
+        remote = branch.files(head)
+        changes = compare(local, remote)
+        if foreign := foreign_files(repository, head, remote, changes.deleted):
+            raise ValueError(
+                f"{repository} holds files that no bundle brought: {', '.join(foreign)}; publishing would delete them. "
+                "Remove them by hand, or choose another repository"
+            )
+        tagged = None if tag is None else branch.tag_target(tag)
+        if tagged is not None and (changes or tagged != head):
+            raise ValueError(f"{repository} has a tag {tag!r} on another commit; choose another name")
+        published = Publication(repository, branch.url, revision, head, tag, created, changes, local)
+        if dry_run:
+            return published
+        branch.fork(head)
+        commit = branch.commit(folder, local, changes, head) if changes else head
+        on_stage("reading the hashes back")
+        if wrong := compare(local, branch.files(commit)):
+            raise HubError(f"{repository} at {commit} is not what was sent: {wrong}; publish again")
+        if tag is not None and tagged is None:
+            branch.tag(tag, commit)
+        return replace(published, commit=commit)
+
+
+class _WithoutToken(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_token(record.getMessage()), ()
+        return True
+
+
+@contextmanager
+def _log_without_token() -> Iterator[None]:
+    """Strike the token out of what huggingface_hub logs within the block: it passes on what servers say."""
+    handlers = logging.getLogger("huggingface_hub").handlers
+    mask = _WithoutToken()
+    for handler in handlers:
+        handler.addFilter(mask)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(mask)

@@ -1,0 +1,102 @@
+"""A repository as publishing sees it: what lies there by size and hash, and what a bundle would change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.hf_api import RepoFile
+
+from export.bundle.sums import FOREIGN, files_below, read_sums
+from export.layout import SUMS
+from zoo.files import sha256
+from zoo.repository import fetch
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of a bundle: size in bytes, its sha256, and the hash that Git has for it when it is no large file."""
+
+    size: int
+    sha256: str
+    git: str
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a repository: size in bytes, Git's hash of it, and its sha256 if it is a large file."""
+
+    size: int
+    git: str
+    sha256: str | None
+
+    def holds(self, local: LocalFile) -> bool:
+        """Tell whether it has the bytes of a local file."""
+        same = self.git == local.git if self.sha256 is None else self.sha256 == local.sha256
+        return same and self.size == local.size
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a commit would do to a repository, as sorted names of files."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    deleted: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.deleted)
+
+
+def local_files(folder: Path) -> dict[str, LocalFile]:
+    """Return a bundle's files by name; ValueError where one is a link, which might lead anywhere."""
+    names = files_below(folder)
+    links = [name for name in names if any(part.is_symlink() for part in _parts(folder, name))]
+    if links:
+        raise ValueError(f"{folder} holds links: {', '.join(links)}; only files are published")
+    return {name: _hashed(folder / name) for name in names}
+
+
+def remote_files(api: HfApi, repository: str, commit: str) -> dict[str, RemoteFile]:
+    """Return a commit's files by name, without those of Git."""
+    found = {}
+    for entry in api.list_repo_tree(repository, recursive=True, revision=commit):
+        if isinstance(entry, RepoFile) and entry.path.split("/")[0] not in FOREIGN:
+            found[entry.path] = RemoteFile(entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
+    return found
+
+
+def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) -> Changes:
+    """Return what makes the remote files the local ones."""
+    both = sorted(local.keys() & remote.keys())
+    return Changes(
+        added=tuple(sorted(local.keys() - remote.keys())),
+        changed=tuple(name for name in both if not remote[name].holds(local[name])),
+        deleted=tuple(sorted(remote.keys() - local.keys())),
+        unchanged=tuple(name for name in both if remote[name].holds(local[name])),
+    )
+
+
+def foreign_files(repository: str, commit: str, remote: Mapping[str, RemoteFile], doomed: tuple[str, ...]) -> list[str]:
+    """Return those of the doomed files that no earlier bundle brought: the repository's SHA256SUMS lacks them."""
+    if not doomed:
+        return []
+    brought = read_sums(fetch(repository, SUMS, revision=commit)).keys() | {SUMS} if SUMS in remote else set()
+    return [name for name in doomed if name not in brought]
+
+
+def _parts(folder: Path, name: str) -> list[Path]:
+    parts = Path(name).parts
+    return [folder.joinpath(*parts[: length + 1]) for length in range(len(parts))]
+
+
+def _hashed(path: Path) -> LocalFile:
+    size, digest = path.stat().st_size, hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return LocalFile(size, sha256(path), digest.hexdigest())

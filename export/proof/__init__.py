@@ -1,0 +1,1 @@
+"""Checks: figures with limits."""

@@ -1,0 +1,1 @@
+"""What the zoo's maintainers run."""

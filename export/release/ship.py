@@ -1,0 +1,90 @@
+"""From a finished training run to an entry of `checkpoints/`: both forms of the net, the manifest, the log."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from export.bundle.parity import check_fold
+from export.folding.fold import fold
+from export.layout import FOLDED, TRAINING_FORM
+from export.proof.check import require
+from zoo import Checkpoint, DiracNet, Weight
+from zoo.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
+from zoo.files import new_folder, read_json, sha256, write_json
+from zoo.training.run_folder import RunFolder
+from zoo.weights import MANIFEST, WeightFile
+
+LOG, CURVES = "metrics.jsonl", "curves.png"
+
+
+def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: str) -> Path:
+    """Write `checkpoints/MODEL/TAG` from a finished run.
+
+    Args:
+        run_path: the run's folder.
+        checkpoints: the repository's folder of checkpoints.
+        tag: the weights' name among those of the net; begins with the data set's, such as "cifar10".
+        dataset: what the net was trained and measured on, as people should read it.
+        licence: of the weights, as an SPDX identifier.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        ValueError: the run is not finished or measured held-out pictures, or the entry exists already.
+        VerificationError: the folded file does not compute what the training form computes.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", tag) or tag in (UNTRAINED, TRAINED, SAVED, UPSTREAM):
+        raise ValueError(
+            f"tag={tag!r}: a tag is made of lower-case words and digits joined by _, such as cifar10 or cifar10_64px, "
+            f"and is none of {UNTRAINED}, {TRAINED}, {SAVED} and {UPSTREAM}"
+        )
+    run = RunFolder(run_path)
+    if not run.result.is_file():
+        raise ValueError(f"{run_path} holds no finished run: it has no {run.result.name}")
+    result, request = read_json(run.result), read_json(run.request)
+    if request["recipe"]["holdout"]:
+        raise ValueError(f"{run_path} held out {request['recipe']['holdout']:.0%} of its pictures; ship a run on all")
+    source = replace(Checkpoint.load(run.model), weights=tag)
+    model = source.spec.name
+    with new_folder(checkpoints / model / tag) as folder:
+        source.save(folder / TRAINING_FORM)
+        folded = replace(source, form="folded", state=fold(cast(DiracNet, source.model())).state_dict())
+        folded.save(folder / FOLDED)
+        training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
+        require(list(check_fold(training_form, folded_file)))
+        shutil.copyfile(run.metrics, folder / LOG)
+        shutil.copyfile(run.curves, folder / CURVES)
+        files = {
+            form: WeightFile(name, sha256(folder / name), (folder / name).stat().st_size)
+            for form, name in (("dirac", TRAINING_FORM), ("folded", FOLDED))
+        }
+        logs = {"log": LOG, "curves": CURVES}
+        provenance = {
+            "measured": f"last epoch, no test-time augmentation, {result['pictures']} {result['measured_on']}",
+            "resize_backend": "PIL",
+            "seed": request["seed"],
+            "data_sha256": request["data"],
+            **({"init": request["init"]} if request["init"] else {}),
+            **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
+            **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
+        }
+        weight = Weight(
+            model=model,
+            tag=tag,
+            spec=source.spec,
+            labels=source.labels,
+            preprocessing=source.known_preprocessing(),
+            dataset=dataset,
+            metrics=result["metrics"],
+            licence=licence,
+            files=files,
+            recipe=request["recipe"],
+            provenance=provenance,
+        )
+        write_json(folder / MANIFEST, weight.to_manifest())
+    return checkpoints / model / tag

@@ -1,0 +1,143 @@
+"""Inference without PyTorch: ONNX Runtime, numpy and Pillow, from a bundle or from a bare .onnx file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from export.layout import FORMS, GRAPH, METADATA_KEY, OUTPUT
+from export.runtime.download import fetch_graph, is_published
+from export.runtime.ranking import Prediction, rank
+from export.runtime.sessions import session_options
+from pixels import crop
+
+CPU = "CPUExecutionProvider"
+_NEEDED = {"preprocessing", "id2label", "untrained"}
+
+
+class Classifier:
+    """A net in ONNX Runtime, which knows from the file's metadata how to prepare pictures and what classes mean.
+
+    Graphs take either the prepared input, float32 (batch, channels, height, width), or the cropped picture as it is,
+    uint8 (batch, size, size, channels). Outputs besides the logits are left alone.
+
+    Args:
+        source: a bundle's folder, an .onnx file of one, or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub.
+        form: which graph of a bundle, a name of `export.layout.FORMS`; by default "fp32".
+        threads: of ONNX Runtime within an operator; 0 for its own choice.
+        providers: ONNX Runtime's execution providers, the preferred first.
+
+    Raises:
+        FileNotFoundError, RuntimeError: no such folder or file, or it cannot be fetched.
+        ValueError: the bundle has no such form, this ONNX Runtime has no such provider, the file is no ONNX model, or
+            it was not written by this package.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        *,
+        form: str | None = None,
+        threads: int = 0,
+        providers: Sequence[str] = (CPU,),
+    ) -> None:
+        path = fetch_graph(str(source), form) if is_published(source) else _graph(Path(source), form)
+        self._session = _open(path, threads, providers)
+        inputs = self._session.get_inputs()
+        self._input = inputs[0].name
+        self._takes_pixels = inputs[0].type == "tensor(uint8)"
+        self.description = _description(path, self._session.get_modelmeta().custom_metadata_map)
+        if len(inputs) != 1 or OUTPUT not in {output.name for output in self._session.get_outputs()}:
+            raise ValueError(f"{path} is no classifier: it needs one input, and an output named {OUTPUT!r}")
+        if self._takes_pixels != self.description.get("preprocessing_inside", False):
+            raise ValueError(f"{path} contradicts itself on its preprocessing, which does not fit {inputs[0].type}")
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Names of the classes, keyed by the digits of their index; without those that have none."""
+        labels: dict[str, str] = self.description["id2label"]
+        return labels
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the weights are initial values, so that the answers mean nothing."""
+        return bool(self.description["untrained"])
+
+    def preprocess(self, picture: Image.Image) -> NDArray[Any]:
+        """Map a PIL picture to the net's input, float32 (channels, size, size) or uint8 (size, size, channels)."""
+        how = self.description["preprocessing"]
+        pixels = crop(
+            picture,
+            resize=how["resize"],
+            size=how["size"],
+            interpolation=how["interpolation"],
+            channels=len(how["mean"]),
+        )
+        if self._takes_pixels:
+            return pixels
+        mean, std = (np.asarray(how[key], np.float32) for key in ("mean", "std"))
+        return np.ascontiguousarray(((pixels / np.float32(255) - mean) / std).transpose(2, 0, 1))
+
+    def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Map a batch of what `preprocess` returns to logits (batch, classes)."""
+        result: NDArray[np.float32] = self._session.run([OUTPUT], {self._input: batch})[0]
+        return result
+
+    def predict(self, pictures: Sequence[Image.Image], top: int = 5) -> list[list[Prediction]]:
+        """Return for each picture its `top` classes, most probable first."""
+        batch = np.stack([self.preprocess(picture) for picture in pictures])
+        return [rank(row, self.labels, top) for row in self.logits(batch)]
+
+
+def _graph(source: Path, form: str | None) -> Path:
+    """Return the .onnx file that is meant."""
+    if source.is_dir():
+        if not (source / GRAPH).is_file():
+            raise FileNotFoundError(f"{source} is no bundle: it has no {GRAPH}")
+        forms = {name: source / each.path for name, each in FORMS.items() if (source / each.path).is_file()}
+        if form is not None and form not in forms:
+            raise ValueError(f"form={form!r}: {source} has {', '.join(forms)}")
+        return forms[form] if form is not None else source / GRAPH
+    if not source.is_file():
+        raise FileNotFoundError(f"no ONNX file {source}")
+    if form is not None:
+        raise ValueError(f"form={form!r} chooses between the graphs of a bundle, and {source} is one file")
+    return source
+
+
+def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.InferenceSession:
+    available = onnxruntime.get_available_providers()
+    unknown = [name for name in providers if name not in available]
+    if unknown or not providers:
+        named = ", ".join(unknown) or "none is named"
+        raise ValueError(f"providers: {named}: this ONNX Runtime has {', '.join(available)}")
+    try:
+        session = onnxruntime.InferenceSession(path, session_options(threads), providers=list(providers))
+    except Exception as error:  # onnxruntime's errors have no common class but Exception
+        raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from error
+    # A provider whose libraries are missing is left out with a mere warning.
+    lacking = [name for name in providers if name not in session.get_providers()]
+    if lacking:
+        raise ValueError(f"providers: {', '.join(lacking)}: does not work on this machine; {CPU} does")
+    return session
+
+
+def _description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    text = metadata.get(METADATA_KEY)
+    if text is None:
+        raise ValueError(f"{path} does not say how to prepare its pictures: its metadata lack {METADATA_KEY!r}")
+    try:
+        description = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the description inside {path} is damaged: {error}") from error
+    missing = _NEEDED - description.keys() if isinstance(description, dict) else _NEEDED
+    if missing:
+        raise ValueError(f"{path} does not describe itself fully: its metadata lack {', '.join(sorted(missing))}")
+    return dict(description)
