@@ -32,7 +32,7 @@ _check("zoo")
 _check("pixels")
 
 import zoo as _zoo  # noqa: E402
-from zoo.weights import default_tag as _default_tag  # noqa: E402
+from zoo.weights.record import default_tag as _default_tag  # noqa: E402
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -25,7 +25,7 @@ from benchmarks.page import write_page
 from benchmarks.runners import THREADS
 from zoo.command_line import run
 from zoo.files import read_json, write_json
-from zoo.training.environment import processor
+from zoo.machine import processor
 
 PARTS = {
     "bars": bars.measure,

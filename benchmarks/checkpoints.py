@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from zoo.checkpoint import FORMS
 from zoo.command_line import run
-from zoo.hub import load_weight
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
 from zoo.training.sources import check_dataset, load_test
-from zoo.weights import Weight, weights
+from zoo.weights.checkpoint import FORMS
+from zoo.weights.locate import load_weight
+from zoo.weights.record import Weight, weights
 
 ALLOWED = 0.05
 """Percentage points by which an accuracy may differ from the manifest's: other processors round otherwise."""

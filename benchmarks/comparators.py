@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.conv import DiracConv2d, plain_conv
-from zoo.network import DiracNet
-from zoo.spec import Spec
+from zoo.nets.conv import DiracConv2d, plain_conv
+from zoo.nets.network import DiracNet
+from zoo.nets.spec import Spec
 
 
 def plain(spec: Spec) -> DiracNet:

@@ -36,14 +36,14 @@ from export.layout import INPUT
 from export.runtime.sessions import EXACT, has_vnni
 from zoo import Checkpoint, DiracNet, Weight
 from zoo.command_line import run
-from zoo.conv import DiracConv2d
 from zoo.files import read_json, replace_file, write_json
-from zoo.hub import weight_file
+from zoo.machine import processor
+from zoo.nets.conv import DiracConv2d
 from zoo.reference import open_model
 from zoo.training.data import Pictures
-from zoo.training.environment import processor
 from zoo.training.evaluate import check_classes
 from zoo.training.sources import load_sample, load_test
+from zoo.weights.locate import weight_file
 
 STEPS = {
     "every weight to the nearest whole number, grids that hold every value": PLAIN,

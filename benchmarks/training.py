@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 import zoo
 from benchmarks.comparators import plain
 from benchmarks.pairs import Case, all_paired
-from zoo.conv import DiracConv2d
+from zoo.nets.conv import DiracConv2d
 from zoo.preprocessing import CIFAR
 from zoo.training.data import Pictures
 from zoo.training.recipes import RECIPES

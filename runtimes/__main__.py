@@ -18,7 +18,7 @@ from runtimes.matrix import compare, versions
 from runtimes.page import cell, page
 from zoo.command_line import run
 from zoo.files import read_json, replace_file, write_json
-from zoo.training.environment import processor
+from zoo.machine import processor
 
 PHOTOGRAPH = Path("docs/cat.jpg")
 

@@ -139,7 +139,7 @@ TOKEN = "hf_write_" + "S3cr3t" * 5
 
 
 class HubServer:
-    """The process of `tests/hub_server.py`, and what tests tell and ask it beside the Hub's protocol."""
+    """The process of `tests/hub/server.py`, and what tests tell and ask it beside the Hub's protocol."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -151,7 +151,7 @@ class HubServer:
             return json.load(answer)
 
     def fail(self, *faults: dict) -> None:
-        """Let requests fail: {endpoint, kind, after, times, retry_after}, see `tests/hub_server.py`."""
+        """Let requests fail: {endpoint, kind, after, times, retry_after}, see `tests/hub/server.py`."""
         self.call("_faults", list(faults))
 
     def plant(self, repository: str, files: dict[str, bytes], **more: object) -> str:
@@ -176,7 +176,7 @@ class HubServer:
 
 @pytest.fixture(scope="session")
 def hub_server() -> Iterator[HubServer]:
-    command = [sys.executable, ROOT / "tests" / "hub_server.py"]
+    command = [sys.executable, ROOT / "tests" / "hub" / "server.py"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield HubServer(f"http://127.0.0.1:{int(process.stdout.readline())}")

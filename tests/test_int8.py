@@ -15,8 +15,8 @@ from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1
 from export.int8.calibration import BEST
 from export.int8.record import Quantization
 from zoo import DiracNet, Weight
-from zoo.hub import load_weight, weight_file
-from zoo.weights import weights
+from zoo.weights.locate import load_weight, weight_file
+from zoo.weights.record import weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULT = json.loads((DOCS / "int8.json").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from benchmarks.paper.page import page
 from benchmarks.paper.runs import FULL_SEARCH, LONG_SEARCH, NETS, NORM_SEARCH, RATE_SEARCH, SEARCH, SHORT_RUNS, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
-from zoo.weights import weights
+from zoo.weights.record import weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LOGS = sorted((DOCS / "paper").glob("*.json"))

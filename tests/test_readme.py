@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import zoo
-from zoo.weights import weights
+from zoo.weights.record import weights
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,20 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.builders import diracnet, get_model
-    from zoo.checkpoint import Checkpoint
-    from zoo.composing import composed_together
-    from zoo.conv import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU, dirac_delta, dirac_weight
-    from zoo.hub import load_weight
-    from zoo.network import DiracNet
-    from zoo.parametrize import dirac
+    from zoo.models import diracnet, get_model
+    from zoo.nets.composing import composed_together
+    from zoo.nets.conv import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU, dirac_delta, dirac_weight
+    from zoo.nets.folded import plain
+    from zoo.nets.network import DiracNet
+    from zoo.nets.parametrize import dirac
+    from zoo.nets.registry import get_spec, list_models
+    from zoo.nets.spec import Spec
     from zoo.preprocessing import Preprocessing
-    from zoo.pretrained import from_pretrained, load_repository
-    from zoo.registry import get_spec, list_models
-    from zoo.sequential import plain
-    from zoo.spec import Spec
-    from zoo.upstream import load_upstream
-    from zoo.weights import Weight, get_weight, list_weights
+    from zoo.weights.checkpoint import Checkpoint
+    from zoo.weights.locate import load_weight
+    from zoo.weights.record import Weight, get_weight, list_weights
+    from zoo.weights.repository import from_pretrained, load_repository
+    from zoo.weights.upstream import load_upstream
 
 __all__ = [
     "Checkpoint",
@@ -50,30 +50,30 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Checkpoint": "checkpoint",
-    "DiracConv1d": "conv",
-    "DiracConv2d": "conv",
-    "DiracConv3d": "conv",
-    "DiracNet": "network",
-    "NCReLU": "conv",
+    "Checkpoint": "weights.checkpoint",
+    "DiracConv1d": "nets.conv",
+    "DiracConv2d": "nets.conv",
+    "DiracConv3d": "nets.conv",
+    "DiracNet": "nets.network",
+    "NCReLU": "nets.conv",
     "Preprocessing": "preprocessing",
-    "Spec": "spec",
-    "Weight": "weights",
-    "composed_together": "composing",
-    "dirac": "parametrize",
-    "dirac_delta": "conv",
-    "dirac_weight": "conv",
-    "diracnet": "builders",
-    "from_pretrained": "pretrained",
-    "get_model": "builders",
-    "get_spec": "registry",
-    "get_weight": "weights",
-    "list_models": "registry",
-    "list_weights": "weights",
-    "load_repository": "pretrained",
-    "load_upstream": "upstream",
-    "load_weight": "hub",
-    "plain": "sequential",
+    "Spec": "nets.spec",
+    "Weight": "weights.record",
+    "composed_together": "nets.composing",
+    "dirac": "nets.parametrize",
+    "dirac_delta": "nets.conv",
+    "dirac_weight": "nets.conv",
+    "diracnet": "models",
+    "from_pretrained": "weights.repository",
+    "get_model": "models",
+    "get_spec": "nets.registry",
+    "get_weight": "weights.record",
+    "list_models": "nets.registry",
+    "list_weights": "weights.record",
+    "load_repository": "weights.repository",
+    "load_upstream": "weights.upstream",
+    "load_weight": "weights.locate",
+    "plain": "nets.folded",
 }
 
 

@@ -22,11 +22,11 @@ from rich.text import Text
 
 import zoo
 from zoo.command_line import run
-from zoo.pretrained import CONFIG
 from zoo.reference import open_model
-from zoo.repository import parse_reference
-from zoo.upstream import read_upstream
-from zoo.weights import weights
+from zoo.weights.hub import parse_reference
+from zoo.weights.record import weights
+from zoo.weights.repository import CONFIG
+from zoo.weights.upstream import read_upstream
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from zoo.checkpoint import FORMS, UNTRAINED, Checkpoint
 from zoo.files import sha256
-from zoo.hub import load_weight
-from zoo.network import DiracNet
+from zoo.nets.network import DiracNet
+from zoo.nets.registry import MODELS, get_spec
 from zoo.preprocessing import CIFAR, IMAGENET
-from zoo.pretrained import CONFIG, open_repository
-from zoo.registry import MODELS, get_spec
-from zoo.repository import parse_reference
-from zoo.weights import Weight, get_weight, weights
+from zoo.weights.checkpoint import FORMS, UNTRAINED, Checkpoint
+from zoo.weights.hub import parse_reference
+from zoo.weights.locate import load_weight
+from zoo.weights.record import Weight, get_weight, weights
+from zoo.weights.repository import CONFIG, open_repository
 
 SEED = 0
 """Of the weights of a net that is named without a tag."""

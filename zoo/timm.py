@@ -15,13 +15,13 @@ from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.checkpoint import load_strictly
-from zoo.hub import load_weight
-from zoo.network import DiracNet
+from zoo.nets.network import DiracNet
+from zoo.nets.registry import MODELS, get_spec
+from zoo.nets.spec import Spec
 from zoo.preprocessing import CIFAR, IMAGENET, Preprocessing
-from zoo.registry import MODELS, get_spec
-from zoo.spec import Spec
-from zoo.weights import Weight, get_weight, weights
+from zoo.weights.checkpoint import load_strictly
+from zoo.weights.locate import load_weight
+from zoo.weights.record import Weight, get_weight, weights
 
 
 class TimmDiracNet(DiracNet):

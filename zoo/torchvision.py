@@ -14,10 +14,10 @@ from torch import nn
 from torchvision.models import Weights, WeightsEnum
 from torchvision.models._api import register_model  # has no public name
 
-from zoo.builders import get_model
-from zoo.hub import load_weight
-from zoo.registry import MODELS
-from zoo.weights import Weight, get_weight, weights
+from zoo.models import get_model
+from zoo.nets.registry import MODELS
+from zoo.weights.locate import load_weight
+from zoo.weights.record import Weight, get_weight, weights
 
 
 class DiracNetWeights(WeightsEnum):  # type: ignore[misc]  # torchvision has no types

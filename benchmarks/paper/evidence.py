@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.conv import DiracConv2d
 from zoo.files import read_json
-from zoo.hub import load_weight
-from zoo.spec import Spec
-from zoo.weights import Weight, weights
+from zoo.nets.conv import DiracConv2d
+from zoo.nets.spec import Spec
+from zoo.weights.locate import load_weight
+from zoo.weights.record import Weight, weights
 
 LABELS = {"DiracNet": "DiracNet", "plain": "PlainNet", "ResNet": "ResNet"}
 

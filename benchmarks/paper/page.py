@@ -10,7 +10,7 @@ from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
 from benchmarks.paper.searches import searches
 from zoo.files import replace_file
-from zoo.weights import Weight
+from zoo.weights.record import Weight
 
 LEVEL = 0.3
 """Points of top-1 by which a shipped net may lie below its comparator and still be called level."""

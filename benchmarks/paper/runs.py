@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.comparators import COMPARATORS
 from benchmarks.paper.evidence import dirac_layers
-from zoo.checkpoint import Checkpoint
 from zoo.files import read_json
-from zoo.network import DiracNet
+from zoo.nets.network import DiracNet
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
-from zoo.weights import get_weight
+from zoo.weights.checkpoint import Checkpoint
+from zoo.weights.record import get_weight
 
 NETS = {"dirac": DiracNet, **COMPARATORS}
 SMALL = Recipe(epochs=3, lr=0.1, crop_padding=2, holdout=0.1, precision="bf16")

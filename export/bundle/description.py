@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from zoo import Checkpoint, Preprocessing, Weight
-from zoo.checkpoint import UNTRAINED
+from zoo.weights.checkpoint import UNTRAINED
 
 RECORD_KEYS = frozenset({"dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "repository"})
 """What is known of weights of the registry only."""

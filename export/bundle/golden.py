@@ -1,7 +1,8 @@
 """Golden inputs: pictures with the outputs that any runtime must give for them, so that nobody needs us to check one.
 
-The pictures follow from a seed by SHAKE-256 and the outputs from `export.folding.exact`, so that the file has the same bytes
-wherever it is made. Rounded to float32 the outputs are those of the exact net; a runtime differs by its own rounding.
+The pictures follow from a seed by SHAKE-256 and the outputs from `export.folding.exact`, so that the file has the same
+bytes wherever it is made. Rounded to float32 the outputs are those of the exact net; a runtime differs by its own
+rounding.
 """
 
 from __future__ import annotations

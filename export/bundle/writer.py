@@ -23,9 +23,9 @@ from export.int8.source import known_quantization
 from export.layout import CARD, FOLDED, QUANTIZATION, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.proof.check import Check, require
 from zoo import Checkpoint, DiracNet, Weight
-from zoo.checkpoint import UNTRAINED
 from zoo.files import new_folder, write_json
-from zoo.training.environment import processor
+from zoo.machine import processor
+from zoo.weights.checkpoint import UNTRAINED
 
 
 def export_bundle(

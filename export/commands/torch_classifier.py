@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoo.checkpoint import UNTRAINED
 from zoo.reference import open_model
+from zoo.weights.checkpoint import UNTRAINED
 
 
 class TorchClassifier:

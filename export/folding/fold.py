@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from export.folding.pairing import CONVS, DIRAC_CONVS, find_pairs, has_hooks, is_dirac
 from zoo import DiracNet, plain
-from zoo.checkpoint import load_strictly
-from zoo.conv import Conv, plain_conv
+from zoo.nets.conv import Conv, plain_conv
+from zoo.weights.checkpoint import load_strictly
 
 
 @dataclass(frozen=True)

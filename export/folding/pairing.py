@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from zoo import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU
-from zoo.parametrize import DiracParametrization
+from zoo.nets.parametrize import DiracParametrization
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 DIRAC_CONVS = (DiracConv1d, DiracConv2d, DiracConv3d)

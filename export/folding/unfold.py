@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from export.folding.fold import record_outputs
 from export.graphs.emit import leaves
 from zoo import DiracConv2d, DiracNet, Spec, dirac_delta, plain
-from zoo.checkpoint import load_strictly
-from zoo.upstream import read_upstream
+from zoo.weights.checkpoint import load_strictly
+from zoo.weights.upstream import read_upstream
 
 
 def unfold(folded: nn.Sequential, pictures: Tensor | None = None) -> DiracNet:

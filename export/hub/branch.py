@@ -12,7 +12,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOpera
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from export.hub.remote import Changes, LocalFile, RemoteFile, compare, remote_files
-from zoo.repository import HubError, is_transient, root, status_of
+from zoo.weights.hub import HubError, is_transient, root, status_of
 
 MAIN = "main"
 T = TypeVar("T")

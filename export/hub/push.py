@@ -12,7 +12,7 @@ from huggingface_hub import HfApi, constants
 
 from export.hub.branch import MAIN, Branch, Patience
 from export.hub.remote import Changes, LocalFile, compare, foreign_files, local_files
-from zoo.repository import HubError, parse_reference, plain_errors, without_token
+from zoo.weights.hub import HubError, parse_reference, plain_errors, without_token
 
 
 @dataclass(frozen=True)

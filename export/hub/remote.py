@@ -13,7 +13,7 @@ from huggingface_hub.hf_api import RepoFile
 from export.bundle.sums import FOREIGN, files_below, read_sums
 from export.layout import SUMS
 from zoo.files import sha256
-from zoo.repository import fetch
+from zoo.weights.hub import fetch
 
 
 @dataclass(frozen=True)

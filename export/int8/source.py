@@ -18,10 +18,10 @@ from export.int8.record import Quantization
 from export.int8.samples import COUNT, draw_pictures
 from export.layout import QUANTIZATION
 from zoo import Checkpoint, Weight
-from zoo.checkpoint import UNTRAINED
 from zoo.files import sha256, write_json
-from zoo.hub import weight_file
-from zoo.weights import MANIFEST, WeightFile
+from zoo.weights.checkpoint import UNTRAINED
+from zoo.weights.locate import weight_file
+from zoo.weights.record import MANIFEST, WeightFile
 
 INT8 = "int8"
 """What the registry calls the record among a net's files."""

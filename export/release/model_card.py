@@ -11,7 +11,7 @@ from export.cards.background import CITATION, LIMITS, recipe_text
 from export.cards.datasets import DATASETS
 from zoo import Weight, plain
 from zoo.files import replace_file
-from zoo.weights import weights
+from zoo.weights.record import weights
 
 PATH = Path("MODEL_CARD.md")
 

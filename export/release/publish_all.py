@@ -13,7 +13,7 @@ from export.hub.remote import local_files
 from export.layout import CONFIG
 from zoo import Weight, load_weight
 from zoo.files import read_json, write_json
-from zoo.weights import MANIFEST, weights
+from zoo.weights.record import MANIFEST, weights
 
 
 def publish_zoo(

@@ -13,10 +13,10 @@ from export.folding.fold import fold
 from export.layout import FOLDED, TRAINING_FORM
 from export.proof.check import require
 from zoo import Checkpoint, DiracNet, Weight
-from zoo.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
-from zoo.weights import MANIFEST, WeightFile
+from zoo.weights.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
+from zoo.weights.record import MANIFEST, WeightFile
 
 LOG, CURVES = "metrics.jsonl", "curves.png"
 

@@ -13,7 +13,7 @@ def is_published(source: str | Path) -> bool:
     if path.exists() or path.suffix in (".onnx", ".safetensors"):
         return False
     # Here, so that inference from files needs no huggingface_hub. This module of the zoo imports no PyTorch.
-    from zoo.repository import parse_reference
+    from zoo.weights.hub import parse_reference
 
     return parse_reference(str(source)) is not None
 
@@ -29,7 +29,7 @@ def fetch_graph(source: str, form: str | None = None) -> Path:
         FileNotFoundError, RuntimeError: it cannot be fetched.
         ValueError: there is no such form, or what was fetched is damaged.
     """
-    from zoo.repository import fetch, parse_reference
+    from zoo.weights.hub import fetch, parse_reference
 
     if form is not None and form not in FORMS:
         raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")

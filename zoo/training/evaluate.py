@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.checkpoint import Checkpoint
 from zoo.preprocessing import Preprocessing
 from zoo.training.data import Measurable
+from zoo.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,21 @@ from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional as F
 
-from zoo.checkpoint import TRAINED, Checkpoint
-from zoo.composing import composed_together
 from zoo.files import read_json, write_json
-from zoo.network import DiracNet
-from zoo.registry import get_spec
-from zoo.spec import Spec
+from zoo.machine import environment
+from zoo.nets.composing import composed_together
+from zoo.nets.network import DiracNet
+from zoo.nets.registry import get_spec
+from zoo.nets.spec import Spec
 from zoo.training.curves import plot_curves
 from zoo.training.data import Dataset
-from zoo.training.environment import environment
 from zoo.training.evaluate import evaluate
 from zoo.training.optimizers import make_optimizers
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
 from zoo.training.start import fresh, set_stem, trained_before
 from zoo.training.state import EpochSums, TrainingState
+from zoo.weights.checkpoint import TRAINED, Checkpoint
 
 _BATCHES_FOR_STEM = 16
 """How many batches a stem's principal components are taken from."""

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.checkpoint import Checkpoint
-from zoo.conv import DiracConv2d
-from zoo.network import Block, DiracNet
-from zoo.spec import Spec
+from zoo.nets.conv import DiracConv2d
+from zoo.nets.network import Block, DiracNet
+from zoo.nets.spec import Spec
 from zoo.training.recipes import Recipe
+from zoo.weights.checkpoint import Checkpoint
 
 _PICTURES_AT_ONCE = 4
 

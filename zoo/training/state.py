@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from zoo.training.environment import Clock
+from zoo.machine import Clock
 
 
 @dataclass

@@ -1,0 +1,356 @@
+"""The command line: what each command prints and writes, and how it ends."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from export.__main__ import main
+from export.layout import GRAPH
+from zoo.command_line import run
+from zoo.files import sha256
+from zoo.weights.locate import load_weight
+from zoo.weights.record import MANIFEST, Weight
+
+DIGITS = ("train", "--recipe", "digits", "--data", "digits")
+
+
+class Result(NamedTuple):
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def value(self) -> object:
+        return json.loads(self.output)
+
+
+def diracnet(*arguments: object) -> Result:
+    """Run `diracnet` in this process, which spares the seconds that importing PyTorch takes."""
+    output, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    plain = (re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue()) for text in (output, errors))
+    return Result(ended.value.code or 0, *plain)
+
+
+def words(text: str) -> str:
+    """Undo the line breaks of a terminal of 80 columns."""
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "p.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bundle") / "b"
+    result = diracnet("export", "diracnet10_cifar", "--out", out)
+    assert result.status == 0
+    assert "diracnet10_cifar (untrained), 31 checks passed" in words(result.output)
+    assert re.search(r"fp32: PyTorch / ONNX Runtime +│ 4 +│ \d\.\de-\d\d │ 0\.0001", result.output)
+    return out
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "r"
+    result = diracnet(*DIGITS, "--epochs", 2, "--out", out)
+    assert result.status == 0
+    assert "on 359 test pictures" in words(result.output)
+    assert "epoch 2/2" in result.errors
+    return out
+
+
+def test_list() -> None:
+    result = diracnet("list", "diracnet34*")
+    assert result.status == 0 and not result.errors
+    assert "diracnet34_v1_x0_5" in result.output and "diracnet18" not in result.output
+    rows = diracnet("list", "*cifar", "--json").value
+    assert [row["name"] for row in rows] == zoo.list_models("*cifar")
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["diracnet10_cifar"]["weights"] == zoo.list_weights("diracnet10_cifar")
+    net = zoo.get_model("diracnet10_v1_cifar", folded=True)
+    assert by_name["diracnet10_v1_cifar"]["parameters"] == sum(p.numel() for p in net.parameters())
+
+
+def test_info(bundle: Path) -> None:
+    net = diracnet("info", "diracnet18_v1", "--json").value
+    assert net["smallest picture"] == 29 and net["spec"]["version"] == 1 and "metrics" not in net
+    assert net["parameters, training form"] > net["parameters, folded"] > 1e7
+    weights = diracnet("info", "diracnet18:imagenet1k_upstream", "--json").value
+    assert diracnet("info", bundle / "model.safetensors", "--json").value["form"] == "folded"
+    assert weights["metrics"]["top1"] == 69.63 and len(weights["labels"]) == 1000
+    text = diracnet("info", "diracnet18:imagenet1k_upstream").output
+    assert "smallest picture" in text and "… (1000)" in text and "69.63" in text
+
+
+def test_export_prints_its_report(tmp_path: Path, bundle: Path) -> None:
+    report = diracnet("export", "diracnet10_v1_cifar", "--out", tmp_path / "b", "--json").value
+    assert report == json.loads((tmp_path / "b" / "report.json").read_text(encoding="utf-8"))
+    assert report["name"] == "diracnet10_v1_cifar" and all(check["passed"] for check in report["checks"])
+    before = sha256(bundle / "SHA256SUMS")
+    again = diracnet("export", "diracnet10_cifar", "--out", bundle)
+    assert again.status == 2 and "exists already" in again.errors and sha256(bundle / "SHA256SUMS") == before
+
+
+def test_export_writes_the_formats_features_and_labels_that_are_asked_for(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("".join(f"digit {index}\n" for index in range(10)), encoding="utf-8")
+    command = ("--formats", "fp16", "--feature", "group1", "--feature", "view", "--labels", tmp_path / "labels.txt")
+    result = diracnet("export", finished / "model.safetensors", *command, "--out", tmp_path / "b")
+    assert result.status == 0
+    graphs = {"model.onnx", "model_pictures.onnx", "model_fp16.onnx", "model_fp16_pictures.onnx"}
+    assert graphs <= {path.name for path in (tmp_path / "b" / "onnx").iterdir()}
+    config = json.loads((tmp_path / "b" / "config.json").read_text(encoding="utf-8"))
+    assert config["features"] == ["group1", "view"] and config["id2label"]["3"] == "digit 3"
+    for graph in graphs:
+        session = onnxruntime.InferenceSession(tmp_path / "b" / "onnx" / graph)
+        assert [output.name for output in session.get_outputs()] == ["logits", "group1", "view"]
+    assert (tmp_path / "b/labels.txt").read_bytes() == (tmp_path / "labels.txt").read_bytes()
+    assert diracnet("verify", tmp_path / "b").status == 0
+
+
+def test_verify_measures_accuracy(finished: Path, tmp_path: Path) -> None:
+    trained = json.loads((finished / "result.json").read_text(encoding="utf-8"))
+    assert diracnet("export", finished / "model.safetensors", "--out", tmp_path / "b").status == 0
+    report = diracnet("verify", tmp_path / "b", "--data", "digits", "--json").value
+    assert all(check["passed"] for check in report["checks"])
+    assert [one["graph"] for one in report["accuracy"]] == ["onnx/model.onnx", "onnx/model_pictures.onnx"]
+    for one in report["accuracy"]:
+        assert one["metrics"] == pytest.approx(trained["metrics"], rel=1e-4) and one["agreement"] == 100
+    text = diracnet("verify", tmp_path / "b", "--data", "digits")
+    assert text.status == 0 and f"{trained['metrics']['top1']:.2f} %" in text.output
+    assert diracnet("verify", tmp_path / "b", "--json").value["accuracy"] == []
+
+
+def test_predict_gives_the_same_answers_from_every_source(bundle: Path, picture: Path) -> None:
+    sources = (bundle, bundle / "onnx/model.onnx", "diracnet10_cifar", bundle / "dirac/model.safetensors")
+    results = [diracnet("predict", source, picture, picture, "--top", 3, "--json") for source in sources]
+    for result in results:
+        assert result.status == 0 and len(result.value) == 2
+        for row in result.value:
+            assert row["image"] == str(picture) and row["untrained"] is True and len(row["classes"]) == 3
+            for one, expected in zip(row["classes"], results[0].value[0]["classes"], strict=True):
+                assert one["label"] == expected["label"]
+                assert one["probability"] == pytest.approx(expected["probability"], abs=1e-5)
+
+
+def test_predict_warns_of_untrained_weights(bundle: Path, picture: Path, finished: Path) -> None:
+    result = diracnet("predict", bundle, picture)
+    assert result.status == 0 and "is untrained: these answers mean nothing" in words(result.errors)
+    assert words(result.output).count("%") == 5 and "p.png: class " in words(result.output)
+    trained = diracnet("predict", finished / "model.safetensors", picture)
+    assert trained.status == 0 and not trained.errors and "class" not in trained.output
+
+
+def test_names_of_pictures_are_printed_as_they_are(bundle: Path, picture: Path, tmp_path: Path) -> None:
+    odd = tmp_path / ("long" * 30 + "[b]cat[") / "x].png"
+    odd.parent.mkdir()
+    odd.write_bytes(picture.read_bytes())
+    assert diracnet("predict", bundle, odd).output.startswith(f"{odd}: class ")
+
+
+def test_a_finished_run_is_given_back_and_guarded(finished: Path) -> None:
+    before = sha256(finished / "state.pt")
+    again = diracnet(*DIGITS, "--epochs", 2, "--out", finished, "--json")
+    assert again.value == json.loads((finished / "result.json").read_text(encoding="utf-8"))
+    other = diracnet(*DIGITS, "--epochs", 3, "--out", finished)
+    assert other.status == 2 and "recipe.epochs=2, not 3" in other.errors
+    assert sha256(finished / "state.pt") == before
+
+
+def test_evaluate_measures_what_training_measured(finished: Path) -> None:
+    trained = json.loads((finished / "result.json").read_text(encoding="utf-8"))
+    model = finished / "model.safetensors"
+    result = diracnet("evaluate", model, "--data", "digits", "--json").value
+    assert result["metrics"] == pytest.approx(trained["metrics"]) and result["pictures"] == 359
+    text = diracnet("evaluate", model, "--data", "digits").output
+    assert f"top-1 {trained['metrics']['top1']:.2f} %" in words(text)
+    other = diracnet("evaluate", model, "--data", "digits", "--form", "folded")
+    assert other.status == 2 and "dirac form, not in folded form" in other.errors
+
+
+def test_ship(finished: Path, tmp_path: Path) -> None:
+    command = ("--tag", "digits", "--dataset", "Digits", "--checkpoints", tmp_path / "checkpoints")
+    result = diracnet("ship", finished, *command)
+    folder = tmp_path / "checkpoints" / "diracnet10_cifar" / "digits"
+    assert result.status == 0 and folder.is_dir()
+    record = Weight.from_manifest(folder / MANIFEST)
+    trained = json.loads((finished / "result.json").read_text(encoding="utf-8"))
+    assert record.metrics == trained["metrics"] and record.dataset == "Digits" and record.licence == "Apache-2.0"
+    assert (folder / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+    digits = torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    forms = [load_weight(record, form) for form in ("dirac", "folded")]
+    assert {checkpoint.weights for checkpoint in forms} == {"digits"}
+    training, folded = (checkpoint.model()(digits) for checkpoint in forms)
+    torch.testing.assert_close(folded, training, rtol=0, atol=1e-5 * training.abs().max().item())
+    assert "init" not in record.provenance
+    again = diracnet("ship", finished, *command)
+    assert again.status == 2 and "exists already" in again.errors
+
+
+def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tmp_path: Path) -> None:
+    first = finished / "model.safetensors"
+    # With the default recipe, which says what a new net starts from, too.
+    run = ("train", "--data", "digits", "--epochs", 1, "--init", first, "--out", tmp_path / "run")
+    assert diracnet(*run).status == 0
+    refused = diracnet(*run, "--beta", 0.5)
+    assert refused.status == 2 and "beta=0.5: only a new net starts so" in refused.errors
+    tuned = ("--tag", "digits", "--dataset", "Digits", "--checkpoints", tmp_path / "checkpoints")
+    assert diracnet("ship", tmp_path / "run", *tuned).status == 0
+    record = Weight.from_manifest(tmp_path / "checkpoints" / "diracnet10_cifar" / "digits" / MANIFEST)
+    assert record.provenance["init"] == {"weights": "trained", "digest": zoo.Checkpoint.load(first).digest()}
+
+
+def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
+    assert diracnet(*DIGITS, "--epochs", 1, "--holdout", 0.2, "--out", tmp_path / "r").status == 0
+    result = diracnet("ship", tmp_path / "r", "--tag", "t", "--dataset", "d", "--checkpoints", tmp_path / "c")
+    assert result.status == 2 and "held out 20% of its pictures" in result.errors
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "description", "checks"),
+    [
+        ("v2-imagenet-18-0.125-folded.pth", "diracnet18_x0_125, folded form", 22),
+        ("v2-cifar10-16-0.5.pth", "diracnet16_x0_5_cifar, dirac form", 31),
+        ("v1-cifar10-16-0.5.pth", "diracnet16_v1_x0_5_cifar, dirac form", 31),
+    ],
+)
+def test_upstreams_files_become_bundles(file: str, description: str, checks: int, root: Path, tmp_path: Path) -> None:
+    imported = diracnet("import-upstream", root / "tests" / "golden" / file, "--out", tmp_path / "net.safetensors")
+    assert imported.status == 0 and description in imported.output
+    exported = diracnet("export", tmp_path / "net.safetensors", "--out", tmp_path / "b")
+    assert exported.status == 0 and f"{checks} checks passed" in exported.output
+    assert (tmp_path / "b/dirac").exists() == ("dirac form" in description)
+
+
+WRONG = [
+    ("info diracnet11_cifar", "no model is named 'diracnet11_cifar'; nearest are diracnet1"),
+    ("info diracnet18:nope", "diracnet18 has no weights 'nope': its tags are imagenet1k_upstream"),
+    ("export nonsense --out OUT", "no model is named 'nonsense'"),
+    ("export diracnet10_cifar:nope --out OUT", "has no weights 'nope'"),
+    ("export NONE.safetensors --out OUT", "no checkpoint file"),
+    ("export TEXT --out OUT", "is no safetensors file, or is damaged"),
+    ("export diracnet10_cifar --formats fp8 --out OUT", "formats: 'fp8' is none; allowed are fp32, fp16"),
+    ("export diracnet10_cifar --feature group7 --out OUT", "no feature 'group7'; its features are conv, "),
+    ("export diracnet10_cifar --labels NONE.txt --out OUT", "no file of labels"),
+    ("export diracnet10_cifar --labels TEXT --out OUT", "has 1 labels, the net has 10 classes"),
+    ("verify BUNDLE --data NONE", "has no folder train"),
+    ("predict nonsense PICTURE", "no model is named 'nonsense'"),
+    ("predict NONE.onnx PICTURE", "no ONNX file"),
+    ("predict EMPTY PICTURE", "is a folder without config.json, so no bundle"),
+    ("predict BUNDLE PICTURE --providers Nope,CPUExecutionProvider", "providers: Nope: this ONNX Runtime has"),
+    ("predict diracnet10_cifar PICTURE --providers CPUExecutionProvider", "is for bundles, .onnx files and reposit"),
+    ("predict diracnet10_cifar PICTURE --form fp32", "form='fp32' is for bundles, .onnx files and reposit"),
+    ("predict BUNDLE PICTURE --form fp64", "form='fp64': "),
+    ("predict GRAPH.onnx PICTURE --form fp32", "chooses between the graphs of a bundle"),
+    ("evaluate diracnet10_cifar --data NONE", "has no folder train"),
+    ("evaluate diracnet10_cifar --data digits --form folded", "without a tag is untrained"),
+    ("evaluate diracnet10_cifar --data digits --form bogus", "form='bogus': allowed are dirac, folded"),
+    ("evaluate diracnet18 --data digits", "diracnet18 has 1000 classes, digits has 10"),
+    ("export diracnet10_cifar: --out OUT", "has no weights ''"),
+    ("info diracnet10_cifar:", "has no weights ''"),
+    ("list nothing*", "no net matches 'nothing*'"),
+    ("predict none/net PICTURE", "cannot fetch onnx/model.onnx of the repository none/net: the local cache does not"),
+    ("info none/net", "cannot fetch config.json of the repository none/net: the local cache does not have it"),
+    ("predict NONE/a/net PICTURE", "no checkpoint file"),
+    ("publish", "name a BUNDLE and its --repo-id, or publish all weights with --all"),
+    ("publish --all", "--all goes with --namespace, and without BUNDLE"),
+    ("publish BUNDLE --repo-id me/x --namespace me", "name a BUNDLE and its --repo-id"),
+    ("publish BUNDLE --repo-id me/x", "holds untrained weights, which nobody can use"),
+    ("publish EMPTY --repo-id me/x", "is no bundle"),
+    ("train --data digits --recipe nope --out OUT", "no recipe is named 'nope'; there are cifar,"),
+    ("train --data digits --epochs 0 --out OUT", "epochs=0: must be above zero"),
+    ("import-upstream NONE.pth --out OUT", "no file"),
+    ("import-upstream TEXT --out OUT", "is damaged"),
+    ("ship EMPTY --tag ../up --dataset d --checkpoints OUT", "tag='../up': a tag is made of lower-case words"),
+    ("ship EMPTY --tag untrained --dataset d --checkpoints OUT", "is none of untrained"),
+    ("ship EMPTY --tag t --dataset d --checkpoints OUT", "holds no finished run"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])
+def test_errors_are_one_clear_line(line: str, message: str, bundle: Path, picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "TEXT").write_text("no picture and no net\n")
+    places = {"BUNDLE": bundle, "GRAPH.onnx": bundle / GRAPH, "PICTURE": picture}
+    arguments = [
+        places.get(word, tmp_path / word) if word.partition(".")[0].isupper() else word for word in line.split()
+    ]
+    result = diracnet(*arguments)
+    assert result.status == 2 and not result.output
+    last = result.errors.strip().splitlines()[-1]
+    assert last.startswith("error: ") and message in last and "Traceback" not in result.errors
+    assert {path.name for path in tmp_path.iterdir()} == {"EMPTY", "TEXT"}
+
+
+@pytest.mark.parametrize(
+    "line", ["nonsense", "export diracnet10_cifar", "list --nope", "train --data d --out o --lr x"]
+)
+def test_wrong_usage_ends_with_two(line: str) -> None:
+    result = diracnet(*line.split())
+    assert result.status == 2 and not result.output and "Usage:" in result.errors
+
+
+def test_help_lists_both_packages_commands() -> None:
+    result = diracnet("--help")
+    listed = {line.split()[1] for line in result.output.splitlines() if re.match("│ [a-z]", line)}
+    commands = {"list", "info", "evaluate", "import-upstream", "train", "export", "ship", "predict", "publish"}
+    assert result.status == 0 and commands <= listed
+
+
+def test_a_shipped_file_is_recognised(tmp_path: Path) -> None:
+    record = zoo.get_weight("diracnet16_cifar", "cifar10")
+    file = record.folder / record.files["dirac"].path
+    assert diracnet("export", file, "--out", tmp_path / "b").status == 0
+    assert f"{record.metrics['top1']:.2f} %" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def needs_onnx() -> None:
+        raise ModuleNotFoundError("No module named 'onnx'", name="onnx.checker")
+
+    with pytest.raises(SystemExit) as ended:
+        run(needs_onnx)
+    assert ended.value.code == 2 and "pip install 'diracnet-zoo[export]'" in capsys.readouterr().err
+    monkeypatch.setenv("DIRACNET_DEBUG", "1")
+    with pytest.raises(ModuleNotFoundError):
+        run(needs_onnx)
+
+
+def test_as_processes(bundle: Path, picture: Path, root: Path, tmp_path: Path) -> None:
+    def python(*arguments: str, interpreter: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        command = [sys.executable, *interpreter, "-m", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    # Recorded by the interpreter itself; the command ends by SystemExit.
+    predicted = python("export", "predict", str(bundle), str(picture), interpreter=("-X", "importtime"))
+    assert predicted.returncode == 0 and "onnxruntime" in predicted.stderr and "class " in predicted.stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in predicted.stderr.splitlines()}
+    assert not imported & {"torch", "torchvision"}
+
+    listed = python("zoo", "list", "diracnet18", "--json")
+    assert listed.returncode == 0 and json.loads(listed.stdout)[0]["name"] == "diracnet18"
+    failed = python("export", "export", "nonsense", "--out", "b")
+    assert failed.returncode == 2 and not failed.stdout and not list(tmp_path.iterdir())
+    assert "error: no model is named 'nonsense'" in failed.stderr and "Traceback" not in failed.stderr

@@ -1,0 +1,206 @@
+"""Training: the data's randomness, resuming, errors; on scikit-learn's digits."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo.training.data import Dataset, Pictures
+from zoo.training.evaluate import evaluate
+from zoo.training.loop import train
+from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.sources import load_dataset
+
+DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
+
+
+def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
+    result = train(RECIPES["digits"], digits, tmp_path / "run")
+    assert result["metrics"]["top1"] >= 95
+    net = zoo.Checkpoint.load(tmp_path / "run" / "model.safetensors").model()
+    assert evaluate(net, digits.test, digits.preprocessing, batch_size=77) == pytest.approx(result["metrics"])
+
+
+def test_training_leaves_the_caller_s_random_numbers_alone(digits: Dataset, tmp_path: Path) -> None:
+    state = torch.get_rng_state()
+    train(dataclasses.replace(DIGITS, epochs=1), digits, tmp_path)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_held_out_pictures_are_measured_in_place_of_the_test_pictures(digits: Dataset, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(DIGITS, holdout=0.1, epochs=1)
+    result = train(recipe, digits, tmp_path)
+    rest, held = digits.train.split(0.1, seed=0)
+    assert (result["measured_on"], result["pictures"]) == ("held-out training pictures", len(held))
+    assert len(rest) + len(held) == len(digits.train)
+    assert sorted(held.targets.unique().tolist()) == list(range(10))
+
+
+def test_batches_depend_on_seed_and_epoch_alone(digits: Dataset) -> None:
+    def first(seed: int, epoch: int) -> torch.Tensor:
+        return next(digits.train.batches(digits.preprocessing, DIGITS, seed=seed, epoch=epoch))[0]
+
+    assert torch.equal(first(1, 2), first(1, 2))
+    assert not torch.equal(first(1, 2), first(2, 1))
+    assert not torch.equal(first(1, 2), first(1, 3))
+
+
+def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(digits: Dataset) -> None:
+    recipe = dataclasses.replace(DIGITS, crop_padding=0, flip="none", batch_size=1438)
+    ((images, targets),) = digits.train.batches(digits.preprocessing, recipe, seed=0, epoch=0)
+    expected = digits.preprocessing.normalize(digits.train.images.permute(0, 3, 1, 2))
+    order = torch.argsort(images.flatten(1).double() @ torch.arange(256.0).double())
+    reference = torch.argsort(expected.flatten(1).double() @ torch.arange(256.0).double())
+    assert torch.equal(images[order], expected[reference])
+    assert torch.equal(targets.bincount(), digits.train.targets.bincount())
+
+
+def test_crops_are_reflected_and_flips_mirror(digits: Dataset) -> None:
+    recipe = dataclasses.replace(DIGITS, crop_padding=2, flip="random", batch_size=64)
+    one = digits.train.subset(torch.zeros(64, dtype=torch.long))
+    images, _ = next(one.batches(digits.preprocessing, recipe, seed=0, epoch=0))
+    source = digits.preprocessing.normalize(one.images[:1].permute(0, 3, 1, 2))
+    padded = torch.nn.functional.pad(source, (2,) * 4, mode="reflect")
+    crops = [padded[..., y : y + 16, x : x + 16] for y in range(5) for x in range(5)]
+    allowed = torch.cat([*crops, *(crop.flip(3) for crop in crops)])
+    matches = (images[:, None] == allowed[None]).flatten(2).all(2)
+    assert matches.any(1).all()
+    assert matches.any(0).sum() > 20  # of 50 kinds, 64 draws
+
+
+def test_folders_of_pictures_are_read(tmp_path: Path) -> None:
+    for index, name in enumerate(("train/cat", "train/dog", "test/cat", "test/dog")):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (40 + index, 32), (10 * index, 0, 255)).save(tmp_path / name / "a.png")
+    data = load_dataset(str(tmp_path))
+    assert data.train.images.shape == (2, 32, 32, 3) and data.train.classes == ("cat", "dog")
+    assert data.test.images[1, 0, 0].tolist() == [30, 0, 255]
+    assert load_dataset(str(tmp_path), 64).test.images.shape == (2, 64, 64, 3)
+    (tmp_path / "test" / "dog").rename(tmp_path / "test" / "fox")
+    with pytest.raises(ValueError, match="differ"):
+        load_dataset(str(tmp_path))
+    with pytest.raises(ValueError, match="has no folder train: a data set is"):
+        load_dataset(str(tmp_path / "train"))
+
+
+def test_schedules() -> None:
+    steps = RECIPES["cifar"]
+    assert [steps.rate(epoch * 10, 10) for epoch in (0, 59, 60, 120, 160, 199)] == pytest.approx(
+        [1, 1, 0.2, 0.04, 0.008, 0.008]
+    )
+    triangle = Recipe(epochs=10, lr=1.0, warmup=0.2)
+    rates = [triangle.rate(step, 10) for step in range(100)]
+    assert max(rates) == pytest.approx(1.0, abs=0.03) and rates.index(max(rates)) in (19, 20)
+    assert 0 < rates[0] < 0.05 and 0 < rates[-1] < 0.01
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"epochs": 0},
+        {"lr": -1.0},
+        {"lr": float("nan")},
+        {"weight_decay": float("inf")},
+        {"holdout": 1.0},
+        {"schedule": "cosine"},
+        {"crop_padding": -1},
+        {"stem": "zero"},
+        {"fixed_norm": True},  # without Muon
+    ],
+)
+def test_a_wrong_recipe_is_an_error(fields: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        dataclasses.replace(DIGITS, **fields)
+
+
+def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="crop_padding=16: must be below the size of the pictures, 16"):
+        train(dataclasses.replace(DIGITS, crop_padding=16), digits, tmp_path)
+    with pytest.raises(ValueError, match="diracnet18 takes no pictures of 16 pixels: it needs 29"):
+        train(dataclasses.replace(DIGITS, model="diracnet18"), digits, tmp_path)
+    with pytest.raises(ValueError, match="batch_size=5000 exceeds the 1438"):
+        train(dataclasses.replace(DIGITS, batch_size=5000), digits, tmp_path)
+
+
+PROGRAM = """
+import dataclasses, json, os, sys
+from pathlib import Path
+from zoo.machine import Clock
+from zoo.training.sources import load_dataset
+from zoo.training.loop import train
+from zoo.training.recipes import RECIPES
+
+out, accumulation = Path(sys.argv[1]), int(sys.argv[2])
+recipe = dataclasses.replace(RECIPES["digits"], epochs=3, precision="float64", accumulation=accumulation)
+sums = []
+Clock.elapsed = lambda clock: (7200.0, 3600.0 * (int(os.environ["RANK"]) + 1))
+train(recipe, load_dataset("digits"), out, on_step=lambda p: sums.append(p.loss * p.step))
+if sums:
+    Path(f"{out}.json").write_text(json.dumps(sums))
+"""
+
+
+def test_two_processes_follow_one_that_accumulates_the_same_halves(root: Path, tmp_path: Path) -> None:
+    """In float64, over 66 steps; BatchNorm's statistics are those of each half in both."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    if sys.platform == "linux":
+        environment["GLOO_SOCKET_IFNAME"] = "lo"  # whether or not the host's name resolves
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    for processes, accumulation in ((1, 2), (2, 1)):
+        command = [*launch, str(processes), "program.py", f"run{processes}", str(accumulation)]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / f"run{processes}.json").read_text()) for processes in (1, 2))
+    assert len(one) == len(two) == 66
+    assert max(abs(a - b) for a, b in zip(one, two, strict=True)) <= 1e-8
+    results = [json.loads((tmp_path / f"run{n}" / "result.json").read_text()) for n in (1, 2)]
+    assert [result["environment"]["processes"] for result in results] == ["1", "2"]
+    assert [(result["wall_hours"], result["cpu_hours"]) for result in results] == [(2, 1), (2, 1 + 2)]
+
+
+def test_parts_that_do_not_divide_a_batch_are_an_error(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size=64: must be a multiple of 1 processes times accumulation=3"):
+        train(dataclasses.replace(DIGITS, accumulation=3), digits, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_alternating_flips_show_both_sides_in_two_epochs(digits: Dataset) -> None:
+    recipe = dataclasses.replace(DIGITS, flip="alternating", crop_padding=0, batch_size=len(digits.train))
+
+    def mean(epoch: int) -> torch.Tensor:
+        return next(digits.train.batches(digits.preprocessing, recipe, seed=0, epoch=epoch))[0].mean(0)
+
+    # Each picture is mirrored in one of the two, so their sum is symmetric, and neither of them is.
+    total = mean(4) + mean(5)
+    assert torch.allclose(total, total.flip(-1), atol=1e-5)
+    assert not torch.allclose(mean(4), mean(4).flip(-1), atol=1e-5)
+    assert torch.allclose(mean(4), mean(6), atol=1e-6)
+
+
+def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None:
+    train(DIGITS, digits, tmp_path / "first")
+    first = zoo.Checkpoint.load(tmp_path / "first" / "model.safetensors")
+    recipe = dataclasses.replace(DIGITS, epochs=1, lr=0.001)
+    again = train(recipe, digits, tmp_path / "again", init=first)
+    assert again["metrics"]["top1"] >= evaluate(first.model(), digits.test, digits.preprocessing)["top1"] - 2
+    few = Pictures(digits.train.images, digits.train.targets % 5, tuple("abcde"))
+    train(recipe, Dataset(few, few, digits.preprocessing), tmp_path / "few", init=first)
+    second = zoo.Checkpoint.load(tmp_path / "few" / "model.safetensors")
+    assert second.state["fc.weight"].shape[0] == 5 and second.labels == tuple("abcde")
+    moved = (second.state["group0.block0.conv.weight"] - first.state["group0.block0.conv.weight"]).abs().max()
+    assert 0 < moved < 0.1
+    with pytest.raises(ValueError, match="the weights to start from are those of"):
+        train(dataclasses.replace(recipe, model="diracnet16_cifar"), digits, tmp_path / "wrong", init=first)
+    with pytest.raises(ValueError, match=r"init=.*not None"):
+        train(recipe, digits, tmp_path / "again")
+    for name, value in (("beta", 0.5), ("bn_bias", 0.5), ("stem", "principal")):
+        with pytest.raises(ValueError, match=rf"{name}={value!r}: .* leave that out"):
+            train(dataclasses.replace(recipe, **{name: value}), digits, tmp_path / name, init=first)

@@ -1,0 +1,298 @@
+"""Loading from the Hub: which files are fetched, that they are checked, and what hostile repositories achieve."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo.files import sha256
+from zoo.reference import open_model
+from zoo.weights.hub import HubError, fetch, parse_reference
+from zoo.weights.locate import load_weight
+from zoo.weights.record import Weight
+
+# The HTTP library beneath huggingface_hub finds the call by which that uploads files old-fashioned.
+pytestmark = pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning")
+
+RECORD = zoo.get_weight("diracnet16_cifar", "cifar10")
+FOLDED, DIRAC = (RECORD.folder / RECORD.files[form].path for form in ("folded", "dirac"))
+SMALL = zoo.Spec(depth=10, width=0.25, family="cifar", num_classes=3)
+
+
+def config(spec: zoo.Spec, form: str) -> bytes:
+    return json.dumps({"form": form, "spec": spec.to_dict()}).encode()
+
+
+BUNDLE = {
+    "config.json": config(RECORD.spec, "folded"),
+    "model.safetensors": FOLDED.read_bytes(),
+    "dirac/config.json": config(RECORD.spec, "dirac"),
+    "dirac/model.safetensors": DIRAC.read_bytes(),
+}
+
+
+@pytest.fixture
+def net(randomised: Callable[[nn.Module], nn.Module]) -> zoo.DiracNet:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return randomised(zoo.DiracNet(SMALL))
+
+
+@pytest.fixture
+def published(hub, tmp_path: Path, request: pytest.FixtureRequest) -> Weight:
+    """The record as an installed wheel has it: no weights beside the manifest, a commit on the Hub."""
+    repository = f"zoo/{request.node.name.partition('[')[0]}"
+    commit = hub.plant(repository, BUNDLE)
+    hub.fail()
+    return dataclasses.replace(RECORD, folder=tmp_path / "wheel", repository=repository, revision=commit)
+
+
+def outputs(net: nn.Module) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        return net(torch.randn(2, 3, 32, 32, generator=generator))
+
+
+def blobs(cache: Path) -> list[Path]:
+    return [path for path in cache.rglob("blobs/*") if path.is_file()]
+
+
+def test_one_form_is_one_file_fetched_once(hub, published: Weight, tmp_path: Path) -> None:
+    first = load_weight(published, "folded")
+    assert hub.asked["object"] == 1 and hub.asked["resolve"] == 1
+    assert [sha256(path) for path in blobs(tmp_path / "cache")] == [RECORD.sha256["folded"]]
+    second = load_weight(published, "folded")
+    assert hub.asked["object"] == 1 and hub.asked["resolve"] == 1  # a commit never changes: nothing is asked
+    expected = outputs(zoo.get_model(RECORD.model, weights=RECORD.tag, folded=True))
+    assert torch.equal(outputs(first.model()), expected) and torch.equal(outputs(second.model()), expected)
+
+
+def test_the_clone_comes_before_the_hub(hub, published: Weight) -> None:
+    shutil.copytree(RECORD.folder, published.folder)
+    assert load_weight(published, "folded").spec == RECORD.spec and not {"resolve", "object"} & hub.asked.keys()
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_damaged_file_in_the_cache(hub, published: Weight, tmp_path: Path, offline: bool, monkeypatch) -> None:
+    load_weight(published, "folded")
+    (blob,) = blobs(tmp_path / "cache")
+    content = bytearray(blob.read_bytes())
+    content[-1] ^= 1
+    blob.write_bytes(content)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+    if offline:
+        with pytest.raises(ValueError, match=r"is damaged: its sha256 is .*; HF_HUB_OFFLINE forbids fetching it anew"):
+            load_weight(published, "folded")
+        return
+    load_weight(published, "folded")
+    assert hub.asked["object"] == 2 and sha256(blob) == RECORD.sha256["folded"]
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_server_that_sends_other_bytes(hub, published: Weight, times: int) -> None:
+    hub.fail({"endpoint": "object", "kind": "corrupt", "times": times})
+    if times == 1:
+        load_weight(published, "folded")
+    else:
+        with pytest.raises(ValueError, match=r"was fetched twice and has the sha256 .*: do not use it"):
+            load_weight(published, "folded")
+        with pytest.raises(ValueError, match="was fetched twice"):
+            zoo.from_pretrained(published.repository, folded=True)  # known by the Hub's own hash
+
+
+def test_a_file_that_is_not_the_registrys(hub, published: Weight) -> None:
+    other = dataclasses.replace(published.files["folded"], sha256="0" * 64)
+    wrong = dataclasses.replace(published, files={"folded": other})
+    with pytest.raises(ValueError, match=f"fetched twice and has the sha256 {RECORD.sha256['folded']}, not 0000"):
+        load_weight(wrong, "folded")
+    assert hub.asked["object"] == 2
+
+
+def test_offline_works_from_the_cache_and_says_what_is_missing(hub, published: Weight, monkeypatch) -> None:
+    load_weight(published, "folded")
+    zoo.from_pretrained(published.repository, folded=True)
+    hub.fail()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    load_weight(published, "folded")
+    zoo.from_pretrained(published.repository, folded=True)
+    message = r"cannot fetch dirac/\S+ of the repository zoo/\S+: the local cache does not have it, and HF_HUB_OFFLINE"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_weight(published, "dirac")
+    with pytest.raises(FileNotFoundError, match=message):
+        zoo.from_pretrained(published.repository)
+    assert not {"resolve", "object"} & hub.asked.keys()
+
+
+def test_a_server_that_is_down(published: Weight, monkeypatch) -> None:
+    load_weight(published, "folded")
+    constants = huggingface_hub.constants
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    load_weight(published, "folded")
+    with pytest.raises(
+        HubError, match=r"cannot fetch dirac/\S+ of the repository zoo/\S+: no connection to http://127\.0\.0\.1:9"
+    ):
+        load_weight(published, "dirac")
+
+
+def test_a_mirror_is_a_folder(published: Weight, tmp_path: Path) -> None:
+    for index, below in enumerate(("diracnet16_cifar/cifar10", published.repository, "diracnet16_cifar-cifar10", ".")):
+        mirror = tmp_path / f"mirror{index}"
+        (mirror / below).mkdir(parents=True)
+        with pytest.raises(FileNotFoundError, match="has no weights of diracnet16_cifar:cifar10; looked for"):
+            load_weight(published, "folded", mirror)
+        shutil.copy(FOLDED, mirror / below)
+        assert load_weight(published, "folded", mirror).form == "folded"
+    assert zoo.get_model(RECORD.model, weights=RECORD.tag, folded=True, mirror=mirror) is not None
+    (mirror / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(ValueError, match="is damaged: its sha256 is"):
+        load_weight(published, "folded", mirror)
+
+
+@pytest.mark.parametrize(
+    ("repository", "fault", "token", "message"),
+    [
+        ("zoo/none", {}, "hf_read_1", "there is no zoo/none, or it is private and the token in use may not see it"),
+        ("zoo/here", {}, "hf_wrong_1", r"the Hub does not know this token \(401\)"),
+        ("zoo/gated", {}, "hf_read_1", "zoo/gated is gated: ask for access on its page"),
+        ("zoo/here@v9", {}, "hf_read_1", "zoo/here has no such branch, tag or commit"),
+        ("zoo/here", {"kind": 503, "times": 100}, "hf_read_1", r"the Hub is overloaded or broken \(503\)"),
+        ("zoo/here", {"kind": "drop", "times": 100}, "hf_read_1", "no connection to"),
+    ],
+)
+def test_refusals_are_explained(hub, repository: str, fault: dict, token: str, message: str, monkeypatch) -> None:
+    hub.plant("zoo/here", BUNDLE)
+    hub.plant("zoo/gated", BUNDLE, gated=True)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setenv("HF_TOKEN", token)
+    hub.fail(*([{"endpoint": "resolve", **fault}] if fault else []))
+    with pytest.raises(HubError, match=message) as caught:
+        zoo.from_pretrained(repository)
+    assert "\n" not in str(caught.value) and token not in "".join(traceback.format_exception(caught.value))
+
+
+def test_from_pretrained_takes_root_or_training_form(hub, published: Weight, tmp_path: Path) -> None:
+    folded = zoo.from_pretrained(published.repository, folded=True)
+    assert type(folded) is nn.Sequential and hub.asked["object"] == 1
+    training = zoo.from_pretrained(f"{published.repository}@{published.revision}")
+    assert type(training) is zoo.DiracNet and not training.training
+    assert type(zoo.DiracNet.from_pretrained(published.repository)) is zoo.DiracNet
+    torch.testing.assert_close(outputs(folded), outputs(training), rtol=0, atol=1e-4)
+    checkpoint, record = open_model(published.repository)
+    assert checkpoint.form == "folded" and record == RECORD
+    with pytest.raises(ValueError, match="names the revision a, revision='b' another one"):
+        zoo.from_pretrained("zoo/x@a", revision="b")
+    with pytest.raises(FileNotFoundError, match="no folder, and no repository either"):
+        zoo.from_pretrained(tmp_path / "none")
+
+
+def test_all_files_are_of_one_commit(hub, published: Weight, monkeypatch) -> None:
+    """The branch moves between two requests: what is loaded is what the first one saw."""
+    original = zoo.weights.repository.fetch
+
+    def moving(repository: str, path: str, **options: object) -> Path:
+        found = original(repository, path, **options)
+        hub.plant(repository, {"config.json": config(SMALL, "folded"), "model.safetensors": b"of another net"})
+        return found
+
+    monkeypatch.setattr(zoo.weights.repository, "fetch", moving)
+    assert zoo.from_pretrained(published.repository, folded=True) is not None
+
+
+def test_a_users_own_net_goes_and_comes_back(hub, net: zoo.DiracNet, tmp_path: Path) -> None:
+    labels = {"0": "cat", "1": "dog", "2": "fox"}
+    more = {"id2label": labels, "preprocessing": RECORD.preprocessing.to_dict()}
+    net.save_pretrained(tmp_path / "saved", config=more)
+    net.push_to_hub("me/own", config=more)
+    expected = outputs(net)
+    sources = (zoo.DiracNet.from_pretrained(tmp_path / "saved"), zoo.DiracNet.from_pretrained("me/own"))
+    for found in (*sources, zoo.from_pretrained("me/own"), open_model("me/own")[0].model()):
+        assert found.spec == SMALL and not found.training and torch.equal(outputs(found), expected)
+    assert hub.state("me/own")["files"]["main"].keys() == {
+        ".gitattributes", "README.md", "config.json", "model.safetensors",
+    }  # fmt: skip
+    read = json.loads((tmp_path / "saved" / "config.json").read_text(encoding="utf-8"))
+    assert read["form"] == "dirac" and read["spec"] == SMALL.to_dict()
+    checkpoint = zoo.load_repository("me/own", "dirac")
+    assert checkpoint.labels == ("cat", "dog", "fox") and checkpoint.preprocessing == RECORD.preprocessing
+    with pytest.raises(ValueError, match="holds a training form only; load it with folded=False and fold it"):
+        zoo.from_pretrained("me/own", folded=True)
+    with pytest.raises(TypeError, match="takes no num_classes: a net is loaded as it was saved"):
+        zoo.DiracNet.from_pretrained("me/own", num_classes=5)
+
+
+def test_what_is_saved_is_the_net_as_it_is_now(net: zoo.DiracNet, tmp_path: Path) -> None:
+    net.reset_classifier(7)
+    net.save_pretrained(tmp_path)
+    found = zoo.DiracNet.from_pretrained(tmp_path)
+    assert found.spec.num_classes == 7 and torch.equal(outputs(found), outputs(net))
+
+
+def test_references() -> None:
+    assert parse_reference("org/na-me.1") == ("org/na-me.1", None)
+    assert parse_reference("org/name@refs/pr/1") == ("org/name", "refs/pr/1")
+    for other in (
+        "name",
+        "name:tag",
+        "/org/name",
+        "../name",
+        "org/..",
+        "a/b/c",
+        "org/name@",
+        "org /name",
+        "org/na\nme",
+    ):
+        assert parse_reference(other) is None
+
+
+@pytest.mark.parametrize("path", ["../../escaped", "/etc/passwd", "a/../../../escaped", "a\\..\\b", "", "a//b"])
+def test_paths_that_climb_are_not_fetched(hub, path: str, tmp_path: Path) -> None:
+    hub.plant("evil/paths", {path: b"x", "a/b": b"x"})
+    with pytest.raises(ValueError, match="is no path of a file below a repository's root"):
+        fetch("evil/paths", path)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and p.read_bytes() == b"x"]
+
+
+PROGRAM = """
+import sys
+from zoo.weights.hub import fetch
+sys.stdin.read(1)
+print(fetch("zoo/herd", "model.safetensors", digest=sys.argv[1]))
+assert "torch" not in sys.modules
+"""
+
+
+def test_ten_processes_make_one_good_copy(hub, tmp_path: Path) -> None:
+    hub.plant("zoo/herd", BUNDLE)
+    command = [sys.executable, "-c", PROGRAM, RECORD.sha256["folded"]]
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    herd = [subprocess.Popen(command, env=hub.environment(tmp_path / "home"), **options) for _ in range(10)]
+    for process in herd:
+        process.stdin.write("go")
+        process.stdin.flush()
+    done = [process.communicate() for process in herd]
+    assert [process.returncode for process in herd] == [0] * 10, done
+    (path,) = {Path(output.strip()) for output, _ in done}
+    assert sha256(path) == RECORD.sha256["folded"]
+    assert [p.name for p in (tmp_path / "home").rglob("blobs/*")] == [RECORD.sha256["folded"]]
+
+
+def test_a_record_may_name_a_repository() -> None:
+    with pytest.raises(ValueError, match="revision='0123' is that of no repository"):
+        dataclasses.replace(RECORD, revision="0123")
+    recorded = dataclasses.replace(RECORD, repository="org/x", revision="0" * 40)
+    assert recorded.to_manifest()["repository"] == "org/x" and "repository" not in RECORD.to_manifest()

@@ -1,0 +1,1 @@
+"""The paper's layers and nets, and the table of their names."""

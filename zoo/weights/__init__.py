@@ -1,0 +1,1 @@
+"""Weights: records, files, the Hub."""

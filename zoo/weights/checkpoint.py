@@ -1,0 +1,167 @@
+"""Checkpoint files: a net's weights in safetensors, with everything needed to build and to use the net beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from zoo.files import replace_file
+from zoo.nets.folded import plain
+from zoo.nets.network import DiracNet
+from zoo.nets.spec import Spec
+from zoo.preprocessing import Preprocessing
+
+FORMS = ("dirac", "folded")
+"""The training form, `DiracNet`, and the folded one, `zoo.plain`."""
+
+_KEY = "diracnet"  # one metadata key with sorted JSON, because safetensors writes several in random order
+UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
+"""What weights without a tag are called: fresh ones, those of a run, of a user's own net, of a file of upstream."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Args:
+        form: "dirac" or "folded".
+        spec: the net's structure.
+        weights: where the weights come from: a tag of the registry, "untrained", or a word of the user's.
+        labels: name of each class, or none if unknown.
+        preprocessing: how pictures become the net's input, or None if unknown.
+        state: the state dict.
+    """
+
+    form: str
+    spec: Spec
+    weights: str
+    labels: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    state: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ValueError(f"form={self.form!r}: allowed are {', '.join(FORMS)}")
+        if self.labels and len(self.labels) != self.spec.num_classes:
+            raise ValueError(f"{len(self.labels)} labels were given for {self.spec.num_classes} classes")
+        if self.preprocessing and len(self.preprocessing.mean) != self.spec.in_channels:
+            raise ValueError(
+                f"pictures get {len(self.preprocessing.mean)} channels, the net takes {self.spec.in_channels}"
+            )
+
+    def model(self) -> nn.Module:
+        """Return a new `DiracNet` or plain `nn.Sequential` with these weights, in eval mode and float32.
+
+        Raises:
+            ValueError: names or shapes of the state do not fit the spec.
+        """
+        with torch.device("meta"):  # without drawing random numbers, which the state replaces
+            model = DiracNet(self.spec) if self.form == "dirac" else plain(self.spec)
+        load_strictly(model, self.state, f"a {self.spec.name} in {self.form} form")
+        return model.eval()
+
+    def describe(self) -> dict[str, Any]:
+        """Return all but the state as JSON can hold it."""
+        return {
+            "form": self.form,
+            "spec": self.spec.to_dict(),
+            "weights": self.weights,
+            "labels": list(self.labels),
+            "preprocessing": self.preprocessing and self.preprocessing.to_dict(),
+        }
+
+    def known_preprocessing(self) -> Preprocessing:
+        """Return how pictures become the net's input; ValueError where that is unknown."""
+        if self.preprocessing is None:
+            raise ValueError(
+                f"the weights {self.spec.name}:{self.weights} do not say how pictures become their input: the "
+                "metadata of their file lack 'preprocessing'"
+            )
+        return self.preprocessing
+
+    def digest(self) -> str:
+        """Return the sha256 of description and tensors, which does not depend on how a file stores them."""
+        digest = hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode())
+        for name, tensor in sorted(self.state.items()):
+            digest.update(
+                f"{name}{tuple(tensor.shape)}".encode() + tensor.detach().cpu().contiguous().numpy().tobytes()
+            )
+        return digest.hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write the file; equal checkpoints give equal bytes."""
+        # Copied to the CPU in row-major order: safetensors refuses other strides.
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}
+        metadata = {_KEY: json.dumps(self.describe(), sort_keys=True)}
+        with replace_file(Path(path)) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Checkpoint:
+        """Read a file written by `save`.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file is damaged or was not written by this package.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no checkpoint file {path}")
+        try:
+            with safe_open(path, framework="pt") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                text = (file.metadata() or {}).get(_KEY)
+        except SafetensorError as error:
+            raise ValueError(
+                f"{path} is no safetensors file, or is damaged: {error}. Files of the original code are converted by "
+                "`diracnet import-upstream`"
+            ) from error
+        if text is None:
+            raise ValueError(
+                f"{path} does not say which net it belongs to: its metadata lack {_KEY!r}. Files of the original code "
+                "are read by zoo.load_upstream"
+            )
+        try:
+            value = json.loads(text)
+            preprocessing = value["preprocessing"]
+            return cls(
+                form=value["form"],
+                spec=Spec.from_dict(value["spec"]),
+                weights=value["weights"],
+                labels=tuple(value["labels"]),
+                preprocessing=preprocessing and Preprocessing.from_dict(preprocessing),
+                state=state,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the description inside {path} is damaged: {error}") from error
+
+
+def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load a state dict whose names and shapes must fit; ValueError names those that do not.
+
+    A model on the meta device comes to the CPU if the state is no meta one too. It gets memory only when all fits: a
+    hostile file may describe a net of any size.
+    """
+    expected = model.state_dict()
+    faults = [f"{name} is missing" for name in expected if name not in state]
+    faults += [f"{name} is unexpected" for name in state if name not in expected]
+    faults += [
+        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
+        for name in expected
+        if name in state and state[name].shape != expected[name].shape
+    ]
+    if faults:
+        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
+        raise ValueError(f"these weights do not fit {what}: {shown}")
+    if any(expected[name].is_meta and not state[name].is_meta for name in expected):
+        model.to_empty(device="cpu")
+    model.load_state_dict(dict(state))

@@ -1,0 +1,199 @@
+"""The registry of weights: for each net the tags there are, with everything known about each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from zoo.files import read_json, sha256
+from zoo.nets.registry import get_spec
+from zoo.nets.spec import Spec
+from zoo.preprocessing import IMAGENET, Preprocessing
+
+_BESIDE = Path(__file__).resolve().parent.parent.parent / "checkpoints"  # in a clone
+_INSIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in an installed wheel: manifests only
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file of weights.
+
+    Args:
+        path: below the record's folder, or a URL.
+        sha256: in hexadecimal; of files that upstream published only the first eight digits are known.
+        size: in bytes, if known.
+    """
+
+    path: str
+    sha256: str
+    size: int | None = None
+
+    def matches(self, path: Path) -> bool:
+        """Tell whether the bytes at a path are this file's."""
+        return sha256(path).startswith(self.sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """One set of weights for one net.
+
+    Args:
+        model: the net's name.
+        tag: the weights' name among those of the net.
+        spec: the net's structure with these weights' channels and classes.
+        labels: name of each class.
+        preprocessing: how pictures become the net's input.
+        dataset: what it was trained and measured on.
+        metrics: "top1" and "top5" in percent, "loss" in nats, on the test pictures after the last epoch.
+        licence: of the weights.
+        files: by form, "dirac" or "folded", and "int8": the record of the net's quantization (`export.int8.record`).
+        folder: where the files lie in a clone, or None if they are fetched from a URL.
+        repository: `ORG/NAME` on the Hub, where the files lie by the same paths; None if they were never published.
+        revision: the repository's commit that has these files; None for the newest.
+        recipe: how it was trained, as fields of `zoo.training.recipes.Recipe`.
+        provenance: everything else that was recorded: seed, versions, hardware, hours, where the figures come from.
+    """
+
+    model: str
+    tag: str
+    spec: Spec
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    dataset: str
+    metrics: Mapping[str, float]
+    licence: str
+    files: Mapping[str, WeightFile]
+    folder: Path | None = None
+    repository: str | None = None
+    revision: str | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.revision is not None and self.repository is None:
+            raise ValueError(f"revision={self.revision!r} is that of no repository; name one, or leave it out")
+
+    @property
+    def sha256(self) -> dict[str, str]:
+        """The hash of each form's file; of files that upstream published only the first eight digits are known."""
+        return {form: file.sha256 for form, file in self.files.items()}
+
+    def transforms(self) -> Preprocessing:
+        """Return the callable that maps a PIL picture to the net's input, (channels, size, size)."""
+        return self.preprocessing
+
+    def to_manifest(self) -> dict[str, Any]:
+        """Return what a manifest holds, as JSON can hold it."""
+        return {
+            "model": self.model,
+            "tag": self.tag,
+            "spec": self.spec.to_dict(),
+            "dataset": self.dataset,
+            "metrics": dict(self.metrics),
+            "labels": list(self.labels),
+            "preprocessing": self.preprocessing.to_dict(),
+            "licence": self.licence,
+            "recipe": dict(self.recipe),
+            "provenance": dict(self.provenance),
+            "files": {form: asdict(file) for form, file in self.files.items()},
+            **({"repository": self.repository, "revision": self.revision} if self.repository else {}),
+        }
+
+    @classmethod
+    def from_manifest(cls, path: Path) -> Weight:
+        """Read the record in a manifest; ValueError where the file is damaged."""
+        try:
+            value = read_json(path)
+            if (value["model"], value["tag"]) != path.parts[-3:-1]:
+                raise ValueError(f"it is that of {value['model']}:{value['tag']}")
+            return cls(
+                model=value["model"],
+                tag=value["tag"],
+                spec=Spec.from_dict(value["spec"]),
+                labels=tuple(value["labels"]),
+                preprocessing=Preprocessing.from_dict(value["preprocessing"]),
+                dataset=value["dataset"],
+                metrics=value["metrics"],
+                licence=value["licence"],
+                files={form: WeightFile(**file) for form, file in value["files"].items()},
+                folder=path.parent,
+                repository=value.get("repository"),
+                revision=value.get("revision"),
+                recipe=value["recipe"],
+                provenance=value["provenance"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the manifest {path} is damaged: {error}") from error
+
+
+def _upstream(model: str, file: WeightFile, metrics: Mapping[str, float]) -> Weight:
+    """A record of weights that the authors published; their own figures."""
+    # torchvision carries the names of ImageNet's classes with its weights.
+    from torchvision.models import ResNet18_Weights
+
+    return Weight(
+        model=model,
+        tag="imagenet1k_upstream",
+        spec=get_spec(model),
+        labels=tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"]),
+        preprocessing=IMAGENET,
+        dataset="ImageNet-1k",
+        metrics=metrics,
+        licence="not stated by its authors",
+        files={"folded": file},
+        provenance={
+            "source": "github.com/szagoruyko/diracnets, README (published figures, not measured by us)",
+            "resize_backend": "OpenCV, in training and in the published figures",
+        },
+    )
+
+
+_BUCKET = "https://s3.amazonaws.com/modelzoo-networks/"
+
+
+@functools.cache
+def weights() -> Mapping[tuple[str, str], Weight]:
+    """Return all records by (model, tag). Read once; the shipped ones are what lies in `checkpoints/`."""
+    root = _BESIDE if (_BESIDE.parent / "hubconf.py").is_file() else _INSIDE
+    records = [
+        *(Weight.from_manifest(path) for path in sorted(root.glob(f"*/*/{MANIFEST}"))),
+        _upstream(
+            "diracnet18",
+            WeightFile(f"{_BUCKET}diracnet18v2folded-a2174e15.pth", "a2174e15"),
+            {"top1": 69.63, "top5": 89.12},
+        ),
+        _upstream("diracnet34", WeightFile(f"{_BUCKET}diracnet34v2folded-dfb15d34.pth", "dfb15d34"), {"top1": 72.21}),
+    ]
+    by_key = {(record.model, record.tag): record for record in records}
+    if len(by_key) < len(records):
+        raise ValueError(f"two records have the same model and tag among {sorted((r.model, r.tag) for r in records)}")
+    return MappingProxyType(by_key)
+
+
+def list_weights(name: str) -> list[str]:
+    """Return the tags of a net's weights; ValueError where there is no such net."""
+    get_spec(name)
+    return [tag for model, tag in weights() if model == name]
+
+
+def get_weight(name: str, tag: str) -> Weight:
+    """Return the record of a net's weights; ValueError, with the tags there are, where there is none."""
+    tags = list_weights(name)
+    if tag not in tags:
+        there = f"its tags are {', '.join(tags)}" if tags else "it has none; build it untrained, without weights"
+        raise ValueError(f"{name} has no weights {tag!r}: {there}")
+    return weights()[name, tag]
+
+
+def default_tag(name: str) -> str:
+    """Return the tag that `pretrained=True` means: the first; ValueError where the net has no weights."""
+    tags = list_weights(name)
+    if not tags:
+        trained = sorted({model for model, _ in weights()})
+        raise ValueError(f"{name} has no pretrained weights; these nets have some: {', '.join(trained)}")
+    return tags[0]
