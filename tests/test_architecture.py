@@ -16,9 +16,9 @@ STANDARD = set(__import__("sys").stdlib_module_names)
 ROOMS = {
     "export": {
         "layout": set(),
-        "folding": {"graphs"},
+        "folding": set(),
         "graphs": {"folding", "layout"},
-        "int8": {"bundle", "folding", "graphs", "layout"},
+        "int8": {"bundle", "folding", "layout"},
         "runtime": {"layout"},
         "proof": {"folding", "graphs", "int8", "layout", "runtime"},
         "cards": {"bundle", "layout", "proof", "runtime"},

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from export.folding.chain import feature_sources
 from export.folding.exact import evaluate_exactly
-from export.graphs.emit import feature_sources
 from export.layout import INPUT, OUTPUT, PICTURES
 from zoo import Checkpoint, Preprocessing
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.graphs.emit import leaves
+from export.folding.chain import leaves
 from zoo import NCReLU
 
 _DIGITS = 53  # of float64's significand

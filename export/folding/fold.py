@@ -7,7 +7,7 @@ convolution's own bias.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from export.folding.chain import record_outputs
 from export.folding.pairing import CONVS, DIRAC_CONVS, find_pairs, has_hooks, is_dirac
 from zoo import DiracNet, plain
 from zoo.nets.conv import Conv, plain_conv
@@ -85,23 +86,6 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
         largest = source.abs().max().item() or 1.0
         errors.append(LayerError(name, (source - result).abs().max().item() / largest))
     return errors
-
-
-@torch.no_grad()
-def record_outputs(model: nn.Module, names: Collection[str], input: Tensor) -> dict[str, Tensor]:
-    """Return what these modules of a model give when it gets an input, in the order of execution."""
-    outputs: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Any:
-        return lambda module, args, output: outputs.update({name: output.detach().clone()})
-
-    hooks = [model.get_submodule(name).register_forward_hook(keep(name)) for name in names]
-    try:
-        model(input)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return outputs
 
 
 def _refuse_train_mode(model: nn.Module) -> None:

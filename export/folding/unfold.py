@@ -21,8 +21,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from export.folding.fold import record_outputs
-from export.graphs.emit import leaves
+from export.folding.chain import leaves, record_outputs
 from zoo import DiracConv2d, DiracNet, Spec, dirac_delta, plain
 from zoo.weights.checkpoint import load_strictly
 from zoo.weights.upstream import read_upstream

@@ -8,7 +8,7 @@ tracer. torch.onnx.export is the oracle in the tests.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from export.folding.chain import feature_sources, leaves
 from export.folding.pairing import has_hooks
 from export.layout import INPUT, METADATA_KEY, OUTPUT
 from zoo import NCReLU
@@ -132,40 +133,6 @@ def with_metadata(model: onnx.ModelProto, metadata: Mapping[str, Any]) -> onnx.M
     described.CopyFrom(model)
     helper.set_model_props(described, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
     return described
-
-
-def leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield name and module of a nested Sequential's leaves, in the order of execution."""
-    for name, child in module._modules.items():  # named_children leaves out a module that stands there twice
-        path = f"{prefix}{name}"
-        if isinstance(child, nn.Sequential):
-            yield from leaves(child, f"{path}.")
-        elif not isinstance(child, nn.Identity):
-            yield path, child
-
-
-def feature_sources(folded: nn.Sequential, features: Collection[str]) -> dict[str, str]:
-    """Return for each feature the leaf whose output it is: the feature's own module, or the last one inside it.
-
-    Raises:
-        ValueError: the net has no such feature, or two of the names mean the same.
-    """
-    *inner, _ = leaves(folded)
-    # The graph holds the second half of an NCReLU without its sign, and the last output is the logits.
-    given = {name for name, module in inner if not isinstance(module, NCReLU)}
-    ends = {}
-    for path, module in folded.named_modules():
-        *_, (last, _) = leaves(module, f"{path}.") if isinstance(module, nn.Sequential) else [(path, module)]
-        if path and last in given:
-            ends[path] = last
-    unknown = [feature for feature in features if feature not in ends]
-    if unknown:
-        groups, parts = (", ".join(name for name in ends if ("." in name) == nested) for nested in (False, True))
-        raise ValueError(f"the net has no feature {unknown[0]!r}; its features are {groups}; and inside these {parts}")
-    sources = {feature: ends[feature] for feature in features}
-    if len(set(sources.values())) < len(features):
-        raise ValueError(f"features {', '.join(features)}: two of them are the same output; name it once")
-    return sources
 
 
 def _shape(module: nn.Module, shape: list[int | str], name: str) -> list[int | str]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.graphs.emit import leaves
+from export.folding.chain import leaves
 from export.int8.activation import decode, encode, input_grid, value_grid
 from export.int8.adaround import Moments, clipped_scales, largest_scales, least_error, nearest
 from export.int8.layers import Layer, equalize, equalizing_gains, layers, run

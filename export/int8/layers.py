@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.graphs.emit import leaves
+from export.folding.chain import leaves
 from export.int8.record import LEVELS, Quantization
 from export.layout import INPUT
 from zoo import NCReLU

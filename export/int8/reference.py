@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from export.graphs.emit import leaves
+from export.folding.chain import leaves
 from export.int8.activation import decode, encode
 from export.int8.record import STEPS, Grid, Quantization
 from export.layout import INPUT

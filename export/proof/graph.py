@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
-from export.folding.fold import record_outputs
-from export.graphs.emit import OPERATORS, feature_sources, leaves
+from export.folding.chain import feature_sources, leaves, record_outputs
+from export.graphs.emit import OPERATORS
 from export.int8.record import Quantization
 from export.int8.reference import evaluate_integers
 from export.layout import Form
