@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from zoo import build_from
 from zoo.command_line import run
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
@@ -52,7 +53,7 @@ def compare(data: list[str]) -> Iterator[Comparison]:
         for form in FORMS:
             measured = None
             if pictures is not None and record.preprocessing is not None:
-                net = load_weight(record, form).model()
+                net = build_from(load_weight(record, form))
                 measured = evaluate(net, pictures, record.preprocessing)["top1"]
             yield Comparison(f"{name}:{tag}", form, record.metrics["top1"], measured)
 

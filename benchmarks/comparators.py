@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.models import DiracNet
 from zoo.nets.conv import DiracConv2d, plain_conv
-from zoo.nets.network import DiracNet
 from zoo.nets.spec import Spec
 
 

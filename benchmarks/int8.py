@@ -32,9 +32,9 @@ from export.int8.graph import quantize
 from export.int8.record import Quantization
 from export.int8.samples import SEED
 from export.int8.source import INT8, quantize_on_noise
-from export.layout import INPUT
-from export.runtime.sessions import EXACT, has_vnni
-from zoo import Checkpoint, DiracNet, Weight
+from export.layout import EXACT, INPUT
+from export.runtime.sessions import has_vnni
+from zoo import Checkpoint, DiracNet, Weight, build_from
 from zoo.command_line import run
 from zoo.files import read_json, replace_file, write_json
 from zoo.machine import processor
@@ -117,7 +117,7 @@ def overflow(model: Model, data: Data, docs: Docs = Path("docs")) -> None:
 def speed_case(rounds: int = ROUNDS) -> Case:
     """Return the case of DiracNet-18 in ONNX Runtime, both forms with the same settings and two threads."""
     source, _ = open_model("diracnet18")
-    graph = emit(cast(nn.Sequential, fold(source.model())))
+    graph = emit(cast(nn.Sequential, fold(build_from(source))))
     picture = np.random.default_rng(0).standard_normal((1, 3, 224, 224), dtype=np.float32)
     sessions = [_session(model, threads=2) for model in (graph, quantize(graph, quantize_on_noise(source)))]
     first, second = ((lambda session=session: session.run(None, {INPUT: picture})) for session in sessions)
@@ -142,7 +142,7 @@ def _shipped(model: str) -> _Shipped:
         raise ValueError(f"{model} has no record of its quantization; make it with `diracnet quantize`")
     if checkpoint.preprocessing is None or weight.folder is None:
         raise ValueError(f"{model} is not shipped with this repository")
-    net = cast(nn.Sequential, fold(checkpoint.model()))
+    net = cast(nn.Sequential, fold(build_from(checkpoint)))
     record = Quantization.load(weight_file(weight, INT8))
     return _Shipped(weight, checkpoint, checkpoint.preprocessing, record, net, emit(net))
 
@@ -189,7 +189,7 @@ def _steps(model: str, data: str, status: Any) -> dict[str, Any]:
         "record_sha256": weight.files[INT8].sha256,
         "top1": _share(expected["test"].argmax(1) == test.targets),
         "steps": rows,
-        "layers": list(_layers(cast(DiracNet, shipped.checkpoint.model()), shipped.net)),
+        "layers": list(_layers(cast(DiracNet, build_from(shipped.checkpoint)), shipped.net)),
         **_environment(),
     }
 

@@ -7,40 +7,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from export.bundle.parity import verify
-    from export.bundle.writer import export_bundle
-    from export.folding.fold import fold, layer_errors
-    from export.folding.unfold import unfold
-    from export.graphs.emit import emit
-    from export.hub.publish import publish
-    from export.proof.check import Check, VerificationError
-    from export.runtime import Classifier
+    from export.bundle.audit import verify as verify
+    from export.bundle.writer import export_bundle as export_bundle
+    from export.folding.fold import fold as fold
+    from export.folding.fold import layer_errors as layer_errors
+    from export.folding.unfold import unfold as unfold
+    from export.graphs.emit import emit as emit
+    from export.hub.publish import publish as publish
+    from export.proof.check import Check as Check
+    from export.proof.check import VerificationError as VerificationError
+    from export.proof.check import require as require
+    from export.runtime import Classifier as Classifier
 
-__all__ = [
-    "Check",
-    "Classifier",
-    "VerificationError",
-    "emit",
-    "export_bundle",
-    "fold",
-    "layer_errors",
-    "publish",
-    "unfold",
-    "verify",
-]
-
-_MODULES = {
-    "Check": "proof.check",
-    "Classifier": "runtime",
-    "VerificationError": "proof.check",
-    "emit": "graphs.emit",
-    "export_bundle": "bundle.writer",
-    "fold": "folding.fold",
-    "layer_errors": "folding.fold",
-    "publish": "hub.publish",
-    "unfold": "folding.unfold",
-    "verify": "bundle.parity",
+_NAMES = {
+    "bundle.audit": ["verify"],
+    "bundle.writer": ["export_bundle"],
+    "folding.fold": ["fold", "layer_errors"],
+    "folding.unfold": ["unfold"],
+    "graphs.emit": ["emit"],
+    "hub.publish": ["publish"],
+    "proof.check": ["Check", "VerificationError", "require"],
+    "runtime": ["Classifier"],
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

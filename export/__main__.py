@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from export.layout import FORMS, REPORT
+from export.layout import GRAPHS, REPORT
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -50,7 +50,7 @@ def export(
     ] = None,
     formats: Annotated[
         str,
-        typer.Option(help=f"Of the ONNX graphs: {', '.join(FORMS)} or all, joined by commas. fp32 is always there."),
+        typer.Option(help=f"Of the ONNX graphs: {', '.join(GRAPHS)} or all, joined by commas. fp32 is always there."),
     ] = "fp32",
     feature: Annotated[
         list[str] | None, typer.Option(help="A layer, such as group2, whose output the graphs are to give too.")
@@ -66,15 +66,15 @@ def export(
     from rich.console import Console
     from rich.markup import escape
 
-    from export.bundle.forms import choose_forms
     from export.bundle.labels import relabel
     from export.bundle.writer import export_bundle
     from export.commands.tables import print_checks
+    from export.formats.table import FORMATS, choose_formats
     from export.int8.source import quantize_on
     from zoo.reference import open_model
 
     names = [name.strip() for name in formats.split(",")]
-    if calibration is not None and "int8" not in choose_forms(names):
+    if calibration is not None and not any(FORMATS[name].needs_quantization for name in choose_formats(names)):
         raise ValueError("--calibration is for the int8 form; add --formats int8 or all")
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
         source, record = open_model(model, mirror=mirror)
@@ -124,7 +124,7 @@ def verify(
     with log.status(escape(f"verifying {folder}")) as status:
         checks = []
         for check in audit(folder, expect):
-            status.update(escape(f"verifying {folder}: {check.name}"))
+            status.update(escape(f"verifying {folder}: {check.title}"))
             checks.append(check)
     accuracies: list[Any] = []
     if data is not None and all(check.passed for check in checks):

@@ -14,7 +14,7 @@ from export import fold
 from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1
 from export.int8.calibration import BEST
 from export.int8.record import Quantization
-from zoo import DiracNet, Weight
+from zoo import DiracNet, Weight, build_from
 from zoo.weights.locate import load_weight, weight_file
 from zoo.weights.record import weights
 
@@ -63,7 +63,7 @@ def test_the_figures_are_those_of_the_shipped_files(record: Weight) -> None:
 
 @pytest.mark.parametrize("record", SHIPPED)
 def test_the_table_of_layers_is_that_of_the_weights(record: Weight) -> None:
-    net = load_weight(record, "dirac").model()
+    net = build_from(load_weight(record, "dirac"))
     found = list(_layers(cast(DiracNet, net), cast(nn.Sequential, fold(net))))
     for row, figures in zip(found, RESULT["nets"][f"{record.model}:{record.tag}"]["layers"], strict=True):
         assert row["layer"] == figures["layer"]

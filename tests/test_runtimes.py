@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export import export_bundle
-from export.layout import FORMS, GRAPH
+from export.layout import GRAPH, GRAPHS
 from export.runtime import Classifier
 from runtimes.crops import crops
 from runtimes.matrix import RUNNERS, compare, versions
@@ -30,7 +30,7 @@ def test_the_page_is_made_of_the_figures() -> None:
 def test_the_figures_are_of_all_forms_in_all_runtimes() -> None:
     names = {runner.name for runner in RUNNERS}
     assert RESULT["versions"].keys() == names | {"ONNX Runtime"}
-    assert RESULT["graphs"].keys() == {path for form in FORMS.values() for path in (form.path, form.pictures)}
+    assert RESULT["graphs"].keys() == {path for form in GRAPHS.values() for path in (form.path, form.pictures)}
     assert all(cells.keys() == names for cells in RESULT["graphs"].values())
     packages = json.loads((DOCS.parent / "runtimes" / "package.json").read_text(encoding="utf-8"))["dependencies"]
     for package, number in packages.items():

@@ -7,74 +7,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.models import diracnet, get_model
-    from zoo.nets.composing import composed_together
-    from zoo.nets.conv import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU, dirac_delta, dirac_weight
-    from zoo.nets.folded import plain
-    from zoo.nets.network import DiracNet
-    from zoo.nets.parametrize import dirac
-    from zoo.nets.registry import get_spec, list_models
-    from zoo.nets.spec import Spec
-    from zoo.preprocessing import Preprocessing
-    from zoo.weights.checkpoint import Checkpoint
-    from zoo.weights.locate import load_weight
-    from zoo.weights.record import Weight, get_weight, list_weights
-    from zoo.weights.repository import from_pretrained, load_repository
-    from zoo.weights.upstream import load_upstream
+    from zoo.models import DiracNet as DiracNet
+    from zoo.models import build as build
+    from zoo.models import build_from as build_from
+    from zoo.models import diracnet as diracnet
+    from zoo.models import from_pretrained as from_pretrained
+    from zoo.models import get_model as get_model
+    from zoo.models import load_upstream as load_upstream
+    from zoo.nets.composing import composed_together as composed_together
+    from zoo.nets.conv import DiracConv1d as DiracConv1d
+    from zoo.nets.conv import DiracConv2d as DiracConv2d
+    from zoo.nets.conv import DiracConv3d as DiracConv3d
+    from zoo.nets.conv import NCReLU as NCReLU
+    from zoo.nets.conv import dirac_delta as dirac_delta
+    from zoo.nets.conv import dirac_weight as dirac_weight
+    from zoo.nets.folded import plain as plain
+    from zoo.nets.parametrize import dirac as dirac
+    from zoo.nets.registry import get_spec as get_spec
+    from zoo.nets.registry import list_models as list_models
+    from zoo.nets.spec import Spec as Spec
+    from zoo.preprocessing import Preprocessing as Preprocessing
+    from zoo.weights.checkpoint import Checkpoint as Checkpoint
+    from zoo.weights.locate import load_weight as load_weight
+    from zoo.weights.record import Weight as Weight
+    from zoo.weights.record import get_weight as get_weight
+    from zoo.weights.record import list_weights as list_weights
+    from zoo.weights.repository import load_repository as load_repository
 
-__all__ = [
-    "Checkpoint",
-    "DiracConv1d",
-    "DiracConv2d",
-    "DiracConv3d",
-    "DiracNet",
-    "NCReLU",
-    "Preprocessing",
-    "Spec",
-    "Weight",
-    "composed_together",
-    "dirac",
-    "dirac_delta",
-    "dirac_weight",
-    "diracnet",
-    "from_pretrained",
-    "get_model",
-    "get_spec",
-    "get_weight",
-    "list_models",
-    "list_weights",
-    "load_repository",
-    "load_upstream",
-    "load_weight",
-    "plain",
-]
-
-_MODULES = {
-    "Checkpoint": "weights.checkpoint",
-    "DiracConv1d": "nets.conv",
-    "DiracConv2d": "nets.conv",
-    "DiracConv3d": "nets.conv",
-    "DiracNet": "nets.network",
-    "NCReLU": "nets.conv",
-    "Preprocessing": "preprocessing",
-    "Spec": "nets.spec",
-    "Weight": "weights.record",
-    "composed_together": "nets.composing",
-    "dirac": "nets.parametrize",
-    "dirac_delta": "nets.conv",
-    "dirac_weight": "nets.conv",
-    "diracnet": "models",
-    "from_pretrained": "weights.repository",
-    "get_model": "models",
-    "get_spec": "nets.registry",
-    "get_weight": "weights.record",
-    "list_models": "nets.registry",
-    "list_weights": "weights.record",
-    "load_repository": "weights.repository",
-    "load_upstream": "weights.upstream",
-    "load_weight": "weights.locate",
-    "plain": "nets.folded",
+_NAMES = {
+    "models": ["DiracNet", "build", "build_from", "diracnet", "from_pretrained", "get_model", "load_upstream"],
+    "nets.composing": ["composed_together"],
+    "nets.conv": ["DiracConv1d", "DiracConv2d", "DiracConv3d", "NCReLU", "dirac_delta", "dirac_weight"],
+    "nets.folded": ["plain"],
+    "nets.parametrize": ["dirac"],
+    "nets.registry": ["get_spec", "list_models"],
+    "nets.spec": ["Spec"],
+    "preprocessing": ["Preprocessing"],
+    "weights.checkpoint": ["Checkpoint"],
+    "weights.locate": ["load_weight"],
+    "weights.record": ["Weight", "get_weight", "list_weights"],
+    "weights.repository": ["load_repository"],
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

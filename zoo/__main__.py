@@ -22,6 +22,7 @@ from rich.text import Text
 
 import zoo
 from zoo.command_line import run
+from zoo.models import build_from
 from zoo.reference import open_model
 from zoo.weights.hub import parse_reference
 from zoo.weights.record import weights
@@ -144,7 +145,7 @@ def evaluate(
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("evaluating", total=len(pictures))
         metrics = measure(
-            checkpoint.model(),
+            build_from(checkpoint),
             pictures,
             preprocessing,
             on_batch=lambda done: bars.update(bar, completed=done),

@@ -1,18 +1,78 @@
-"""The zoo's front door: from a name to a net."""
+"""The zoo's front door: from a name, a checkpoint, a repository or a file of the original code to a net."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from zoo.nets.folded import plain
-from zoo.nets.network import DiracNet
+from zoo.nets.network import Network
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
+from zoo.weights.checkpoint import Checkpoint, load_strictly
 from zoo.weights.locate import load_weight
-from zoo.weights.record import get_weight
+from zoo.weights.mixin import HubMixin
+from zoo.weights.record import default_tag, get_weight
+from zoo.weights.repository import load_repository
+from zoo.weights.upstream import read_upstream
+
+
+class DiracNet(Network, HubMixin):
+    """The training form of a `Spec`, which can be shared through the Hugging Face Hub.
+
+    `save_pretrained`, `push_to_hub` and `from_pretrained` share it. A net that was built from weights knows their
+    `labels` and `preprocessing`, and saves them with itself.
+    """
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Replace the last layer by a fresh one for `num_classes` classes; their names are then unknown."""
+        super().reset_classifier(num_classes)
+        self.labels = ()
+
+
+def build(spec: Spec, form: str = "dirac") -> nn.Module:
+    """Return a net with fresh weights, in train mode.
+
+    Args:
+        spec: its structure.
+        form: "dirac" for the training form, a `DiracNet`, or "folded" for the plain `nn.Sequential`.
+
+    Raises:
+        ValueError: there is no such form.
+
+    Example:
+        >>> import zoo
+        >>> type(zoo.build(zoo.Spec(depth=10, family="cifar"), "folded")).__name__
+        'Sequential'
+    """
+    try:
+        return {"dirac": DiracNet, "folded": plain}[form](spec)
+    except KeyError:
+        raise ValueError(f"form={form!r}: allowed are dirac and folded") from None
+
+
+def build_from(checkpoint: Checkpoint) -> nn.Module:
+    """Return a new `DiracNet` or plain `nn.Sequential` with a checkpoint's weights, in eval mode and float32.
+
+    Raises:
+        ValueError: names or shapes of the state do not fit the spec.
+
+    Example:
+        >>> import zoo
+        >>> record = zoo.get_weight("diracnet16_cifar", "cifar10")
+        >>> zoo.build_from(zoo.load_weight(record, "dirac")).labels[3]
+        'cat'
+    """
+    if checkpoint.form == "dirac":
+        return DiracNet.from_checkpoint(checkpoint)
+    with torch.device("meta"):  # without drawing random numbers, which the state replaces
+        net = plain(checkpoint.spec)
+    load_strictly(net, checkpoint.state, f"a {checkpoint.spec.name} in folded form")
+    return net.eval()
 
 
 def get_model(
@@ -20,6 +80,7 @@ def get_model(
     weights: str | None = None,
     folded: bool = False,
     *,
+    pretrained: bool = False,
     mirror: str | Path | None = None,
     **overrides: Any,
 ) -> nn.Module:
@@ -30,6 +91,7 @@ def get_model(
         weights: a tag of `zoo.list_weights(name)`, or None for fresh weights.
         folded: the plain `nn.Sequential` (`zoo.plain`) in place of the `DiracNet`. Only the file of the chosen form is
             downloaded, where it has to be.
+        pretrained: take the first of the net's tags where no tag is given.
         mirror: a folder to take the weights from; see `zoo.load_weight`.
         overrides: fields of `zoo.Spec` to change, such as num_classes or in_channels. With weights they must agree
             with the weights' own; for other classes load the net and call its `reset_classifier`.
@@ -41,9 +103,12 @@ def get_model(
         ValueError: no such name, tag or override, or an override contradicts the weights.
         FileNotFoundError, RuntimeError: the weights are not here and cannot be fetched.
     """
+    form = "folded" if folded else "dirac"
+    if pretrained and weights is None:
+        weights = default_tag(name)
     if weights is None:
         spec = _override(get_spec(name), overrides)
-        return plain(spec) if folded else DiracNet(spec)
+        return build(spec, form)
     record = get_weight(name, weights)
     _override(record.spec, overrides)  # names unknown fields
     for field, wanted in overrides.items():
@@ -53,17 +118,59 @@ def get_model(
                 f"{field}={wanted!r} contradicts the weights {weights!r}, which have {field}={fixed!r}; leave it out, "
                 "or load them and call reset_classifier(num_classes)"
             )
-    checkpoint = load_weight(record, "folded" if folded else "dirac", None if mirror is None else Path(mirror))
+    checkpoint = load_weight(record, form, None if mirror is None else Path(mirror))
     if checkpoint.spec != record.spec:
         raise ValueError(f"the weights {name}:{weights} hold a {checkpoint.spec}, the registry says {record.spec}")
-    return checkpoint.model()
+    return build_from(checkpoint)
 
 
 def diracnet(*, folded: bool = False, **fields: Any) -> nn.Module:
     """Build a net that has no name from the fields of `zoo.Spec`: `diracnet(depth=52, family="cifar")`."""
     spec = Spec.from_dict(fields)
-    return plain(spec) if folded else DiracNet(spec)
+    return build(spec, "folded" if folded else "dirac")
 
 
 def _override(spec: Spec, overrides: dict[str, Any]) -> Spec:
     return Spec.from_dict({**spec.to_dict(), **overrides})
+
+
+def from_pretrained(source: str | Path, *, revision: str | None = None, folded: bool = False) -> nn.Module:
+    """Return the net in a repository of the Hub.
+
+    Args:
+        source: `ORG/NAME`, `ORG/NAME@REVISION`, or a folder: a bundle, or what `DiracNet.save_pretrained` wrote.
+        revision: a branch, tag or commit; by default the branch main. Name a commit to get the same net always.
+        folded: the plain `nn.Sequential` in place of the `DiracNet`. Only the files of the chosen form are downloaded.
+
+    Returns:
+        In eval mode.
+
+    Raises:
+        ValueError: the repository holds no DiracNet, not in this form, or its files are damaged or contradict each
+            other.
+        FileNotFoundError, RuntimeError: it cannot be fetched.
+    """
+    return build_from(load_repository(source, "folded" if folded else "dirac", revision=revision))
+
+
+def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | None = None) -> nn.Module:
+    """Return the net in a file of the original code, or in the dict that such a file holds.
+
+    Depth, width, family, version, channels and classes are inferred from names and shapes. Four formats are known:
+    training checkpoints of version 2 (`{"params": …}`, older ones with a second dict `stats`) and of version 1
+    (`params` and `stats`, scalar alpha and beta), folded files of version 2 (`features.conv.weight`, …) and folded
+    parameters of version 1 (the same without `features.`).
+
+    Args:
+        source: a .pth or .safetensors file, or a dict. Pickles are read with `weights_only=True`.
+        final_relu: whether a ReLU stands before the average pool, which no file tells. None assumes what upstream's
+            code did: none in training checkpoints of version 1, one elsewhere.
+
+    Returns:
+        In eval mode: a `DiracNet` of a training checkpoint, the plain `nn.Sequential` of a folded file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is damaged, or is none of these formats.
+    """
+    return build_from(read_upstream(source, final_relu))

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from zoo.files import sha256
-from zoo.nets.network import DiracNet
+from zoo.models import DiracNet
 from zoo.nets.registry import MODELS, get_spec
 from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.weights.checkpoint import FORMS, UNTRAINED, Checkpoint

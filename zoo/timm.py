@@ -15,7 +15,7 @@ from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.nets.network import DiracNet
+from zoo.models import DiracNet
 from zoo.nets.registry import MODELS, get_spec
 from zoo.nets.spec import Spec
 from zoo.preprocessing import CIFAR, IMAGENET, Preprocessing

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from zoo import build_from
 from zoo.files import read_json
 from zoo.nets.conv import DiracConv2d
 from zoo.nets.spec import Spec
@@ -130,7 +131,7 @@ def shipped() -> dict[str, tuple[Weight, Trained]]:
                     metrics=record.metrics,
                     cpu_hours=record.provenance["cpu_hours"],
                     environment=record.provenance["environment"],
-                    layers=list(dirac_layers(load_weight(record, "dirac").model())),
+                    layers=list(dirac_layers(build_from(load_weight(record, "dirac")))),
                 ),
             )
     return found

@@ -10,8 +10,9 @@ from typing import Any
 
 from benchmarks.comparators import COMPARATORS
 from benchmarks.paper.evidence import dirac_layers
+from zoo import build_from
 from zoo.files import read_json
-from zoo.nets.network import DiracNet
+from zoo.models import DiracNet
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
 from zoo.weights.checkpoint import Checkpoint
@@ -183,5 +184,5 @@ def keep(folder: Path) -> dict[str, Any]:
     lines = run.metrics.read_text(encoding="utf-8").splitlines()
     kept = {**request, **read_json(run.result), "history": [json.loads(line) for line in lines]}
     if request["net"] == DiracNet.__name__:
-        kept["layers"] = [asdict(layer) for layer in dirac_layers(Checkpoint.load(run.model).model())]
+        kept["layers"] = [asdict(layer) for layer in dirac_layers(build_from(Checkpoint.load(run.model)))]
     return kept

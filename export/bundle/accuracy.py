@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import onnxruntime
 import torch
 from torch import Tensor
 
 from export.bundle.reader import OpenBundle
-from export.layout import FORMS, INPUT, OUTPUT, PICTURES
+from export.formats.format import Run
+from export.formats.table import FORMATS
+from export.layout import GRAPH
 from export.proof.check import Check
-from export.runtime.sessions import session_options
 from zoo.training.data import Measurable
 from zoo.training.evaluate import Tally, check_classes
 from zoo.training.sources import load_test
 
 TOP1 = 0.05
 """Limit on the difference of fp32's top-1 from the figure in the bundle, in points."""
-INT8_TOP1, INT8_DISAGREEMENT = 0.3, 2.5
-"""Limits on the top-1 that int8 loses to fp32, in points, and on the pictures that it sees differently, in percent."""
 BATCH = 250
 
 
@@ -47,14 +44,13 @@ def load_pictures(bundle: OpenBundle, data: str) -> Measurable:
         ValueError: it has other classes than the net.
     """
     pictures = load_test(data, bundle.preprocessing)
-    check_classes(bundle.folded, pictures, str(bundle.folder), data)
+    check_classes(bundle.folded.checkpoint, pictures, str(bundle.folder), data)
     return pictures
 
 
 def graph_paths(bundle: OpenBundle) -> list[str]:
-    """Return the paths of a bundle's graphs, that of float32 for tensors first."""
-    paths = (path for name in bundle.forms for path in (FORMS[name].path, FORMS[name].pictures))
-    return [path for path in paths if (bundle.folder / path).is_file()]
+    """Return the paths of a bundle's files that compute logits, that of float32 for tensors first."""
+    return [path for path, _ in _runs(bundle)]
 
 
 def measure(
@@ -68,11 +64,10 @@ def measure(
         on_batch: told after each batch how many pictures were in it.
     """
     reference: Tensor | None = None
-    for path in graph_paths(bundle):
+    for path, run in _runs(bundle):
         tally, answers = Tally(), []
-        session = _session(bundle.folder / path)
         for images, targets in pictures.in_order(BATCH):
-            logits = _logits(session, images, bundle)
+            logits = run(images)
             tally = tally.add(logits, targets)
             answers.append(logits.argmax(dim=1))
             on_batch(len(targets))
@@ -85,31 +80,25 @@ def measure(
 def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequence[Accuracy]) -> Iterator[Check]:
     """Yield the checks against the figure in config.json, if there is one.
 
-    Of the float32 graph, that it is as accurate as that; of the int8 graphs, that they are nearly so.
+    The float32 graph must be as accurate as that; formats with limits of their own may lose as much as those allow.
     """
     metrics = bundle.config.get("metrics")
     if metrics is None:
         return
-    found = next(accuracy.metrics["top1"] for accuracy in accuracies if accuracy.graph == FORMS["fp32"].path)
+    found = next(accuracy.metrics["top1"] for accuracy in accuracies if accuracy.graph == GRAPH)
     note = f"measured {found:.2f} %, {bundle.config['dataset']} is to give {metrics['top1']:.2f} %"
     expected = bundle.config["provenance"].get("data_sha256", {}).get("test")
     if expected not in (None, pictures.sha256()):
         note += "; these are not the pictures that the figure was measured on"
     yield Check("fp32: top-1 / that of the description, in points", abs(found - metrics["top1"]), TOP1, note)
+    limits = {path: FORMATS[name].limits for name in bundle.formats for path in FORMATS[name].files}
     for accuracy in accuracies:
-        if accuracy.graph in (FORMS["int8"].path, FORMS["int8"].pictures):
+        if (limit := limits[accuracy.graph]) is not None:
             lost, differing = found - accuracy.metrics["top1"], 100 - accuracy.agreement
-            yield Check(f"{accuracy.graph}: top-1 below fp32, in points", lost, INT8_TOP1)
-            yield Check(f"{accuracy.graph}: pictures seen otherwise than by fp32, in %", differing, INT8_DISAGREEMENT)
+            yield Check(f"{accuracy.graph}: top-1 below fp32, in points", lost, limit.top1)
+            yield Check(f"{accuracy.graph}: pictures seen otherwise than by fp32, in %", differing, limit.disagreement)
 
 
-def _logits(session: onnxruntime.InferenceSession, images: Tensor, bundle: OpenBundle) -> Tensor:
-    if session.get_inputs()[0].name == PICTURES:
-        feed = {PICTURES: images.permute(0, 2, 3, 1).contiguous().numpy()}
-    else:
-        feed = {INPUT: bundle.preprocessing.normalize(images).contiguous().numpy()}
-    return torch.from_numpy(session.run([OUTPUT], feed)[0])
-
-
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(path, session_options(), providers=["CPUExecutionProvider"])
+def _runs(bundle: OpenBundle) -> Iterator[tuple[str, Run]]:
+    for name in bundle.formats:
+        yield from FORMATS[name].runs(bundle.folder, bundle.preprocessing)

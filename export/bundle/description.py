@@ -7,12 +7,12 @@ from typing import Any
 
 from PIL import Image
 
+from export.layout import FEATURES
 from zoo import Checkpoint, Preprocessing, Weight
 from zoo.weights.checkpoint import UNTRAINED
 
 RECORD_KEYS = frozenset({"dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "repository"})
 """What is known of weights of the registry only."""
-FEATURES = "features"
 
 
 def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[str] = ()) -> dict[str, Any]:

@@ -9,31 +9,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from typing import cast
 
 import numpy as np
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from export.folding.chain import feature_sources
 from export.folding.exact import evaluate_exactly
+from export.folding.folded import FoldedNet
 from export.layout import INPUT, OUTPUT, PICTURES
-from zoo import Checkpoint, Preprocessing
+from zoo import Preprocessing
 
 SEED = b"diracnet golden pictures"
 CELLS = (2, 7)
 """Each picture is a mosaic of squares of this many pixels: noise alone would look the same to a net every time."""
 
 
-def golden(folded: Checkpoint, features: Collection[str] = ()) -> dict[str, Tensor]:
+def golden(folded: FoldedNet, features: Collection[str] = ()) -> dict[str, Tensor]:
     """Return golden inputs and outputs of a net.
 
     Returns:
         `pictures`, uint8 [n, size, size, channels]; `pixel_values`, the same normalized, float32 [n, channels, size,
         size]; `logits`, float32 [n, classes]; and each feature by its name.
     """
-    preprocessing, net = folded.known_preprocessing(), cast(nn.Sequential, folded.model())
+    preprocessing, net = folded.checkpoint.known_preprocessing(), folded.net
     pictures = mosaics(preprocessing, CELLS)
     batch = preprocessing.normalize(pictures.permute(0, 3, 1, 2)).contiguous()
     outputs = evaluate_exactly(net, batch)

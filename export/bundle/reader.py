@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from export.bundle.description import FEATURES
+from export.folding.folded import FoldedNet
+from export.formats.table import FORMATS
 from export.int8.record import Quantization
-from export.layout import CONFIG, FOLDED, FORMS, GOLDEN, INPUT, OUTPUT, PICTURES, QUANTIZATION, TRAINING_FORM
+from export.layout import CONFIG, FEATURES, FOLDED, GOLDEN, INPUT, OUTPUT, PICTURES, QUANTIZATION, TRAINING_FORM
 from zoo import Checkpoint, Preprocessing
 from zoo.files import read_json
 
@@ -30,24 +31,26 @@ class OpenBundle:
     folder: Path
 
     @cached_property
-    def folded(self) -> Checkpoint:
+    def folded(self) -> FoldedNet:
         """The folded net."""
         folded = Checkpoint.load(self.folder / FOLDED)
+        if folded.form != "folded":
+            raise ValueError(f"{self.folder / FOLDED} holds the {folded.form} form; a bundle has the folded one there")
         if folded.preprocessing is None:
             raise ValueError(
                 f"{self.folder / FOLDED} does not say how large its pictures are; its metadata lack 'preprocessing'"
             )
-        return folded
-
-    @cached_property
-    def net(self) -> nn.Sequential:
-        """The folded net in PyTorch."""
-        return cast(nn.Sequential, self.folded.model())
+        return FoldedNet.of(folded)
 
     @property
     def preprocessing(self) -> Preprocessing:
         """How pictures become the net's input."""
-        return cast(Preprocessing, self.folded.preprocessing)
+        return self.folded.checkpoint.known_preprocessing()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inner outputs that its graphs give."""
+        return tuple(self.config[FEATURES])
 
     @cached_property
     def source(self) -> Checkpoint | None:
@@ -66,7 +69,7 @@ class OpenBundle:
             tensors = load_file(self.folder / GOLDEN)
         except (SafetensorError, OSError) as error:
             raise ValueError(f"{self.folder / GOLDEN} is missing or damaged: {error}") from error
-        lacking = {INPUT, PICTURES, OUTPUT, *self.config[FEATURES]} - tensors.keys()
+        lacking = {INPUT, PICTURES, OUTPUT, *self.features} - tensors.keys()
         if lacking:
             raise ValueError(f"{self.folder / GOLDEN} lacks {', '.join(sorted(lacking))}")
         return tensors
@@ -77,10 +80,6 @@ class OpenBundle:
         return Quantization.load(self.folder / QUANTIZATION)
 
     @property
-    def forms(self) -> tuple[str, ...]:
-        """Names of the forms that there are graphs in."""
-        return tuple(
-            name
-            for name, form in FORMS.items()
-            if (self.folder / form.path).is_file() or (self.folder / form.pictures).is_file()
-        )
+    def formats(self) -> tuple[str, ...]:
+        """Names of the formats that it has files of."""
+        return tuple(name for name, row in FORMATS.items() if row.present(self.folder))

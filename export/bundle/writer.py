@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Collection
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
-from export.bundle.contents import derived_files
+from export.bundle.contents import bundle_card, derived_files
 from export.bundle.description import describe
-from export.bundle.forms import choose_forms
-from export.bundle.parity import SEED, verify
+from export.bundle.parity import compare
 from export.bundle.sums import files_below, write_sums
-from export.cards.card import card
-from export.folding.fold import fold
+from export.folding.folded import FoldedNet
+from export.formats.table import FORMATS, choose_formats
 from export.int8.record import Quantization
 from export.int8.source import known_quantization
 from export.layout import CARD, FOLDED, QUANTIZATION, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.proof.check import Check, require
-from zoo import Checkpoint, DiracNet, Weight
+from export.proof.inputs import SEED
+from zoo import Checkpoint, Weight
 from zoo.files import new_folder, write_json
 from zoo.machine import processor
 from zoo.weights.checkpoint import UNTRAINED
@@ -46,7 +46,7 @@ def export_bundle(
         source: the net, in training form or already folded.
         out: the folder to create.
         record: the registry's record of these weights; its figures go into config and card.
-        formats: names of forms (`export.layout.FORMS`) to write graphs in, or "all"; float32 is always among them.
+        formats: names of formats (`export.formats.table`) to write, or "all"; fp32 is always among them.
         features: names of modules of the folded net, such as "group2", whose outputs the graphs are to give too.
         quantization: the record that the int8 form needs; by default that of the registry's weights.
         on_stage: told what is being done.
@@ -55,40 +55,37 @@ def export_bundle(
         The checks, all passed.
 
     Raises:
-        ValueError: `out` exists already, nothing says how large the net's pictures are, there is no such form or
-            feature, the weights do not fit into a form, or int8 lacks a record of this net's quantization.
+        ValueError: `out` exists already, nothing says how large the net's pictures are, there is no such format or
+            feature, the weights do not fit into a format, or int8 lacks a record of this net's quantization.
         VerificationError: a check failed; nothing is left behind.
     """
     source.known_preprocessing()
-    forms, features = choose_forms(formats), tuple(features)
+    chosen, features = choose_formats(formats), tuple(features)
     with new_folder(Path(out)) as folder:
         on_stage("folding")
         if source.form == "dirac":
             source.save(folder / TRAINING_FORM)
             write_json(folder / TRAINING_CONFIG, describe(source, record, features))
-            model = cast(DiracNet, source.model())
-            folded = replace(source, form="folded", state=fold(model).state_dict())
-        else:
-            folded = source
-        folded.save(folder / FOLDED)
-        description = describe(folded, record, features)
-        if "int8" in forms:
+        folded = FoldedNet.of(source)
+        folded.checkpoint.save(folder / FOLDED)
+        description = describe(folded.checkpoint, record, features)
+        if any(FORMATS[name].needs_quantization for name in chosen):
             on_stage("quantizing")
             (folder / QUANTIZATION).parent.mkdir()
-            known_quantization(folded, record, quantization).save(folder / QUANTIZATION)
-        on_stage("emitting the ONNX graphs")
-        for name, content in derived_files(folder, folded, description, forms):
+            known_quantization(folded.checkpoint, record, quantization).save(folder / QUANTIZATION)
+        on_stage(f"writing {', '.join(chosen)}")
+        for name, content in derived_files(folder, folded, description, chosen):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(content)
         checks = []
         on_stage("verifying")
-        for check in verify(folder):
-            on_stage(f"verifying: {check.name}")
+        for check in compare(folder):
+            on_stage(f"verifying: {check.title}")
             checks.append(check)
         require(checks)
         write_json(folder / REPORT, _report(description, checks))
         files = [*files_below(folder), SUMS]
-        (folder / CARD).write_bytes(card(description, checks, files).encode())
+        (folder / CARD).write_bytes(bundle_card(description, checks, files, chosen).encode())
         write_sums(folder)
     return checks
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from export.bundle.parity import FOLD_FLOAT32
 from export.cards.background import background
 from export.cards.front_matter import front_matter
+from export.cards.note import FormatNote
 from export.cards.usage import usage
-from export.layout import FILES, FOLDED, FORMS, GOLDEN, INPUT, PICTURES, REPORT, TRAINING_FORM
+from export.layout import FILES, FOLD_TOLERANCE, FOLDED, GOLDEN, INPUT, PICTURES, REPORT, TRAINING_CONFIG, TRAINING_FORM
 from export.proof.check import Check
 
 
-def card(description: dict[str, Any], checks: Sequence[Check], files: Collection[str]) -> str:
-    """Return a bundle's card in Markdown, with the front matter that model hubs read; `files` are its files."""
+def card(
+    description: Mapping[str, Any], checks: Sequence[Check], files: Collection[str], formats: Sequence[FormatNote]
+) -> str:
+    """Return a bundle's card in Markdown, with the front matter that model hubs read.
+
+    Args:
+        description: what config.json says.
+        checks: that the bundle passed.
+        files: names of its files.
+        formats: notes on the formats that the net is written in.
+    """
     name, weights, untrained = description["name"], description["weights"], description["untrained"]
     spec, preprocessing = description["spec"], description["preprocessing"]
     reference = f"{name}:{weights}" if "dataset" in description else f"{name} ({weights})"
@@ -49,7 +58,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         "",
         "| file | what it is | accuracy |",
         "|---|---|---|",
-        *(f"| `{file}` | {what} | {_accuracy(file, description)} |" for file, what in FILES.items() if file in files),
+        *(f"| `{file}` | {what} | {accuracy} |" for file, what, accuracy in _files(description, files, formats)),
         "",
         *_features(description["features"]),
         "## Preprocessing",
@@ -60,7 +69,7 @@ def card(description: dict[str, Any], checks: Sequence[Check], files: Collection
         f"named `…_pictures.onnx` the cropped `{PICTURES}` are ready; what follows the crop is in the graph. For the "
         f"others all of it is done before, and gives `{INPUT}`.",
         "",
-        *usage(description, files),
+        *usage(description, files, formats),
         *background(description),
         "## Checks",
         "",
@@ -88,19 +97,20 @@ def _provenance(provenance: dict[str, Any]) -> str:
     )
 
 
-def _accuracy(file: str, description: dict[str, Any]) -> str:
-    """Say how accurate the net in a file is: measured, or by how much its outputs may differ from what was."""
-    if "metrics" not in description:
-        return ""
-    if file == TRAINING_FORM:
-        return f"top-1 {description['metrics']['top1']:.2f} %, measured"
-    tolerances = {path: form.tolerance for form in FORMS.values() for path in (form.path, form.pictures)}
-    if file != FOLDED and file not in tolerances:
-        return ""
-    if file in (FORMS["int8"].path, FORMS["int8"].pictures):
-        # Its tolerance is that of whole-number arithmetic, and says nothing of what rounding costs.
-        return "not measured here; `diracnet verify FOLDER --data DATA` measures it"
-    return f"not measured; outputs within {tolerances.get(file, FOLD_FLOAT32):g} of the measured net's"
+def _files(
+    description: Mapping[str, Any], files: Collection[str], formats: Sequence[FormatNote]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield each file with what it is and how accurate the net in it is, the formats behind the training form."""
+    measured = "metrics" in description
+    accuracies = {FOLDED: f"not measured; outputs within {FOLD_TOLERANCE:g} of the measured net's"}
+    if measured:
+        accuracies[TRAINING_FORM] = f"top-1 {description['metrics']['top1']:.2f} %, measured"
+    rows = [(file, what, accuracies.get(file, "")) for file, what in FILES.items()]
+    place = [file for file, _, _ in rows].index(TRAINING_CONFIG) + 1
+    rows[place:place] = [(file, what, note.accuracy) for note in formats for file, what in note.files.items()]
+    for file, what, accuracy in rows:
+        if file in files:
+            yield file, what, accuracy if measured else ""
 
 
 def _features(features: Sequence[str]) -> list[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from export.layout import FOLDED, FORMS, GRAPH, INPUT, OUTPUT, TRAINING_FORM
-from export.runtime.sessions import EXACT
+from export.cards.note import FormatNote
+from export.layout import FOLDED, GRAPH, INPUT, OUTPUT, TRAINING_FORM
 
 REPOSITORY = "ORG/NAME"
 """Stands for the repository in cards of bundles that have none."""
 
 
-def usage(description: Mapping[str, Any], files: Collection[str]) -> list[str]:
+def usage(description: Mapping[str, Any], files: Collection[str], formats: Sequence[FormatNote]) -> list[str]:
     """Return the lines of a card's section on use."""
     repository = description.get("repository", REPOSITORY)
     lines = ["## Use", ""]
@@ -79,19 +79,7 @@ def usage(description: Mapping[str, Any], files: Collection[str]) -> list[str]:
         "```",
         "",
     ]
-    if FORMS["int8"].path in files:
-        name, value = EXACT
-        lines += [
-            "On an x86 processor without VNNI the int8 graph needs a session entry, or its sums overflow; the command "
-            "line and `Classifier` set it where the processor is not known to have VNNI:",
-            "",
-            "```python",
-            "options = onnxruntime.SessionOptions()",
-            f'options.add_session_config_entry("{name}", "{value}")',
-            f'session = onnxruntime.InferenceSession(hf_hub_download("{repository}", "{FORMS["int8"].path}"), options)',
-            "```",
-            "",
-        ]
+    lines += [line for note in formats for line in note.usage]
     lines += [
         "transformers.js, in browsers and in Node:",
         "",

@@ -41,7 +41,8 @@ def open_net(model: str, *, form: str | None, threads: int, providers: str | Non
         ValueError, FileNotFoundError, RuntimeError: there is no such net, or an option is not for it.
     """
     if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx" or is_published(model):
-        from export.runtime.classifier import CPU, Classifier
+        from export.runtime import Classifier
+        from export.runtime.sessions import CPU
 
         chosen = [name.strip() for name in providers.split(",")] if providers is not None else [CPU]
         return Classifier(model, form=form, threads=threads, providers=chosen)

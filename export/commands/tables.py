@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -20,11 +19,11 @@ if TYPE_CHECKING:  # each command has imported what it prints, and not what the 
 def print_checks(checks: Sequence[Check]) -> None:
     """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
     table = Table("check", "inputs", "figure", "limit")
-    for name, group in groupby(checks, lambda check: re.sub(r", \d+×\d+×\d+$", "", check.name)):
+    for name, group in groupby(checks, lambda check: check.name):
         same = list(group)
         # Figures that are no numbers are the worst; `max` alone would overlook them.
         worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
-        inputs = sum(check.name != name for check in same)
+        inputs = sum(bool(check.inputs) for check in same)
         table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.2g}")
     Console().print(table)
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from zoo import build_from
 from zoo.reference import open_model
 from zoo.weights.checkpoint import UNTRAINED
 
@@ -31,7 +32,7 @@ class TorchClassifier:
         self._preprocessing = checkpoint.known_preprocessing()
         if threads:
             torch.set_num_threads(threads)
-        self._net = checkpoint.model()
+        self._net = build_from(checkpoint)
         self.labels: Mapping[str, str] = {str(index): label for index, label in enumerate(checkpoint.labels)}
         self.untrained = checkpoint.weights == UNTRAINED
 

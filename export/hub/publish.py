@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from export.bundle.audit import audit
+from export.bundle.audit import verify
 from export.hub.push import Publication, push
 from export.layout import CONFIG
-from export.proof.check import require
 from zoo.files import read_json
 
 
@@ -31,7 +30,7 @@ def publish(
     """
     folder = Path(folder)
     on_stage(f"verifying {folder}")
-    require(list(audit(folder)))
+    verify(folder)
     if read_json(folder / CONFIG)["untrained"]:
         raise ValueError(f"{folder} holds untrained weights, which nobody can use; publish trained ones")
     return push(folder, repository, private=private, revision=revision, tag=tag, dry_run=dry_run, on_stage=on_stage)

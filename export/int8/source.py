@@ -17,7 +17,7 @@ from export.int8.layers import misfits
 from export.int8.record import Quantization
 from export.int8.samples import COUNT, draw_pictures
 from export.layout import QUANTIZATION
-from zoo import Checkpoint, Weight
+from zoo import Checkpoint, Weight, build_from
 from zoo.files import sha256, write_json
 from zoo.weights.checkpoint import UNTRAINED
 from zoo.weights.locate import weight_file
@@ -100,5 +100,5 @@ def ship_quantization(weight: Weight, quantization: Quantization) -> Path:
 
 def _folded(source: Checkpoint) -> nn.Sequential:
     with torch.inference_mode(False):
-        model = source.model()
+        model = build_from(source)
         return cast(nn.Sequential, fold(model) if source.form == "dirac" else model)

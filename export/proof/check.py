@@ -11,16 +11,30 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison: `figure` must not exceed `limit`."""
+    """One comparison: `figure` must not exceed `limit`.
+
+    Args:
+        name: what is compared.
+        figure: how far apart they are.
+        limit: how far they may be.
+        note: what a reader of a failure needs to know.
+        inputs: what it was compared on, where one comparison is made on several; such as "1×32×32".
+    """
 
     name: str
     figure: float
     limit: float
     note: str = ""
+    inputs: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, with the inputs where there are several."""
+        return f"{self.name}, {self.inputs}" if self.inputs else self.name
 
     @property
     def passed(self) -> bool:
-        """Whether the figure is within the limit; a figure that is no number is not."""
+        """Whether the figure is within the limit; NaN counts as failed."""
         return self.figure <= self.limit
 
 
@@ -34,6 +48,6 @@ def require(checks: Sequence[Check]) -> None:
     """Raise VerificationError, naming the first that did not, unless all checks passed."""
     failed = [check for check in checks if not check.passed]
     if failed:
-        lines = [f"{c.name}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed[:SHOWN]]
+        lines = [f"{c.title}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed[:SHOWN]]
         more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise VerificationError(f"failed: {'; '.join(lines)}{more}")

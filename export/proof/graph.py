@@ -19,8 +19,8 @@ from export.folding.chain import feature_sources, leaves, record_outputs
 from export.graphs.emit import OPERATORS
 from export.int8.record import Quantization
 from export.int8.reference import evaluate_integers
-from export.layout import Form
 from export.proof.check import Check
+from export.proof.error import largest_error, relative_error
 from export.runtime.sessions import session_options
 
 VALID = "faults found by ONNX's checker, shape inference and runtimes"
@@ -42,7 +42,7 @@ class Case:
         feed: the same as the graph takes it.
         expected: the logits and then each feature, as they should be.
         source: where these are from, for people.
-        limit: on the difference, where it is not the form's tolerance.
+        limit: on the difference, where it is not the graph's tolerance.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What a graph's layers must come to.
+    """The reference arithmetic of a graph: what each of its layers should compute.
 
     Args:
         net: the folded net.
@@ -81,27 +81,27 @@ def floating(net: nn.Sequential) -> Arithmetic:
 
 
 def integral(net: nn.Sequential, record: Quantization) -> Arithmetic:
-    """Return the arithmetic of a folded net's int8 form."""
+    """Return the arithmetic of a folded net in int8."""
     gains = {name: torch.from_numpy(layer.gain) for name, layer in record.layers.items()}
     return Arithmetic(net, lambda names, batch: evaluate_integers(net, record, batch), gains)
 
 
-def net_outputs(net: nn.Sequential, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
-    """Return a folded net's logits and then each feature, as PyTorch computes them."""
-    return floating(net).results(batch, features)
-
-
 def check_graph(
-    path: Path, title: str, form: Form, operators: Collection[str], arithmetic: Arithmetic, cases: Sequence[Case]
+    path: Path,
+    title: str,
+    tolerance: float,
+    operators: Collection[str],
+    arithmetic: Arithmetic,
+    cases: Sequence[Case],
 ) -> Iterator[Check]:
     """Yield the checks of a graph; where it is not even valid, that one alone.
 
     Args:
         path: its file.
         title: what to call it in the checks' names.
-        form: the form that it is in.
-        operators: that it may have beside those of its form.
-        arithmetic: the form's own.
+        tolerance: limit on the difference of its outputs from what they should be, relative to the largest.
+        operators: that it may have in addition to those of the float32 graph.
+        arithmetic: what its layers should compute.
         cases: to compare on.
     """
     try:
@@ -117,53 +117,25 @@ def check_graph(
         yield Check(f"{title}: {VALID}", 1, 0, str(error))
         return
     yield Check(f"{title}: {VALID}", 0, 0)
-    foreign = sorted({node.op_type for node in model.graph.node} - OPERATORS - form.operators - set(operators))
+    foreign = sorted({node.op_type for node in model.graph.node} - OPERATORS - set(operators))
     yield Check(f"{title}: {FOREIGN}", len(foreign), 0, ", ".join(foreign))
     for name, runtime in runtimes.items():
         for case in cases:
             pixels = case.batch.shape[0] * case.batch.shape[2] * case.batch.shape[3]
-            if name == "reference evaluator" and pixels > REFERENCE_PIXELS:
+            if isinstance(runtime, ReferenceEvaluator) and pixels > REFERENCE_PIXELS:
                 continue
             found = cast(Any, runtime).run(None, {model.graph.input[0].name: case.feed})
             figure = relative_error(case.expected, found)
-            limit = form.tolerance if case.limit is None else case.limit
+            limit = tolerance if case.limit is None else case.limit
             note = "" if figure <= limit else _first_wrong_layer(model, arithmetic, case, limit)
-            yield Check(f"{title}: {case.source} / {name}, {case.name}", figure, limit, note)
+            yield Check(f"{title}: {case.source} / {name}", figure, limit, note, case.name)
 
 
-def check_range(title: str, form: Form, net: nn.Sequential, batch: Tensor) -> Iterator[Check]:
-    """Yield the check that no layer's output is too large for a form; runtimes that compute in float32 hide it."""
-    if form.largest is not None:
-        outputs = record_outputs(net, {name for name, _ in leaves(net)}, batch)
-        layer, value = max(((name, o.abs().max().item()) for name, o in outputs.items()), key=lambda pair: pair[1])
-        yield Check(f"{title}: {RANGE}", value / form.largest, 1, f"layer {layer}")
-
-
-def relative_error(expected: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> float:
-    """Return how far outputs are from what they should be; the largest figure of all outputs.
-
-    Of logits the largest difference relative to the largest logit. Of a feature, which has thousands of values, the
-    length of the difference relative to the feature's own. Infinite where outputs are missing, shapes differ or a value
-    is not finite.
-    """
-    if len(expected) != len(found):
-        return float("inf")
-    norms = [_largest, *[_length] * (len(expected) - 1)]
-    return max(_error(norm, one, other) for norm, one, other in zip(norms, expected, found, strict=True))
-
-
-def _error(norm: Callable[[NDArray[Any]], float], expected: NDArray[Any], found: NDArray[Any]) -> float:
-    if expected.shape != found.shape or not (np.isfinite(expected).all() and np.isfinite(found).all()):
-        return float("inf")
-    return norm(expected.astype(np.float64) - found) / max(norm(expected), float(np.finfo(np.float32).tiny))
-
-
-def _largest(values: NDArray[Any]) -> float:
-    return float(np.abs(values).max())
-
-
-def _length(values: NDArray[Any]) -> float:
-    return float(np.linalg.norm(values.astype(np.float64).ravel()))
+def check_range(title: str, limit: float, net: nn.Sequential, batch: Tensor) -> Check:
+    """Return the check that no layer's output exceeds what a format can hold; runtimes that use float32 hide it."""
+    outputs = record_outputs(net, {name for name, _ in leaves(net)}, batch)
+    layer, value = max(((name, o.abs().max().item()) for name, o in outputs.items()), key=lambda pair: pair[1])
+    return Check(f"{title}: {RANGE}", value / limit, 1, f"layer {layer}")
 
 
 def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> onnxruntime.InferenceSession:
@@ -189,6 +161,6 @@ def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Cas
     found = session.run(None, {model.graph.input[0].name: case.feed})
     for name, output in zip(results, found, strict=True):
         gain = arithmetic.gains.get(name, torch.ones(1)).reshape(1, -1, *[1] * (output.ndim - 2))
-        if not _error(_largest, (expected[name] * gain).numpy(), output.astype(np.float32)) <= tolerance:
+        if not largest_error((expected[name] * gain).numpy(), output.astype(np.float32)) <= tolerance:
             return f"first wrong layer {name}"
     return ""

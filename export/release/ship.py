@@ -6,13 +6,12 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
-from export.bundle.parity import check_fold
-from export.folding.fold import fold
+from export.folding.folded import FoldedNet
 from export.layout import FOLDED, TRAINING_FORM
 from export.proof.check import require
-from zoo import Checkpoint, DiracNet, Weight
+from export.proof.fold import check_fold
+from zoo import Checkpoint, Weight
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
 from zoo.weights.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
@@ -53,10 +52,9 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
     model = source.spec.name
     with new_folder(checkpoints / model / tag) as folder:
         source.save(folder / TRAINING_FORM)
-        folded = replace(source, form="folded", state=fold(cast(DiracNet, source.model())).state_dict())
-        folded.save(folder / FOLDED)
+        FoldedNet.of(source).checkpoint.save(folder / FOLDED)
         training_form, folded_file = (Checkpoint.load(folder / name) for name in (TRAINING_FORM, FOLDED))
-        require(list(check_fold(training_form, folded_file)))
+        require(list(check_fold(training_form, FoldedNet.of(folded_file))))
         shutil.copyfile(run.metrics, folder / LOG)
         shutil.copyfile(run.curves, folder / CURVES)
         files = {

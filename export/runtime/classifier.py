@@ -12,13 +12,12 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from export.layout import FORMS, GRAPH, METADATA_KEY, OUTPUT
+from export.layout import GRAPH, GRAPHS, METADATA_KEY, OUTPUT
 from export.runtime.download import fetch_graph, is_published
 from export.runtime.ranking import Prediction, rank
-from export.runtime.sessions import session_options
+from export.runtime.sessions import CPU, open_session
 from pixels import crop
 
-CPU = "CPUExecutionProvider"
 _NEEDED = {"preprocessing", "id2label", "untrained"}
 
 
@@ -30,7 +29,7 @@ class Classifier:
 
     Args:
         source: a bundle's folder, an .onnx file of one, or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub.
-        form: which graph of a bundle, a name of `export.layout.FORMS`; by default "fp32".
+        form: which graph of a bundle, a name of `export.layout.GRAPHS`; by default "fp32".
         threads: of ONNX Runtime within an operator; 0 for its own choice.
         providers: ONNX Runtime's execution providers, the preferred first.
 
@@ -101,7 +100,7 @@ def _graph(source: Path, form: str | None) -> Path:
     if source.is_dir():
         if not (source / GRAPH).is_file():
             raise FileNotFoundError(f"{source} is no bundle: it has no {GRAPH}")
-        forms = {name: source / each.path for name, each in FORMS.items() if (source / each.path).is_file()}
+        forms = {name: source / each.path for name, each in GRAPHS.items() if (source / each.path).is_file()}
         if form is not None and form not in forms:
             raise ValueError(f"form={form!r}: {source} has {', '.join(forms)}")
         return forms[form] if form is not None else source / GRAPH
@@ -119,7 +118,7 @@ def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.Inf
         named = ", ".join(unknown) or "none is named"
         raise ValueError(f"providers: {named}: this ONNX Runtime has {', '.join(available)}")
     try:
-        session = onnxruntime.InferenceSession(path, session_options(threads), providers=list(providers))
+        session = open_session(path, threads, providers)
     except Exception as error:  # onnxruntime's errors have no common class but Exception
         raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from error
     # A provider whose libraries are missing is left out with a mere warning.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from export.layout import FORMS
+from export.layout import GRAPHS
 
 
 def is_published(source: str | Path) -> bool:
@@ -23,7 +23,7 @@ def fetch_graph(source: str, form: str | None = None) -> Path:
 
     Args:
         source: `ORG/NAME` or `ORG/NAME@REVISION`.
-        form: a name of `export.layout.FORMS`; by default "fp32".
+        form: a name of `export.layout.GRAPHS`; by default "fp32".
 
     Raises:
         FileNotFoundError, RuntimeError: it cannot be fetched.
@@ -31,9 +31,9 @@ def fetch_graph(source: str, form: str | None = None) -> Path:
     """
     from zoo.weights.hub import fetch, parse_reference
 
-    if form is not None and form not in FORMS:
-        raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
+    if form is not None and form not in GRAPHS:
+        raise ValueError(f"form={form!r}: allowed are {', '.join(GRAPHS)}")
     reference = parse_reference(source)
     if reference is None:
         raise ValueError(f"{source!r} names no repository: it must be ORG/NAME or ORG/NAME@REVISION")
-    return fetch(reference[0], FORMS[form or "fp32"].path, revision=reference[1])
+    return fetch(reference[0], GRAPHS[form or "fp32"].path, revision=reference[1])

@@ -1,17 +1,21 @@
-"""ONNX Runtime's options under which an int8 graph comes to the same numbers on every processor."""
+"""ONNX Runtime sessions in which an int8 graph gives the same numbers on every processor.
+
+Without the session entry EXACT, x86 processors that lack VNNI add pairs of int8 products in 16 bits, which overflow
+where both weights are large. The entry also slows down processors with VNNI, which do not need it. It has no effect on
+other processors or on float graphs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 
-EXACT = ("session.x64quantprecision", "1")
-"""Session entry with which x86 processors multiply int8 exactly.
+from export.layout import EXACT
 
-Without it those that lack VNNI add pairs of products in 16 bits, which overflow where both weights are large.
-It costs time on processors with VNNI too, which need it not; on others than x86, and for float graphs, it does nothing.
-"""
+CPU = "CPUExecutionProvider"
 _CPUINFO = Path("/proc/cpuinfo")
 _VNNI = {"avx512_vnni", "avx_vnni"}
 
@@ -33,3 +37,20 @@ def has_vnni(cpuinfo: Path = _CPUINFO) -> bool:
     except OSError:
         return False
     return not _VNNI.isdisjoint(flags)
+
+
+def open_session(
+    model: Path | bytes, threads: int = 0, providers: Sequence[str] = (CPU,), **options: Any
+) -> onnxruntime.InferenceSession:
+    """Return a session of a graph.
+
+    Args:
+        model: its file, or its bytes.
+        threads: see `session_options`.
+        providers: ONNX Runtime's execution providers, the preferred first.
+        options: attributes of `onnxruntime.SessionOptions` to set.
+    """
+    settings = session_options(threads)
+    for name, value in options.items():
+        setattr(settings, name, value)
+    return onnxruntime.InferenceSession(model, settings, providers=list(providers))

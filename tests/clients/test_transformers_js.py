@@ -48,7 +48,7 @@ def test_the_same_answers_as_pytorch(
     command = ["node", INSTALLED / "classify.mjs", f"{hub.url}/", "clients/net", dtype, tmp_path / "cache", *paths]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    net, transforms = zoo.load_weight(RECORD, "dirac").model(), RECORD.transforms()
+    net, transforms = zoo.build_from(zoo.load_weight(RECORD, "dirac")), RECORD.transforms()
     with torch.inference_mode():
         expected = net(torch.stack([transforms(Image.open(path)) for path in paths])).numpy()
     answers = json.loads(done.stdout.splitlines()[-1])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from export import export_bundle
-from zoo import Checkpoint
+from zoo import Checkpoint, build_from
 from zoo.reference import open_model
 
 NAME = "diracnet10_cifar"
@@ -20,7 +20,7 @@ def randomised_checkpoint(randomised: Callable) -> Callable[[str], Checkpoint]:
     def make(name: str) -> Checkpoint:
         checkpoint, _ = open_model(name)
         labels = tuple(f"label {index}" for index in range(10))
-        return replace(checkpoint, weights="mine", labels=labels, state=randomised(checkpoint.model()).state_dict())
+        return replace(checkpoint, weights="mine", labels=labels, state=randomised(build_from(checkpoint)).state_dict())
 
     return make
 

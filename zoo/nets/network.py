@@ -1,4 +1,4 @@
-"""DiracNet in its training form: Dirac convolutions with BatchNorm behind each."""
+"""The network of a `Spec` in its training form: Dirac convolutions, each followed by a BatchNorm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from zoo.nets.conv import DiracConv2d, NCReLU
 from zoo.nets.spec import Spec
-from zoo.weights.mixin import HubMixin
 
 
 @torch.fx.wrap
@@ -48,12 +47,12 @@ class Block(nn.Module):
         return cast(Tensor, self.bn(self.conv(self.act(input))))
 
 
-class DiracNet(nn.Module, HubMixin):
+class Network(nn.Module):
     """The net that a `Spec` describes, ready to be trained (arXiv 1706.00388, section 3; upstream models/diracnet.py).
 
     (batch, in_channels, height, width) → logits (batch, num_classes), for any height and width of at least
     `spec.min_size`. The state dict's names are `conv`, `bn`, `groupG.blockB.conv`, `groupG.blockB.bn` and `fc`.
-    `save_pretrained`, `push_to_hub` and `from_pretrained` share it through the Hugging Face Hub.
+    `zoo.DiracNet` is this net with the means to share it through the Hugging Face Hub.
     """
 
     def __init__(self, spec: Spec) -> None:

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from zoo.files import read_json, write_json
 from zoo.machine import environment
+from zoo.models import DiracNet
 from zoo.nets.composing import composed_together
-from zoo.nets.network import DiracNet
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
 from zoo.training.curves import plot_curves

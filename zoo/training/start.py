@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.models import DiracNet, build_from
 from zoo.nets.conv import DiracConv2d
-from zoo.nets.network import Block, DiracNet
+from zoo.nets.network import Block
 from zoo.nets.spec import Spec
 from zoo.training.recipes import Recipe
 from zoo.weights.checkpoint import Checkpoint
@@ -79,7 +80,7 @@ def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
         raise ValueError(f"a {init.form} net cannot be trained on as one; start from weights in dirac form")
     if replace(init.spec, num_classes=spec.num_classes) != spec:
         raise ValueError(f"the weights to start from are those of {init.spec}, the recipe and the data ask for {spec}")
-    net = cast(DiracNet, init.model())
+    net = cast(DiracNet, build_from(init))
     if init.spec.num_classes != spec.num_classes:
         net.reset_classifier(spec.num_classes)
     return net

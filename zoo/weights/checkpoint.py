@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from zoo.files import replace_file
-from zoo.nets.folded import plain
-from zoo.nets.network import DiracNet
+from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
 
@@ -58,16 +56,37 @@ class Checkpoint:
                 f"pictures get {len(self.preprocessing.mean)} channels, the net takes {self.spec.in_channels}"
             )
 
-    def model(self) -> nn.Module:
-        """Return a new `DiracNet` or plain `nn.Sequential` with these weights, in eval mode and float32.
+    @classmethod
+    def from_model(
+        cls, net: Network, *, labels: Sequence[str] | None = None, preprocessing: Preprocessing | None = None
+    ) -> Checkpoint:
+        """Return a net in memory as a checkpoint, which can be saved and exported.
+
+        Args:
+            net: a net in its training form; its weights are copied.
+            labels: name of each class; by default those that the net knows.
+            preprocessing: how pictures become the net's input; by default what the net knows.
 
         Raises:
-            ValueError: names or shapes of the state do not fit the spec.
+            TypeError: it is no DiracNet, so that nothing says what its weights belong to.
+            ValueError: there is not one label for each class, or the preprocessing gives another number of channels.
+
+        Example:
+            >>> import zoo
+            >>> net = zoo.get_model("diracnet10_cifar", num_classes=2)
+            >>> zoo.Checkpoint.from_model(net, labels=("cat", "dog")).spec.name
+            'diracnet10_cifar'
         """
-        with torch.device("meta"):  # without drawing random numbers, which the state replaces
-            model = DiracNet(self.spec) if self.form == "dirac" else plain(self.spec)
-        load_strictly(model, self.state, f"a {self.spec.name} in {self.form} form")
-        return model.eval()
+        if not isinstance(net, Network):
+            raise TypeError(f"expected a zoo.DiracNet, got {type(net).__name__}; fold and emit others with export.fold")
+        return cls(
+            form="dirac",
+            spec=net.spec,
+            weights=SAVED,
+            labels=tuple(getattr(net, "labels", ()) if labels is None else labels),
+            preprocessing=getattr(net, "preprocessing", None) if preprocessing is None else preprocessing,
+            state={name: tensor.detach().clone() for name, tensor in net.state_dict().items()},
+        )
 
     def describe(self) -> dict[str, Any]:
         """Return all but the state as JSON can hold it."""

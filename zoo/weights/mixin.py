@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, TypeVar, cast
 
 import huggingface_hub
+import torch
+from torch import nn
 
-if TYPE_CHECKING:
-    from zoo.nets.network import DiracNet
-    from zoo.nets.spec import Spec
+from zoo.nets.spec import Spec
+from zoo.preprocessing import Preprocessing
+from zoo.weights.checkpoint import SAVED, Checkpoint, load_strictly
+from zoo.weights.repository import load_repository
+
+Net = TypeVar("Net", bound="HubMixin")
 
 
 class HubMixin(
@@ -25,6 +30,10 @@ class HubMixin(
     """
 
     spec: Spec
+    labels: tuple[str, ...] = ()
+    """Name of each class, where they are known."""
+    preprocessing: Preprocessing | None = None
+    """How pictures become the net's input, where that is known."""
 
     def save_pretrained(  # type: ignore[override]  # the rest goes through `options`
         self, save_directory: str | Path, *, config: dict[str, Any] | None = None, **options: Any
@@ -33,8 +42,8 @@ class HubMixin(
 
         Args:
             save_directory: the folder; made if there is none.
-            config: what config.json is to say beside the net's structure: `id2label`, a dict from "0", "1", … to the
-                classes' names, and `preprocessing`, the fields of `zoo.Preprocessing`, are read by `from_pretrained`.
+            config: further entries of config.json. `id2label`, a dict from "0", "1", … to the classes' names, and
+                `preprocessing`, the fields of `zoo.Preprocessing`, replace what the net knows of itself.
             options: see `huggingface_hub.ModelHubMixin.save_pretrained`.
         """
         own = {
@@ -44,19 +53,39 @@ class HubMixin(
             "spec": self.spec.to_dict(),
             "num_classes": self.spec.num_classes,
         }
-        url: str | None = super().save_pretrained(save_directory, config={**(config or {}), **own}, **options)
+        known: dict[str, Any] = {}
+        if self.labels:
+            known["id2label"] = {str(index): label for index, label in enumerate(self.labels)}
+        if self.preprocessing:
+            known["preprocessing"] = self.preprocessing.to_dict()
+        url: str | None = super().save_pretrained(save_directory, config={**known, **(config or {}), **own}, **options)
         return url
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        from zoo.weights.checkpoint import SAVED, Checkpoint
-
-        state = cast("DiracNet", self).state_dict()
+        state = cast(nn.Module, self).state_dict()
         Checkpoint(form="dirac", spec=self.spec, weights=SAVED, state=state).save(save_directory / "model.safetensors")
 
     @classmethod
+    def from_checkpoint(cls: type[Net], checkpoint: Checkpoint) -> Net:
+        """Return a new net with a checkpoint's weights, labels and preprocessing, in eval mode and float32.
+
+        Raises:
+            ValueError: the checkpoint is not in training form, or its state does not fit its spec.
+        """
+        if checkpoint.form != "dirac":
+            raise ValueError(
+                f"{checkpoint.spec.name}: a {cls.__name__} is the dirac form, not the {checkpoint.form} one"
+            )
+        with torch.device("meta"):  # without drawing random numbers, which the state replaces
+            net = cls(checkpoint.spec)
+        load_strictly(cast(nn.Module, net), checkpoint.state, f"a {checkpoint.spec.name} in dirac form")
+        net.labels, net.preprocessing = checkpoint.labels, checkpoint.preprocessing
+        return cast(Net, cast(nn.Module, net).eval())
+
+    @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path: str | Path, *, revision: str | None = None, **options: Any
-    ) -> DiracNet:
+        cls: type[Net], pretrained_model_name_or_path: str | Path, *, revision: str | None = None, **options: Any
+    ) -> Net:
         """Return the training form in a repository or folder, loaded strictly, in eval mode; see `zoo.from_pretrained`.
 
         Args:
@@ -64,12 +93,10 @@ class HubMixin(
             revision: a branch, tag or commit.
             options: cache_dir, force_download, local_files_only and token, as in `huggingface_hub.hf_hub_download`.
         """
-        from zoo.weights.repository import load_repository
-
         if unknown := options.keys() - {"cache_dir", "force_download", "local_files_only", "token"}:
             raise TypeError(
                 f"from_pretrained takes no {', '.join(sorted(unknown))}: a net is loaded as it was saved, strictly and "
                 "on the CPU; for other classes call reset_classifier on what it returns"
             )
-        net = load_repository(pretrained_model_name_or_path, "dirac", revision=revision, **options).model()
-        return cast("DiracNet", net)
+        checkpoint = load_repository(pretrained_model_name_or_path, "dirac", revision=revision, **options)
+        return cls.from_checkpoint(checkpoint)

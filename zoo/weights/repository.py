@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from zoo.files import read_json
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
@@ -19,32 +17,13 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 """Names at the root of a repository; the training form beside a folded net has the same below `dirac/`."""
 
 
-def from_pretrained(source: str | Path, *, revision: str | None = None, folded: bool = False) -> nn.Module:
-    """Return the net in a repository of the Hub.
-
-    Args:
-        source: `ORG/NAME`, `ORG/NAME@REVISION`, or a folder: a bundle, or what `DiracNet.save_pretrained` wrote.
-        revision: a branch, tag or commit; by default the branch main. Name a commit to get the same net always.
-        folded: the plain `nn.Sequential` in place of the `DiracNet`. Only the files of the chosen form are downloaded.
-
-    Returns:
-        In eval mode.
-
-    Raises:
-        ValueError: the repository holds no DiracNet, not in this form, or its files are damaged or contradict each
-            other.
-        FileNotFoundError, RuntimeError: it cannot be fetched.
-    """
-    return load_repository(source, "folded" if folded else "dirac", revision=revision).model()
-
-
 def load_repository(source: str | Path, form: str, *, revision: str | None = None, **client: Any) -> Checkpoint:
-    """Return the same as a `Checkpoint`, which also knows labels and preprocessing.
+    """Return the net in a repository of the Hub as a `Checkpoint`, which also knows labels and preprocessing.
 
     Args:
-        source: see `from_pretrained`.
+        source: see `zoo.from_pretrained`.
         form: "dirac" or "folded".
-        revision: see `from_pretrained`.
+        revision: see `zoo.from_pretrained`.
         client: arguments of `huggingface_hub.hf_hub_download`, such as cache_dir and token.
     """
     return open_repository(source, form, revision=revision, **client)[0]

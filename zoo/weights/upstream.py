@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.nets.conv import dirac_delta
 from zoo.nets.spec import FAMILIES, VERSIONS, Spec
@@ -17,31 +17,8 @@ from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.weights.checkpoint import UPSTREAM, Checkpoint
 
 
-def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | None = None) -> nn.Module:
-    """Return the net in a file of the original code, or in the dict that such a file holds.
-
-    Depth, width, family, version, channels and classes are inferred from names and shapes. Four formats are known:
-    training checkpoints of version 2 (`{"params": …}`, older ones with a second dict `stats`) and of version 1
-    (`params` and `stats`, scalar alpha and beta), folded files of version 2 (`features.conv.weight`, …) and folded
-    parameters of version 1 (the same without `features.`).
-
-    Args:
-        source: a .pth or .safetensors file, or a dict. Pickles are read with `weights_only=True`.
-        final_relu: whether a ReLU stands before the average pool, which no file tells. None assumes what upstream's
-            code did: none in training checkpoints of version 1, one elsewhere.
-
-    Returns:
-        In eval mode: a `DiracNet` of a training checkpoint, the plain `nn.Sequential` of a folded file.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged, or is none of these formats.
-    """
-    return read_upstream(source, final_relu).model()
-
-
 def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | None = None) -> Checkpoint:
-    """Return the same as a `Checkpoint`, which can be saved."""
+    """Return what `zoo.load_upstream` reads as a `Checkpoint`, which can be saved."""
     content = source if isinstance(source, Mapping) else _read(Path(source))
     what = "this dict" if isinstance(source, Mapping) else str(source)
     tensors = _tensors(content, what)

@@ -11,8 +11,8 @@ from export import export_bundle
 from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1, check_accuracy, load_pictures, measure
 from export.bundle.reader import OpenBundle
 from export.int8.source import quantize_on
-from export.layout import FORMS
-from zoo import Checkpoint, DiracNet, Spec, Weight
+from export.layout import GRAPHS
+from zoo import Checkpoint, DiracNet, Spec, Weight, build_from
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
 from zoo.training.sources import DIGITS, load_test
@@ -47,11 +47,11 @@ def bundle(source: Checkpoint, out: Path, metrics: dict[str, float], pictures_sh
 
 
 def test_each_graph_is_measured_as_pytorch_measures(source: Checkpoint, pictures: Pictures, tmp_path: Path) -> None:
-    expected = evaluate(source.model(), pictures, DIGITS)
+    expected = evaluate(build_from(source), pictures, DIGITS)
     opened = bundle(source, tmp_path / "b", expected, pictures.sha256())
     done: list[int] = []
     found = list(measure(opened, load_pictures(opened, "digits"), done.append))
-    assert [one.graph for one in found] == [path for form in FORMS.values() for path in (form.path, form.pictures)]
+    assert [one.graph for one in found] == [path for form in GRAPHS.values() for path in (form.path, form.pictures)]
     assert sum(done) == len(found) * len(pictures)
     for one in found:
         points, share, agreement = next(limits for word, limits in LIMITS.items() if word in one.graph)
@@ -68,7 +68,7 @@ def test_each_graph_is_measured_as_pytorch_measures(source: Checkpoint, pictures
 
 
 def test_another_accuracy_than_the_descriptions_fails(source: Checkpoint, pictures: Pictures, tmp_path: Path) -> None:
-    measured = evaluate(source.model(), pictures, DIGITS)
+    measured = evaluate(build_from(source), pictures, DIGITS)
     for points, passed in ((0.04, True), (0.06, False)):
         metrics = {**measured, "top1": measured["top1"] + points}
         opened = bundle(source, tmp_path / str(points), metrics, "0" * 64)

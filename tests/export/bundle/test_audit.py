@@ -21,6 +21,7 @@ from export.__main__ import main
 from export.bundle.audit import audit
 from export.bundle.sums import files_below, write_sums
 from export.bundle.writer import export_bundle
+from export.formats.table import FORMATS
 from export.int8.record import Quantization
 from export.int8.source import quantize_on_noise
 from export.layout import (
@@ -28,9 +29,9 @@ from export.layout import (
     CONFIG,
     FILES,
     FOLDED,
-    FORMS,
     GOLDEN,
     GRAPH,
+    GRAPHS,
     LABELS,
     PREPROCESSOR,
     QUANTIZATION,
@@ -44,6 +45,8 @@ from zoo.files import sha256
 from zoo.preprocessing import CIFAR
 
 SPEC = zoo.Spec(depth=10, width=0.25, family="cifar", version=1, num_classes=3)
+
+FORMAT_FILES = [path for row in FORMATS.values() for path in row.files]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, randomised: Callable[[nn.Mo
     )
     out = tmp_path_factory.mktemp("audit") / "bundle"
     export_bundle(source, out, formats=["all"], features=["group1"], quantization=quantize_on_noise(source))
-    assert set(files_below(out)) == {*FILES, CARD}
+    assert set(files_below(out)) == {*FILES, *FORMAT_FILES, CARD}
     return out
 
 
@@ -170,7 +173,7 @@ def edit_record(folder: Path, steps: int, graphs_too: bool = False) -> None:
         tensor = next(tensor for tensor in model.graph.initializer if tensor.name == f"{name}.weight")
         tensor.CopyFrom(numpy_helper.from_array(weight, tensor.name))
 
-    for path in (FORMS["int8"].path, FORMS["int8"].pictures) if graphs_too else ():
+    for path in (GRAPHS["int8"].path, GRAPHS["int8"].pictures) if graphs_too else ():
         edit_graph(folder / path, alter)
 
 
@@ -179,7 +182,7 @@ def claim_pictures(folder: Path) -> None:
     replace(record, calibration={**record.calibration, "pictures": 50_000}).save(folder / QUANTIZATION)
 
 
-OTHER_GRAPHS = [path for form in FORMS.values() for path in (form.path, form.pictures) if path != GRAPH]
+OTHER_GRAPHS = [path for form in GRAPHS.values() for path in (form.path, form.pictures) if path != GRAPH]
 
 
 def other_mean(model: onnx.ModelProto) -> None:
@@ -225,8 +228,8 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: (folder / CONFIG).write_text("[]"), "config.json holds no JSON object"),
         (lambda folder: (folder / GRAPH).write_bytes(b"graph"), GRAPH),
         *((lambda folder, path=path: edit_graph(folder / path, one_weight), path) for path in OTHER_GRAPHS),
-        (lambda folder: edit_graph(folder / FORMS["fp16"].pictures, other_mean), FORMS["fp16"].pictures),
-        (lambda folder: edit_graph(folder / FORMS["fp16"].path, other_labels), FORMS["fp16"].path),
+        (lambda folder: edit_graph(folder / GRAPHS["fp16"].pictures, other_mean), GRAPHS["fp16"].pictures),
+        (lambda folder: edit_graph(folder / GRAPHS["fp16"].path, other_labels), GRAPHS["fp16"].path),
         (lambda folder: (folder / LABELS).write_text("dog\ncat\nfox\n"), LABELS),
         (lambda folder: edit_json(folder / PREPROCESSOR, lambda v: v["image_mean"].reverse()), PREPROCESSOR),
         (lambda folder: edit_json(folder / PREPROCESSOR, lambda v: v.update(do_center_crop=False)), PREPROCESSOR),
@@ -234,17 +237,17 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: edit_golden(folder / GOLDEN, "pixel_values"), GOLDEN),
         (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(features=[])), GOLDEN),
         (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(features=["group7"])), "no feature 'group7'"),
-        (lambda folder: (folder / FORMS["fp16"].pictures).unlink(), f"{FORMS['fp16'].pictures} is missing"),
-        (lambda folder: [(folder / FORMS["fp16"].path).unlink(), (folder / FORMS["fp16"].pictures).unlink()], CARD),
+        (lambda folder: (folder / GRAPHS["fp16"].pictures).unlink(), f"{GRAPHS['fp16'].pictures} is missing"),
+        (lambda folder: [(folder / GRAPHS["fp16"].path).unlink(), (folder / GRAPHS["fp16"].pictures).unlink()], CARD),
         (lambda folder: (folder / GOLDEN).unlink(), f"{GOLDEN} is missing"),
         (lambda folder: (folder / "onnx/other.onnx").touch(), "onnx/other.onnx has no place"),
-        (lambda folder: edit_record(folder, 1), FORMS["int8"].path),
+        (lambda folder: edit_record(folder, 1), GRAPHS["int8"].path),
         (lambda folder: edit_record(folder, 2, graphs_too=True), "group0.block0.conv is up to"),
-        (claim_pictures, FORMS["int8"].path),
+        (claim_pictures, GRAPHS["int8"].path),
         (lambda folder: (folder / QUANTIZATION).write_bytes(b"record"), f"{QUANTIZATION} is no record"),
         (lambda folder: (folder / QUANTIZATION).unlink(), f"{QUANTIZATION}, and the second is missing"),
         (
-            lambda folder: [(folder / path).unlink() for path in (FORMS["int8"].path, FORMS["int8"].pictures)],
+            lambda folder: [(folder / path).unlink() for path in (GRAPHS["int8"].path, GRAPHS["int8"].pictures)],
             f"{QUANTIZATION} has no place",
         ),
     ],

@@ -19,16 +19,16 @@ from safetensors import safe_open
 
 from export import export_bundle
 from export.bundle.description import describe_preprocessing
-from export.bundle.forms import choose_forms
+from export.formats.table import FORMATS, choose_formats
 from export.int8.source import quantize_on_noise
 from export.layout import (
     CARD,
     CONFIG,
     FILES,
     FOLDED,
-    FORMS,
     GOLDEN,
     GRAPH,
+    GRAPHS,
     LABELS,
     PREPROCESSOR,
     QUANTIZATION,
@@ -38,7 +38,7 @@ from export.layout import (
     TRAINING_FORM,
 )
 from export.proof.graph import FOREIGN, RANGE, VALID
-from zoo import Checkpoint, Preprocessing, Weight
+from zoo import Checkpoint, Preprocessing, Weight, build_from
 from zoo.files import sha256
 from zoo.reference import open_model
 
@@ -47,6 +47,8 @@ EXACT = "training form / folded, float64"
 FOLDED_FILE = "training form in float64 / folded file"
 GOLDEN_NET = "golden outputs / PyTorch, 2×32×32"
 RUNTIMES = {"ONNX Runtime", "ONNX Runtime, not optimised", "reference evaluator"}
+
+FORMAT_FILES = [path for row in FORMATS.values() for path in row.files]
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -73,13 +75,13 @@ def test_two_exports_are_complete_and_equal(
     checks = export_bundle(source, first, formats=formats, quantization=quantization)
     export_bundle(source, second, formats=formats, quantization=quantization)
     assert {path.name for path in tmp_path.iterdir()} == {"first", "deep"}
-    forms = choose_forms(formats)
-    graphs = {path for form in forms for path in (FORMS[form].path, FORMS[form].pictures)}
+    forms = choose_formats(formats)
+    graphs = {path for form in forms for path in (GRAPHS[form].path, GRAPHS[form].pictures)}
     others = {FOLDED, TRAINING_FORM, TRAINING_CONFIG, CONFIG, PREPROCESSOR, LABELS, GOLDEN, CARD, REPORT, SUMS}
     others |= {QUANTIZATION} if "int8" in forms else set()
     assert set(files(first)) == set(files(second)) == graphs | others
     if formats == ["all"]:
-        assert graphs | others == {*FILES, CARD}
+        assert graphs | others == {*FILES, *FORMAT_FILES, CARD}
     for file in (graphs | others) - {REPORT, SUMS}:
         assert files(first)[file] == files(second)[file], file
 
@@ -149,7 +151,7 @@ def test_untrained_weights_are_marked_in_every_file(untrained: Path) -> None:
     for form in (FOLDED, TRAINING_FORM):
         with safe_open(untrained / form, framework="pt") as file:
             assert json.loads(file.metadata()["diracnet"])["weights"] == "untrained"
-    graphs = [metadata(untrained / path) for path in (GRAPH, FORMS["fp32"].pictures)]
+    graphs = [metadata(untrained / path) for path in (GRAPH, GRAPHS["fp32"].pictures)]
     for value in (read(untrained / CONFIG), read(untrained / TRAINING_CONFIG), *graphs):
         assert value["untrained"] is True and value["weights"] == "untrained"
     assert not (untrained / LABELS).exists()
@@ -166,10 +168,10 @@ def test_weights_with_a_name_are_described(source: Checkpoint, tmp_path: Path) -
     )  # fmt: skip
     export_bundle(source, tmp_path / "bundle", record=record, formats=["all"], quantization=quantize_on_noise(source))
     config = read(tmp_path / "bundle" / CONFIG)
-    for name, form in FORMS.items():
+    for name, form in GRAPHS.items():
         for path, pictures in ((form.path, False), (form.pictures, True)):
             said = metadata(tmp_path / "bundle" / path)
-            assert said.items() >= config.items()
+            assert {**said, **config} == {**said, "bundle_format": 1}
             assert (said["format"], said["preprocessing_inside"]) == (name, pictures)
             assert said["source"] == {"file": FOLDED, "sha256": sha256(tmp_path / "bundle" / FOLDED)}
             (given,) = onnxruntime.InferenceSession(tmp_path / "bundle" / path).get_inputs()
@@ -184,7 +186,7 @@ def test_weights_with_a_name_are_described(source: Checkpoint, tmp_path: Path) -
     card = (tmp_path / "bundle" / CARD).read_text(encoding="utf-8")
     assert "| top-1 | 91.23 % |" in card and "license: apache-2.0" in card and "Ten Things" in card
     assert "ntrained" not in card
-    assert all(f"`{path}`" in card for path in FILES)
+    assert all(f"`{path}`" in card for path in (*FILES, *FORMAT_FILES))
     assert (tmp_path / "bundle" / LABELS).read_text(encoding="utf-8").splitlines() == list(source.labels)
 
 
@@ -199,7 +201,7 @@ def test_the_weights_come_back(source: Checkpoint, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(tmp_path / "bundle" / GRAPH, providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"pixel_values": pictures.numpy()})
     for checkpoint in (training, folded):
-        expected = checkpoint.model()(pictures).detach().numpy()
+        expected = build_from(checkpoint)(pictures).detach().numpy()
         np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 

@@ -10,12 +10,13 @@ from huggingface_hub import ModelCard
 
 import zoo
 from export.__main__ import main
+from export.bundle.contents import bundle_card
 from export.bundle.description import describe
-from export.cards.card import card
 from export.cards.datasets import DATASETS
 from export.cards.front_matter import front_matter
 from export.cards.usage import usage
-from export.layout import FILES, FOLDED, FORMS, GRAPH, SUMS, TRAINING_FORM
+from export.formats.table import FORMATS
+from export.layout import FILES, FOLDED, GRAPHS, SUMS, TRAINING_FORM
 from export.release.model_card import check_zoo_card, write_zoo_card, zoo_card
 from zoo import Checkpoint
 from zoo.weights.locate import load_weight
@@ -24,6 +25,9 @@ from zoo.weights.record import Weight, weights
 OURS = [pytest.param(record, id=":".join(key)) for key, record in weights().items() if record.folder]
 THEIRS = zoo.get_weight("diracnet18", "imagenet1k_upstream")
 
+EVERY = [*FILES, *(path for row in FORMATS.values() for path in row.files)]
+NOTES = [row.note("ORG/NAME") for row in FORMATS.values()]
+
 
 def described(record: Weight) -> dict:
     return describe(load_weight(record, "folded"), record)
@@ -31,7 +35,7 @@ def described(record: Weight) -> dict:
 
 @pytest.mark.parametrize("record", OURS)
 def test_the_hub_reads_the_measured_figures(record: Weight) -> None:
-    text = card(described(record), [], FILES)
+    text = bundle_card(described(record), [], EVERY, FORMATS)
     data = ModelCard(text).data
     read = {result.metric_type: result.metric_value for result in data.eval_results}
     assert read == {
@@ -51,11 +55,11 @@ def test_the_hub_reads_the_measured_figures(record: Weight) -> None:
 
 @pytest.mark.parametrize("record", OURS)
 def test_a_card_says_of_each_file_what_it_is(record: Weight) -> None:
-    text = card(described(record), [], FILES)
+    text = bundle_card(described(record), [], EVERY, FORMATS)
     rows = dict(re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]*) \|$", text, flags=re.MULTILINE))
-    assert rows.keys() == FILES.keys()
+    assert rows.keys() == set(EVERY)
     assert rows[TRAINING_FORM] == f"top-1 {record.metrics['top1']:.2f} %, measured"
-    for path in (FOLDED, *(form.path for form in FORMS.values())):
+    for path in (FOLDED, *(form.path for form in GRAPHS.values())):
         assert rows[path].strip() and not re.search(r"\d %", rows[path])  # measured on the training form alone
     assert not rows[SUMS].strip()
     assert all(part in text for part in ("## Limits", "## Licence", "## Citation", "arXiv:1706.00388", "## Data"))
@@ -67,7 +71,7 @@ def test_other_weights_claim_nothing() -> None:
     with torch.random.fork_rng(devices=[]):
         state = zoo.plain(spec).state_dict()
     own = Checkpoint(form="folded", spec=spec, weights="mine", preprocessing=preprocessing, state=state)
-    text = card(describe(own, None), [], [FOLDED])
+    text = bundle_card(describe(own, None), [], [FOLDED], ())
     assert ModelCard(text).data.to_dict().keys() == {"license", "library_name", "pipeline_tag", "tags"}
     assert "measured" not in text and "torch.hub" not in text and "trainable" not in text and "## Data" not in text
     lines = front_matter({**describe(own, THEIRS), "weights": THEIRS.tag})
@@ -78,14 +82,14 @@ def test_other_weights_claim_nothing() -> None:
 
 def test_the_repository_is_named_where_it_is_known() -> None:
     description = described(zoo.get_weight("diracnet16_cifar", "cifar10"))
-    assert "ORG/NAME" in "\n".join(usage(description, FILES))
-    named = "\n".join(usage({**description, "repository": "me/net"}, FILES))
+    assert "ORG/NAME" in "\n".join(usage(description, EVERY, NOTES))
+    named = "\n".join(usage({**description, "repository": "me/net"}, EVERY, NOTES))
     assert "ORG/NAME" not in named and named.count('"me/net"') >= 6
 
 
 def test_a_card_with_an_int8_graph_says_what_its_session_needs() -> None:
     description = described(zoo.get_weight("diracnet16_cifar", "cifar10"))
-    with_int8, without = ("\n".join(usage(description, files)) for files in (FILES, [GRAPH]))
+    with_int8, without = ("\n".join(usage(description, EVERY, notes)) for notes in (NOTES, NOTES[:1]))
     assert '"session.x64quantprecision", "1"' in with_int8 and "onnx/model_quantized.onnx" in with_int8
     assert "x64quantprecision" not in without
 

@@ -200,7 +200,7 @@ def test_ship(finished: Path, tmp_path: Path) -> None:
     digits = torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     forms = [load_weight(record, form) for form in ("dirac", "folded")]
     assert {checkpoint.weights for checkpoint in forms} == {"digits"}
-    training, folded = (checkpoint.model()(digits) for checkpoint in forms)
+    training, folded = (zoo.build_from(checkpoint)(digits) for checkpoint in forms)
     torch.testing.assert_close(folded, training, rtol=0, atol=1e-5 * training.abs().max().item())
     assert "init" not in record.provenance
     again = diracnet("ship", finished, *command)

@@ -23,7 +23,8 @@ import zoo
 from export import export_bundle
 from export.__main__ import main
 from export.commands.torch_classifier import TorchClassifier
-from export.layout import FORMS, GRAPH
+from export.formats.table import FORMATS
+from export.layout import GRAPH, GRAPHS
 from export.runtime import Classifier
 from export.runtime.answers import answer
 from pixels import find_pictures, open_picture
@@ -129,17 +130,19 @@ def test_same_logits_as_torchvision_and_pytorch_for_pictures_of_any_size(
 
 def test_all_graphs_of_a_bundle_answer(odd_pictures: Path, tmp_path: Path) -> None:
     checkpoint, record = open_model(NET)
-    export_bundle(checkpoint, tmp_path / "b", record=record, formats=list(FORMS), features=["group2"])
+    export_bundle(checkpoint, tmp_path / "b", record=record, formats=list(GRAPHS), features=["group2"])
     expected = json.loads(predict(tmp_path / "b", odd_pictures / "good", "--json", "--top", 1).output)
-    graphs = {(tmp_path / "b", "--form", name): form for name, form in FORMS.items()}
-    graphs |= {(tmp_path / "b" / path,): form for form in FORMS.values() for path in (form.path, form.pictures)}
+    graphs = {(tmp_path / "b", "--form", name): name for name in GRAPHS}
+    graphs |= {
+        (tmp_path / "b" / path,): form for form, graph in GRAPHS.items() for path in (graph.path, graph.pictures)
+    }
     for graph, form in graphs.items():
         found = predict(*graph, odd_pictures / "good", "--json", "--top", 1)
         assert (found.status, found.errors) == (0, ""), graph
         rows = json.loads(found.output)
         for row, one in zip(rows, expected, strict=True):
             assert row["image"] == one["image"] and len(row["classes"]) == 1
-            if form.tolerance < 1e-2:  # what is coarser may answer otherwise
+            if FORMATS[form].tolerance < 1e-2:  # what is coarser may answer otherwise
                 assert row["classes"][0]["label"] == one["classes"][0]["label"]
                 assert row["classes"][0]["probability"] == pytest.approx(one["classes"][0]["probability"], abs=0.02)
 

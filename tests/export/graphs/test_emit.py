@@ -18,7 +18,7 @@ from torch import nn
 
 import zoo
 from export import emit, fold
-from zoo import DiracNet, NCReLU, Spec, load_upstream
+from zoo import DiracNet, NCReLU, Spec, build_from, load_upstream
 from zoo.reference import open_model
 
 CHAIN = {"Conv", "Relu", "MaxPool", "GlobalAveragePool", "Flatten", "Gemm"}
@@ -121,7 +121,7 @@ import hashlib, sys
 from export import emit, fold
 from zoo.reference import open_model
 for name in sys.argv[1:]:
-    model = emit(fold(open_model(name)[0].model()), {"labels": {"b": 1, "a": 2}, "set": sorted({"x", "y", "z"})})
+    model = emit(fold(build_from(open_model(name)[0])), {"labels": {"b": 1, "a": 2}, "set": sorted({"x", "y", "z"})})
     print(hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest())
 """
 
@@ -131,7 +131,7 @@ def test_equal_bytes_in_another_process_and_folder(root: Path, tmp_path: Path) -
     metadata = {"set": ["x", "y", "z"], "labels": {"a": 2, "b": 1}}
     expected = []
     for name in names:
-        net = fold(open_model(name)[0].model())
+        net = fold(build_from(open_model(name)[0]))
         first, second = (emit(net, metadata).SerializeToString(deterministic=True) for _ in range(2))
         assert first == second
         expected.append(hashlib.sha256(first).hexdigest())

@@ -1,6 +1,8 @@
 """The forms of a graph: float16, raw pictures, inner features; each from the float32 graph, which stays as it was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,17 +14,21 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 import zoo
-from export import emit, fold
-from export.bundle.forms import TRANSFORMATIONS, choose_forms, graphs
+from export import Check, VerificationError, emit, export_bundle, fold, verify
 from export.bundle.golden import mosaics
+from export.bundle.reader import OpenBundle
+from export.cards.note import FormatNote
+from export.folding.folded import FoldedNet
+from export.formats.format import Format, Run, Source
+from export.formats.table import FORMATS, choose_formats
 from export.graphs.emit import OPERATORS
 from export.graphs.half import to_half
 from export.graphs.pictures import OPERATORS as PICTURE_OPERATORS
 from export.graphs.pictures import take_pictures
 from export.int8.calibration import PLAIN, calibrate
 from export.int8.record import Quantization
-from export.layout import FORMS
-from export.proof.graph import net_outputs
+from export.layout import GRAPHS
+from export.proof.graph import floating
 from zoo import Checkpoint, DiracNet, Preprocessing, Spec
 from zoo.preprocessing import CIFAR
 
@@ -60,6 +66,14 @@ def record(folded: nn.Sequential, preprocessing: Preprocessing) -> Quantization:
     return calibrate(folded, mosaics(preprocessing, (1, 4)), preprocessing, method=PLAIN)
 
 
+def source(folded: nn.Sequential, spec: Spec, preprocessing: Preprocessing, features: list[str]) -> Source:
+    checkpoint = Checkpoint(
+        form="folded", spec=spec, weights="mine", preprocessing=preprocessing, state=folded.state_dict()
+    )
+    description = {"features": features}
+    return Source(FoldedNet(checkpoint, folded), "0", description, record(folded, preprocessing))
+
+
 def signature(model: onnx.ModelProto) -> list[tuple]:
     return [
         (v.name, v.type.tensor_type.elem_type, [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim])
@@ -67,18 +81,19 @@ def signature(model: onnx.ModelProto) -> list[tuple]:
     ]
 
 
-def test_every_form_of_the_table_has_a_transformation() -> None:
-    assert list(TRANSFORMATIONS) == list(FORMS) and next(iter(FORMS)) == "fp32"
-    paths = [path for form in FORMS.values() for path in (form.path, form.pictures)]
+def test_every_format_has_its_own_files_where_the_runtime_looks_for_them() -> None:
+    assert list(FORMATS) == list(GRAPHS) and next(iter(FORMATS)) == "fp32"
+    assert all(row.files == (GRAPHS[name].path, GRAPHS[name].pictures) for name, row in FORMATS.items())
+    paths = [path for row in FORMATS.values() for path in row.files]
     assert len(set(paths)) == len(paths)
 
 
 def test_formats_are_chosen_by_name_in_the_order_of_the_table() -> None:
-    assert choose_forms(["all"]) == tuple(FORMS) == choose_forms([*reversed(FORMS)])
-    assert choose_forms(["fp16"]) == choose_forms(["fp16", "fp32", "fp16"]) == ("fp32", "fp16")
+    assert choose_formats(["all"]) == tuple(FORMATS) == choose_formats([*reversed(FORMATS)])
+    assert choose_formats(["fp16"]) == choose_formats(["fp16", "fp32", "fp16"]) == ("fp32", "fp16")
     for names in (["fp8"], ["fp32", ""], [""], ["FP16"]):
         with pytest.raises(ValueError, match=r"is none; allowed are fp32, fp16.*, all$"):
-            choose_forms(names)
+            choose_formats(names)
 
 
 @every_spec
@@ -93,7 +108,7 @@ def test_float16_inside_and_float32_outside(spec: Spec, folded: nn.Sequential, f
     assert {tensor.data_type for tensor in half.graph.initializer} == {TensorProto.FLOAT16}
     operators = [node.op_type for node in half.graph.node]
     assert operators.count("Cast") == 2 + len(features) and set(operators) <= OPERATORS | {"Cast"}
-    expected = net_outputs(folded, batch(spec), features)
+    expected = floating(folded).results(batch(spec), features)
     exact = ReferenceEvaluator(half).run(None, {"pixel_values": batch(spec).numpy()})
     for outputs in (run(half, batch(spec).numpy()), exact):
         assert error(expected[0], outputs[0]) < 5e-3
@@ -117,11 +132,11 @@ def test_float16_rounds_to_nearest_and_refuses_what_it_cannot_hold() -> None:
 @pytest.mark.parametrize(
     ("spec", "preprocessing"), [(SPECS[0], CIFAR), (SPECS[1], CIFAR), (SPECS[2], GREY)], ids=["v2", "v1", "grey"]
 )
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMATS)
 def test_pictures_give_what_pytorchs_preprocessing_gives(
     spec: Spec, preprocessing: Preprocessing, form: str, folded: nn.Sequential
 ) -> None:
-    tensors = TRANSFORMATIONS[form](emit(folded, {"a": 1}, ["group1"]), record(folded, preprocessing))
+    tensors = FORMATS[form].transform(source(folded, spec, preprocessing, ["group1"]))
     before = tensors.SerializeToString(deterministic=True)
     model = take_pictures(tensors, preprocessing)
     assert tensors.SerializeToString(deterministic=True) == before
@@ -172,7 +187,7 @@ def test_every_feature_is_what_the_module_of_that_name_gives(spec: Spec, folded:
 def test_several_features_stand_in_the_order_asked_for(spec: Spec, folded: nn.Sequential) -> None:
     names = ["view", "group2", "group0.block0"]
     found = run(emit(folded, features=names), batch(spec).numpy())
-    for one, other in zip(net_outputs(folded, batch(spec), names), found, strict=True):
+    for one, other in zip(floating(folded).results(batch(spec), names), found, strict=True):
         assert error(one, other) < 1e-5
 
 
@@ -193,21 +208,46 @@ def test_features_that_there_are_not(features: list[str], message: str) -> None:
         emit(net, features=features)
 
 
+def test_a_new_format_is_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A format that is no graph: exported, checked, audited and described without another change."""
+
+    class Shapes(Format):
+        name, files = "shapes", ("shapes/shapes.txt",)
+
+        def note(self, repository: str) -> FormatNote:
+            return FormatNote({"shapes/shapes.txt": "the shapes of all weights"}, "no logits", (f"Read {repository}.",))
+
+        def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:
+            text = "".join(f"{name} {tuple(t.shape)}\n" for name, t in source.folded.checkpoint.state.items())
+            yield "shapes/shapes.txt", text.encode()
+
+        def check(self, bundle: OpenBundle) -> Iterator[Check]:
+            lines = (bundle.folder / "shapes/shapes.txt").read_text().splitlines()
+            yield Check("shapes: lines missing", len(bundle.folded.checkpoint.state) - len(lines), 0)
+
+        def runs(self, folder: Path, preprocessing: Preprocessing) -> Iterator[tuple[str, Run]]:  # noqa: ARG002
+            yield from ()
+
+    monkeypatch.setitem(FORMATS, "shapes", Shapes())
+    net = zoo.get_model("diracnet10_cifar").eval()
+    export_bundle(Checkpoint.from_model(net, preprocessing=CIFAR), tmp_path / "b", formats=["shapes"])
+    assert (tmp_path / "b/shapes/shapes.txt").read_text().startswith("conv.weight (16, 3, 3, 3)")
+    assert "shapes: lines missing" in {check.name for check in verify(tmp_path / "b")}
+    card = (tmp_path / "b/README.md").read_text()
+    assert "| `shapes/shapes.txt` | the shapes of all weights |" in card and "Read ORG/NAME." in card
+    (tmp_path / "b/shapes/shapes.txt").write_text("")
+    with pytest.raises(VerificationError, match=r"shapes/shapes\.txt is altered"):
+        verify(tmp_path / "b")
+
+
 def test_graphs_are_the_same_whichever_others_are_made() -> None:
     spec = SPECS[0]
-    folded = Checkpoint(
-        form="folded", spec=spec, weights="mine", preprocessing=CIFAR, state=fold(DiracNet(spec).eval()).state_dict()
-    )
-    description = {"features": ["group0"]}
-    quantization = record(folded.model(), CIFAR)
-    made = {
-        path: model.SerializeToString(deterministic=True)
-        for path, model in graphs(folded, "0", description, FORMS, quantization)
-    }
-    assert list(made) == [path for form in FORMS.values() for path in (form.path, form.pictures)]
-    for path, model in graphs(folded, "0", description, ["fp32"]):
-        assert made[path] == model.SerializeToString(deterministic=True)
+    from_net = source(fold(DiracNet(spec).eval()), spec, CIFAR, ["group0"])
+    made = {path: content for row in FORMATS.values() for path, content in row.derive(from_net)}
+    assert list(made) == [path for row in FORMATS.values() for path in row.files]
+    without = replace(from_net, quantization=None)
+    assert all(made[path] == content for path, content in FORMATS["fp32"].derive(without))
     with pytest.raises(
         ValueError, match=r"int8 form follows from .* and onnx/quantization.safetensors, and the second"
     ):
-        list(graphs(folded, "0", description, ["int8"]))
+        list(FORMATS["int8"].derive(without))

@@ -218,7 +218,7 @@ from export import fold
 from export.int8.calibration import BEST, calibrate
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
-net = fold(open_model("diracnet10_cifar")[0].model())
+net = fold(build_from(open_model("diracnet10_cifar")[0]))
 drawn = torch.randint(0, 256, (8, 16, 16, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 calibrate(net, drawn, CIFAR, method=BEST).save(sys.argv[1])
 print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())

@@ -15,16 +15,16 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from export import emit, fold
+from export.formats.table import FORMATS
 from export.graphs.emit import OPERATORS
 from export.int8.calibration import BEST, PLAIN, calibrate
 from export.int8.graph import quantize
 from export.int8.layers import layers
 from export.int8.record import Grid, Quantization
 from export.int8.reference import evaluate_integers
-from export.layout import FORMS
-from export.proof.graph import Case, check_graph, integral, net_outputs
+from export.proof.graph import Case, check_graph, floating, integral
 from export.runtime.sessions import session_options
-from zoo import DiracNet, Spec
+from zoo import DiracNet, Spec, build_from
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
 
@@ -164,7 +164,7 @@ def grid_of(codes: str, record: Quantization) -> str:
 @every_spec
 def test_int8_is_near_float(spec: Spec, folded: nn.Sequential) -> None:
     values = batch(spec)
-    expected = net_outputs(folded, values, ("group1",))
+    expected = floating(folded).results(values, ("group1",))
     for method, limit in ((PLAIN, 0.2), (BEST, 0.05)):
         model = quantize(emit(folded, features=["group1"]), record_of(folded, spec, method))
         logits, feature = ran(model, values)
@@ -185,7 +185,7 @@ def test_the_float32_graph_stays_and_the_signature_too(spec: Spec, folded: nn.Se
     names = [node.name for node in model.graph.node]
     assert (
         len(set(names)) == len(names)
-        and {node.op_type for node in model.graph.node} <= OPERATORS | FORMS["int8"].operators
+        and {node.op_type for node in model.graph.node} <= OPERATORS | FORMATS["int8"].operators
     )
     kinds = {t.name: t.data_type for t in model.graph.initializer if t.name.endswith((".weight", ".bias"))}
     assert kinds == {
@@ -212,7 +212,7 @@ def test_a_v2_graph_has_no_relu_left(randomised: Callable) -> None:
     values = batch(SPECS[0])
     expected = evaluate_integers(net, with_negatives, values)["fc"].numpy()
     assert error(ran(model, values)[0], expected) < 1e-2
-    assert error(ran(model, values)[0], net_outputs(net, values)[0]) < 0.2
+    assert error(ran(model, values)[0], floating(net).results(values)[0]) < 0.2
 
 
 def test_a_record_of_another_net_is_named(randomised: Callable) -> None:
@@ -227,7 +227,7 @@ def test_a_record_of_another_net_is_named(randomised: Callable) -> None:
 
 def test_the_shipped_net_is_computed_in_whole_numbers_bit_by_bit() -> None:
     checkpoint, _ = open_model("diracnet16_cifar:cifar10")
-    net = fold(checkpoint.model())
+    net = fold(build_from(checkpoint))
     spec = checkpoint.spec
     record = record_of(net, spec, PLAIN)
     values = batch(spec, 8, 32, 32)
@@ -244,9 +244,10 @@ def test_the_first_wrong_layer_is_named_in_spite_of_gains(name: str, randomised:
     altered = {**record.layers, name: replace(layer, weight=np.flip(layer.weight, 0).copy())}
     arithmetic = integral(net, record)
     case = Case("a batch", values, values.numpy(), arithmetic.results(values), "whole numbers")
+    limits = FORMATS["int8"].tolerance, FORMATS["int8"].operators
     for layers_, failing in ((record.layers, False), (altered, True)):
         onnx.save(quantize(emit(net), replace(record, layers=layers_)), tmp_path / "graph.onnx")
-        checks = list(check_graph(tmp_path / "graph.onnx", "int8", FORMS["int8"], (), arithmetic, [case]))
+        checks = list(check_graph(tmp_path / "graph.onnx", "int8", *limits, arithmetic, [case]))
         compared = [check for check in checks if "whole numbers" in check.name]
         assert len(compared) == 3
         for check in compared:

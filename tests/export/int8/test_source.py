@@ -25,8 +25,8 @@ from export.int8.calibration import PLAIN
 from export.int8.record import Quantization
 from export.int8.samples import draw_pictures
 from export.int8.source import known_quantization, quantize_on, quantize_on_noise, ship_quantization
-from export.layout import FORMS, QUANTIZATION
-from zoo import Checkpoint, DiracNet, Spec, Weight
+from export.layout import GRAPHS, QUANTIZATION
+from zoo import Checkpoint, DiracNet, Spec, Weight, build_from
 from zoo.files import sha256
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
@@ -119,7 +119,7 @@ def test_what_is_known_without_pictures(source: Checkpoint, data: Path) -> None:
 def test_both_forms_of_a_net_have_the_same_record(source: Checkpoint) -> None:
     from export import fold
 
-    folded = replace(source, form="folded", state=fold(source.model()).state_dict())
+    folded = replace(source, form="folded", state=fold(build_from(source)).state_dict())
     one, other = quantize_on_noise(source), quantize_on_noise(folded)
     assert all(np.array_equal(one.layers[name].weight, other.layers[name].weight) for name in one.layers)
     assert one.grids == other.grids and one.calibration["method"] == PLAIN.__dict__
@@ -145,7 +145,7 @@ def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(checkpoint_file: Path,
     )
     assert status == 0, errors
     assert "int8: whole numbers / ONNX Runtime" in " ".join(output.split())
-    assert (out / FORMS["int8"].path).is_file() and not (out / FORMS["fp16"].path).exists()
+    assert (out / GRAPHS["int8"].path).is_file() and not (out / GRAPHS["fp16"].path).exists()
     assert Quantization.load(out / QUANTIZATION).calibration["pictures"] == 24
     assert all(check.passed for check in audit(out))
 
@@ -182,10 +182,10 @@ def test_the_int8_graph_says_what_it_was_calibrated_on(source: Checkpoint, tmp_p
     import onnx
 
     export_bundle(source, tmp_path / "b", formats=["int8"], quantization=quantize_on_noise(source))
-    for path in (FORMS["int8"].path, FORMS["int8"].pictures):
+    for path in (GRAPHS["int8"].path, GRAPHS["int8"].pictures):
         (entry,) = onnx.load(tmp_path / "b" / path).metadata_props
         assert json.loads(entry.value)["calibration"]["source"].startswith("noise")
-    (entry,) = onnx.load(tmp_path / "b" / FORMS["fp32"].path).metadata_props
+    (entry,) = onnx.load(tmp_path / "b" / GRAPHS["fp32"].path).metadata_props
     assert "calibration" not in json.loads(entry.value)
 
 

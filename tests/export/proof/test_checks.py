@@ -13,10 +13,11 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 
-from export import Check, VerificationError, export_bundle, verify
+from export import Check, VerificationError, export_bundle
 from export.__main__ import main
 from export.bundle.contents import derived_files
-from export.layout import FOLDED, FORMS, GOLDEN, GRAPH, TRAINING_FORM
+from export.bundle.parity import compare
+from export.layout import FOLDED, GOLDEN, GRAPH, GRAPHS, TRAINING_FORM
 from export.proof.check import SHOWN, require
 from export.proof.graph import FOREIGN, VALID
 from zoo import Checkpoint
@@ -94,11 +95,11 @@ NET = {"fp32: PyTorch", "fp32, pictures: PyTorch", GOLDEN_NET}
         (lambda folder: alter_tensor(folder / TRAINING_FORM, "group0.block0.bn.running_var"), {FOLDED_FILE}),
         (graph_edit(alter_graph), {"fp32: PyTorch", "fp32: golden outputs"}),
         (
-            graph_edit(alter_graph, FORMS["fp32"].pictures),
+            graph_edit(alter_graph, GRAPHS["fp32"].pictures),
             {"fp32, pictures: PyTorch", "fp32, pictures: golden outputs"},
         ),
         (graph_edit(add_operator), {f"fp32: {FOREIGN}"}),
-        (graph_edit(add_operator, FORMS["fp32"].pictures), {f"fp32, pictures: {FOREIGN}"}),
+        (graph_edit(add_operator, GRAPHS["fp32"].pictures), {f"fp32, pictures: {FOREIGN}"}),
     ],
     ids=[
         "nothing", "unknown operator", "folded fc", "folded conv", "alpha", "running variance", "graph",
@@ -109,7 +110,9 @@ def test_each_check_can_fail(untrained: Path, tmp_path: Path, alter: Callable, f
     folder = tmp_path / "copy"
     shutil.copytree(untrained, folder)
     alter(folder)
-    checks = [(check.name.partition(" / ")[0] if ": " in check.name else check.name, check) for check in verify(folder)]
+    checks = [
+        (check.name.partition(" / ")[0] if ": " in check.name else check.name, check) for check in compare(folder)
+    ]
     assert {name for name, check in checks if not check.passed} == failing
     assert not any(check.passed for name, check in checks if name in failing)
 
@@ -120,15 +123,15 @@ def test_golden_inputs_that_lack_a_tensor_are_named(untrained: Path, tmp_path: P
     tensors = load_file(folder / GOLDEN)
     save_file({name: tensor for name, tensor in tensors.items() if name != "logits"}, folder / GOLDEN)
     with pytest.raises(ValueError, match=r"golden\.safetensors lacks logits"):
-        list(verify(folder))
+        list(compare(folder))
 
 
 def test_the_first_wrong_layer_is_named(untrained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(untrained, folder)
-    for path, layer in ((GRAPH, "group1.block0.conv"), (FORMS["fp32"].pictures, "conv")):
+    for path, layer in ((GRAPH, "group1.block0.conv"), (GRAPHS["fp32"].pictures, "conv")):
         graph_edit(lambda model, layer=layer: alter_graph(model, f"{layer}.weight"), path)(folder)
-    notes = {check.name.partition(":")[0]: check.note for check in verify(folder) if not check.passed}
+    notes = {check.name.partition(":")[0]: check.note for check in compare(folder) if not check.passed}
     assert notes == {
         "fp32": "first wrong layer group1.block0.conv",
         "fp32, pictures": "first wrong layer conv",

@@ -17,9 +17,9 @@ from PIL import Image
 from torch import nn
 
 from export import Classifier, emit, export_bundle
-from export.layout import FORMS, GRAPH, INPUT, METADATA_KEY
+from export.layout import GRAPH, GRAPHS, INPUT, METADATA_KEY
 from export.runtime.ranking import rank
-from zoo import Checkpoint, Preprocessing
+from zoo import Checkpoint, Preprocessing, build_from
 from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.reference import open_model
 
@@ -69,7 +69,7 @@ def test_same_logits_and_classes_as_pytorch(
 ) -> None:
     classifier, given = Classifier(bundle, threads=1), picture(mode, size)
     with torch.inference_mode():
-        expected = checkpoint.model()(checkpoint.preprocessing(given)[None])[0].numpy()
+        expected = build_from(checkpoint)(checkpoint.preprocessing(given)[None])[0].numpy()
     (found,) = classifier.logits(classifier.preprocess(given)[None])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
     (answer,) = classifier.predict([given])
@@ -227,7 +227,7 @@ def test_forms_of_a_bundle(bundle: Path, tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "onnx").mkdir()
     for name in (GRAPH, "onnx/other.onnx"):
         (tmp_path / name).write_bytes(described(onnx.load(bundle / GRAPH), weights=name))
-    monkeypatch.setitem(FORMS, "other", replace(FORMS["fp32"], path="onnx/other.onnx"))
+    monkeypatch.setitem(GRAPHS, "other", replace(GRAPHS["fp32"], path="onnx/other.onnx"))
     assert Classifier(tmp_path, form="other").description["weights"] == "onnx/other.onnx"
     assert Classifier(tmp_path).description["weights"] == GRAPH
 

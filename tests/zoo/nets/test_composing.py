@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import zoo
+from zoo.models import DiracNet
 from zoo.nets import composing
-from zoo.nets.network import DiracNet
 
 SPECS = [
     zoo.Spec(depth=16, width=0.5, family="cifar"),

@@ -24,7 +24,7 @@ DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 def test_digits_are_learnt(digits: Dataset, tmp_path: Path) -> None:
     result = train(RECIPES["digits"], digits, tmp_path / "run")
     assert result["metrics"]["top1"] >= 95
-    net = zoo.Checkpoint.load(tmp_path / "run" / "model.safetensors").model()
+    net = zoo.build_from(zoo.Checkpoint.load(tmp_path / "run" / "model.safetensors"))
     assert evaluate(net, digits.test, digits.preprocessing, batch_size=77) == pytest.approx(result["metrics"])
 
 
@@ -190,7 +190,7 @@ def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None
     first = zoo.Checkpoint.load(tmp_path / "first" / "model.safetensors")
     recipe = dataclasses.replace(DIGITS, epochs=1, lr=0.001)
     again = train(recipe, digits, tmp_path / "again", init=first)
-    assert again["metrics"]["top1"] >= evaluate(first.model(), digits.test, digits.preprocessing)["top1"] - 2
+    assert again["metrics"]["top1"] >= evaluate(zoo.build_from(first), digits.test, digits.preprocessing)["top1"] - 2
     few = Pictures(digits.train.images, digits.train.targets % 5, tuple("abcde"))
     train(recipe, Dataset(few, few, digits.preprocessing), tmp_path / "few", init=first)
     second = zoo.Checkpoint.load(tmp_path / "few" / "model.safetensors")

@@ -34,7 +34,7 @@ def test_round_trip(tmp_path: Path) -> None:
     loaded = zoo.Checkpoint.load(tmp_path / "net.safetensors")
     assert loaded.describe() == saved.describe()
     assert all(torch.equal(loaded.state[name], saved.state[name]) for name in saved.state)
-    assert isinstance(loaded.model(), zoo.DiracNet) and not loaded.model().training
+    assert isinstance(zoo.build_from(loaded), zoo.DiracNet) and not zoo.build_from(loaded).training
 
 
 def test_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_state_that_does_not_fit_names_what_does_not() -> None:
     state["fc.bias"] = torch.zeros(3)
     state["more"] = state.pop("bn.weight")
     with pytest.raises(ValueError, match=r"bn.weight is missing; more is unexpected; fc.bias has shape \(3,\)"):
-        replace(saved, state=state).model()
+        zoo.build_from(replace(saved, state=state))
 
 
 @pytest.mark.parametrize(

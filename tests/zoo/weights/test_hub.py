@@ -75,7 +75,9 @@ def test_one_form_is_one_file_fetched_once(hub, published: Weight, tmp_path: Pat
     second = load_weight(published, "folded")
     assert hub.asked["object"] == 1 and hub.asked["resolve"] == 1  # a commit never changes: nothing is asked
     expected = outputs(zoo.get_model(RECORD.model, weights=RECORD.tag, folded=True))
-    assert torch.equal(outputs(first.model()), expected) and torch.equal(outputs(second.model()), expected)
+    assert torch.equal(outputs(zoo.build_from(first)), expected) and torch.equal(
+        outputs(zoo.build_from(second)), expected
+    )
 
 
 def test_the_clone_comes_before_the_hub(hub, published: Weight) -> None:
@@ -220,7 +222,7 @@ def test_a_users_own_net_goes_and_comes_back(hub, net: zoo.DiracNet, tmp_path: P
     net.push_to_hub("me/own", config=more)
     expected = outputs(net)
     sources = (zoo.DiracNet.from_pretrained(tmp_path / "saved"), zoo.DiracNet.from_pretrained("me/own"))
-    for found in (*sources, zoo.from_pretrained("me/own"), open_model("me/own")[0].model()):
+    for found in (*sources, zoo.from_pretrained("me/own"), zoo.build_from(open_model("me/own")[0])):
         assert found.spec == SMALL and not found.training and torch.equal(outputs(found), expected)
     assert hub.state("me/own")["files"]["main"].keys() == {
         ".gitattributes", "README.md", "config.json", "model.safetensors",

@@ -1,0 +1,198 @@
+"""The ONNX formats: float32, float16 and int8. Each has one graph for normalized tensors and one for raw pictures."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor
+
+from export.cards.note import FormatNote
+from export.formats.format import Bundle, Format, Limits, Run, Source
+from export.graphs.emit import with_metadata
+from export.graphs.half import LARGEST, to_half
+from export.graphs.pictures import OPERATORS as PREPROCESSING_OPERATORS
+from export.graphs.pictures import take_pictures
+from export.int8.graph import quantize
+from export.layout import EXACT, FOLDED, GRAPHS, INPUT, OUTPUT, PICTURES, QUANTIZATION
+from export.proof.check import Check
+from export.proof.graph import Arithmetic, Case, check_graph, check_range, floating, integral
+from export.proof.inputs import picture_inputs, tensor_inputs
+from export.runtime.sessions import open_session
+from zoo import Preprocessing
+
+
+class OnnxFormat(Format):
+    """An ONNX graph, made from the float32 graph by a transformation."""
+
+    summary: str
+    """The arithmetic, in the card's words."""
+    tolerance: float
+    """Limit on the difference of its outputs from what its arithmetic gives, relative to the largest."""
+    operators: frozenset[str] = frozenset()
+    """Operators that it may have in addition to those of the float32 graph."""
+    largest: float | None = None
+    """The largest number that it can hold, if a net's values may come near it."""
+    golden: float | None = None
+    """Limit on the difference from the golden outputs, which are the float net's, where it is not the tolerance."""
+    reference: str = "PyTorch"
+    """What its outputs are compared with, in the checks' words."""
+
+    @abstractmethod
+    def transform(self, source: Source) -> onnx.ModelProto:
+        """Return the graph for tensors; a new one."""
+
+    def arithmetic(self, bundle: Bundle) -> Arithmetic:
+        """Return what the graph's layers should compute."""
+        return floating(bundle.folded.net)
+
+    def metadata(self, source: Source) -> Mapping[str, Any]:  # noqa: ARG002 (for those that have something to say)
+        """Return what the graph says about itself beyond what all graphs say."""
+        return {}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        graph = GRAPHS[self.name]
+        return graph.path, graph.pictures
+
+    def note(self, repository: str) -> FormatNote:  # noqa: ARG002 (for those that have something to say)
+        path, pictures = self.files
+        words = f"the folded net, {self.summary}; input"
+        return FormatNote(
+            files={
+                path: f"{words} `{INPUT}` float32 [batch, channels, height, width], output `{OUTPUT}`",
+                pictures: f"{words} `{PICTURES}` uint8 [batch, height, width, channels], of the net's size, output "
+                f"`{OUTPUT}`",
+            },
+            accuracy=f"not measured; outputs within {self.tolerance:g} of the measured net's",
+        )
+
+    def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:
+        graph = self.transform(source)
+        for path, takes_pictures in zip(self.files, (False, True), strict=True):
+            taking = take_pictures(graph, source.preprocessing) if takes_pictures else graph
+            described = with_metadata(taking, {**self._about(source, takes_pictures), **self.metadata(source)})
+            yield path, described.SerializeToString(deterministic=True)
+
+    def check(self, bundle: Bundle) -> Iterator[Check]:
+        checkpoint, features = bundle.folded.checkpoint, bundle.features
+        preprocessing = checkpoint.known_preprocessing()
+        batch, pictures = bundle.golden[INPUT], bundle.golden[PICTURES]
+        golden = [bundle.golden[name].numpy() for name in (OUTPUT, *features)]
+        size = f"{len(pictures)}×{preprocessing.size}×{preprocessing.size}"
+        if self.largest is not None:
+            yield check_range(self.name, self.largest, bundle.folded.net, batch)
+        arithmetic = self.arithmetic(bundle)
+        for title, path, operators, inputs, feed in (
+            (self.name, self.files[0], frozenset(), tensor_inputs(checkpoint.spec, preprocessing.size), batch),
+            (
+                f"{self.name}, pictures",
+                self.files[1],
+                PREPROCESSING_OPERATORS,
+                picture_inputs(preprocessing),
+                pictures,
+            ),
+        ):
+            cases = [
+                Case(name, drawn, fed, arithmetic.results(drawn, features), self.reference)
+                for name, drawn, fed in inputs
+            ]
+            cases.append(Case(size, batch, feed.numpy(), golden, "golden outputs", self.golden))
+            allowed = self.operators | operators
+            yield from check_graph(bundle.folder / path, title, self.tolerance, allowed, arithmetic, cases)
+
+    def runs(self, folder: Path, preprocessing: Preprocessing) -> Iterator[tuple[str, Run]]:
+        for path in self.files:
+            if (folder / path).is_file():
+                yield path, _run(folder / path, preprocessing)
+
+    def _about(self, source: Source, takes_pictures: bool) -> dict[str, Any]:
+        """Return what a graph says about itself: the net's description, and what is the graph's own."""
+        return {
+            **source.description,
+            "format": self.name,
+            "source": {"file": FOLDED, "sha256": source.digest},
+            "preprocessing_inside": takes_pictures,
+            "input": {
+                "name": PICTURES if takes_pictures else INPUT,
+                "type": "uint8" if takes_pictures else "float32",
+                "layout": "NHWC" if takes_pictures else "NCHW",
+            },
+        }
+
+
+class Float32(OnnxFormat):
+    """The graph as it is emitted, which every bundle has."""
+
+    name, summary, tolerance = "fp32", "float32", 1e-4
+
+    def transform(self, source: Source) -> onnx.ModelProto:
+        return source.graph
+
+
+class Float16(OnnxFormat):
+    """Weights and arithmetic in float16, between a float32 input and float32 outputs."""
+
+    name, summary, tolerance = "fp16", "float16 inside, float32 outside", 5e-3
+    operators = frozenset({"Cast"})
+    largest = LARGEST
+
+    def transform(self, source: Source) -> onnx.ModelProto:
+        return to_half(source.graph)
+
+
+class Int8(OnnxFormat):
+    """Weights in int8 and activations in uint8, by the record of the net's quantization."""
+
+    name, summary = "int8", "int8 inside, float32 outside"
+    tolerance = 2e-2  # where a runtime sums in float32, a value half-way between two integers may be rounded either way
+    operators = frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"})
+    golden = 1.0  # on pictures unlike any that it was calibrated on
+    reference = "whole numbers"
+    limits = Limits(top1=0.3, disagreement=2.5)
+    needs_quantization = True
+
+    def transform(self, source: Source) -> onnx.ModelProto:
+        if source.quantization is None:
+            raise ValueError(f"the int8 form follows from {FOLDED} and {QUANTIZATION}, and the second is missing")
+        return quantize(source.graph, source.quantization)
+
+    def arithmetic(self, bundle: Bundle) -> Arithmetic:
+        return integral(bundle.folded.net, bundle.quantization)
+
+    def metadata(self, source: Source) -> Mapping[str, Any]:
+        return {"calibration": source.quantization.calibration} if source.quantization else {}
+
+    def note(self, repository: str) -> FormatNote:
+        name, value = EXACT
+        return FormatNote(
+            files=super().note(repository).files,
+            # Its tolerance is that of integer arithmetic, and says nothing of what rounding costs.
+            accuracy="not measured here; `diracnet verify FOLDER --data DATA` measures it",
+            usage=(
+                "On an x86 processor without VNNI the int8 graph needs a session entry, or its sums overflow; the "
+                "command line and `Classifier` set it where the processor is not known to have VNNI:",
+                "",
+                "```python",
+                "options = onnxruntime.SessionOptions()",
+                f'options.add_session_config_entry("{name}", "{value}")',
+                f'session = onnxruntime.InferenceSession(hf_hub_download("{repository}", "{self.files[0]}"), options)',
+                "```",
+                "",
+            ),
+        )
+
+
+def _run(path: Path, preprocessing: Preprocessing) -> Run:
+    session = open_session(path)
+    name = session.get_inputs()[0].name
+
+    def run(pictures: Tensor) -> Tensor:
+        taken = pictures.permute(0, 2, 3, 1) if name == PICTURES else preprocessing.normalize(pictures)
+        return torch.from_numpy(session.run([OUTPUT], {name: taken.contiguous().numpy()})[0])
+
+    return run

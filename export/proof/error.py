@@ -1,0 +1,43 @@
+"""How far outputs are from what they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Norm = Callable[[NDArray[Any]], float]
+
+
+def relative_error(expected: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> float:
+    """Return the error of a net's outputs, its logits followed by its features; the largest of all outputs.
+
+    The error of logits is the largest difference relative to the largest logit. A feature has thousands of values: its
+    error is the length of the difference relative to the feature's own. Infinite where outputs are missing, shapes
+    differ or a value is not finite.
+    """
+    if len(expected) != len(found):
+        return float("inf")
+    norms = [_largest, *[_length] * (len(expected) - 1)]
+    return max(_error(norm, one, other) for norm, one, other in zip(norms, expected, found, strict=True))
+
+
+def largest_error(expected: NDArray[Any], found: NDArray[Any]) -> float:
+    """Return the largest difference of two arrays relative to the largest value expected."""
+    return _error(_largest, expected, found)
+
+
+def _error(norm: Norm, expected: NDArray[Any], found: NDArray[Any]) -> float:
+    if expected.shape != found.shape or not (np.isfinite(expected).all() and np.isfinite(found).all()):
+        return float("inf")
+    return norm(expected.astype(np.float64) - found) / max(norm(expected), float(np.finfo(np.float32).tiny))
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(np.abs(values).max())
+
+
+def _length(values: NDArray[Any]) -> float:
+    return float(np.linalg.norm(values.astype(np.float64).ravel()))

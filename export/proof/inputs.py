@@ -1,0 +1,43 @@
+"""What nets and graphs are compared on: drawn from a seed, of the net's own size and of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo import Preprocessing, Spec
+
+SEED = 0
+BATCHES = (1, 3)
+
+
+def tensor_inputs(spec: Spec, size: int) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
+    """Yield name, net's input and graph's input for graphs that take tensors, of this size and of an oblong one."""
+    for height, width in ((size, size), oblong(spec)):
+        for count in BATCHES:
+            batch = random_batch(spec, count, (height, width))
+            yield f"{count}×{height}×{width}", batch, batch.numpy()
+
+
+def picture_inputs(preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
+    """Yield name, net's input and graph's input for graphs that take raw pictures."""
+    size, channels = preprocessing.size, len(preprocessing.mean)
+    for count in BATCHES:
+        drawn = np.random.default_rng([SEED, count]).integers(0, 256, (count, size, size, channels), np.uint8)
+        yield f"{count}×{size}×{size}", preprocessing.normalize(torch.from_numpy(drawn).permute(0, 3, 1, 2)), drawn
+
+
+def oblong(spec: Spec) -> tuple[int, int]:
+    """Return an odd height and another width, small and not what a net was made for."""
+    return 2 * spec.min_size + 7, 3 * spec.min_size + 10
+
+
+def random_batch(spec: Spec, count: int, size: tuple[int, int]) -> Tensor:
+    """Return a batch of normal noise, float32 (count, channels, height, width); equal arguments give equal bits."""
+    generator = np.random.default_rng([SEED, count, *size])
+    return torch.from_numpy(generator.standard_normal((count, spec.in_channels, *size), dtype=np.float32))
