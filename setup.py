@@ -40,6 +40,7 @@ setup(
     package_dir={"zoo.checkpoints": "checkpoints"},
     package_data={
         **{package: ["py.typed"] for package in ("pixels", "zoo", "export")},
+        "export.cards": ["templates/*.md"],
         "zoo.checkpoints": ["*/*/manifest.json"],
     },
     install_requires=[

@@ -12,7 +12,7 @@ import zoo
 ROOT = Path(__file__).resolve().parent.parent
 CORE = {"PIL", "huggingface_hub", "numpy", "rich", "safetensors", "torch", "torchvision", "typer"}
 STANDARD = set(__import__("sys").stdlib_module_names)
-# Which rooms a room may import from. `__main__` and `__init__` may know all.
+# Which rooms and files of the hall a room may import from. `__main__` and `__init__` may know all.
 ROOMS = {
     "export": {
         "layout": set(),
@@ -21,11 +21,21 @@ ROOMS = {
         "int8": {"bundle", "folding", "layout"},
         "runtime": {"layout"},
         "proof": {"folding", "graphs", "int8", "layout", "runtime"},
-        "cards": {"bundle", "layout", "proof", "runtime"},
-        "bundle": {"cards", "folding", "graphs", "int8", "layout", "proof", "runtime"},
-        "hub": {"bundle", "layout", "proof"},
+        "cards": {"layout", "proof"},
+        "formats": {"cards", "folding", "graphs", "int8", "layout", "proof", "runtime"},
+        "bundle": {"cards", "folding", "formats", "int8", "layout", "proof"},
+        "hub": {"bundle", "layout"},
         "release": {"bundle", "cards", "folding", "hub", "layout", "proof"},
         "commands": {"bundle", "hub", "layout", "proof", "runtime"},
+    },
+    "zoo": {
+        **{name: set() for name in ("command_line", "files", "machine", "preprocessing")},
+        "nets": set(),
+        "weights": {"files", "nets", "preprocessing"},
+        "models": {"nets", "weights"},
+        "reference": {"files", "models", "nets", "preprocessing", "weights"},
+        "training": {"files", "machine", "models", "nets", "preprocessing", "weights"},
+        **{name: {"models", "nets", "preprocessing", "weights"} for name in ("timm", "torchvision")},
     },
 }
 PACKAGES = ("pixels", "zoo", "export")
@@ -69,6 +79,25 @@ def test_imports_point_one_way(path: Path) -> None:
         others = {room(name) for name in imports(path) if name.startswith(f"{place.parts[0]}.")} - {own}
         assert others <= ROOMS[place.parts[0]][own]
         assert place.parts[0] not in imports(path)
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """Return the nodes that lie on circles, or lead to one and from one."""
+    left = {node: targets & edges.keys() for node, targets in edges.items()}
+    while ends := [node for node, targets in left.items() if not targets]:
+        left = {node: targets - set(ends) for node, targets in left.items() if node not in ends}
+    return sorted(left)
+
+
+@pytest.mark.parametrize("package", sorted(ROOMS))
+def test_neither_files_nor_rooms_import_in_circles(package: str) -> None:
+    files, rooms = {}, {}
+    for path in (ROOT / package).rglob("*.py"):
+        if path.stem not in ("__init__", "__main__"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            files[name] = {other for other in imports(path) if other.startswith(f"{package}.")}
+            rooms[room(name)] = rooms.get(room(name), set()) | {room(other) for other in files[name]} - {room(name)}
+    assert circle(files) == [] and circle(rooms) == []
 
 
 @pytest.mark.parametrize("path", [ROOT / "export" / "layout.py", *sorted((ROOT / "export" / "runtime").glob("*.py"))])

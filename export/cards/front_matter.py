@@ -1,7 +1,7 @@
 """The front matter of a card: YAML by which the Hub lists, filters and ranks models.
 
 Written with JSON's syntax for values, which is YAML's too, rather than by a YAML library: the card's bytes are checked
-when a bundle is verified, and must not depend on a library's version.
+when a bundle is verified and must not depend on the version of a library.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def front_matter(description: Mapping[str, Any]) -> list[str]:
         if dataset in DATASETS:
             lines.append(f"datasets: [{_value(dataset_identifier(dataset))}]")
         lines += _model_index(description, dataset)
-    return ["---", *lines, "---", ""]
+    return lines
 
 
 def _model_index(description: Mapping[str, Any], dataset: str) -> list[str]:

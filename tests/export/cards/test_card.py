@@ -75,21 +75,21 @@ def test_other_weights_claim_nothing() -> None:
     assert ModelCard(text).data.to_dict().keys() == {"license", "library_name", "pipeline_tag", "tags"}
     assert "measured" not in text and "torch.hub" not in text and "trainable" not in text and "## Data" not in text
     lines = front_matter({**describe(own, THEIRS), "weights": THEIRS.tag})
-    data = ModelCard("\n".join(lines)).data
+    data = ModelCard("\n".join(("---", *lines, "---"))).data
     assert (data.license, data.license_name) == ("other", "not stated by its authors")
     assert data.eval_results[0].metric_value == 69.63 and data.datasets == ["ILSVRC/imagenet-1k"]
 
 
 def test_the_repository_is_named_where_it_is_known() -> None:
     description = described(zoo.get_weight("diracnet16_cifar", "cifar10"))
-    assert "ORG/NAME" in "\n".join(usage(description, EVERY, NOTES))
-    named = "\n".join(usage({**description, "repository": "me/net"}, EVERY, NOTES))
+    assert "ORG/NAME" in usage(description, EVERY, NOTES)
+    named = usage({**description, "repository": "me/net"}, EVERY, NOTES)
     assert "ORG/NAME" not in named and named.count('"me/net"') >= 6
 
 
 def test_a_card_with_an_int8_graph_says_what_its_session_needs() -> None:
     description = described(zoo.get_weight("diracnet16_cifar", "cifar10"))
-    with_int8, without = ("\n".join(usage(description, EVERY, notes)) for notes in (NOTES, NOTES[:1]))
+    with_int8, without = (usage(description, EVERY, notes) for notes in (NOTES, NOTES[:1]))
     assert '"session.x64quantprecision", "1"' in with_int8 and "onnx/model_quantized.onnx" in with_int8
     assert "x64quantprecision" not in without
 

@@ -1,0 +1,38 @@
+"""The words of the cards: Markdown files in `templates/`, whose `$names` are filled in."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from export import layout
+
+_NAMES = {name: value for name, value in vars(layout).items() if name.isupper() and isinstance(value, str)}
+"""Names of files, inputs and outputs, which every template may use."""
+
+
+def fill(template: str, **values: object) -> str:
+    """Return a template's text with its names filled in, ending without a newline.
+
+    A name that stands alone on its line may be empty: then the line and the blank ones behind it go.
+
+    Args:
+        template: the file's name in `templates/`, without `.md`.
+        values: what the names stand for; those of `export.layout` are known already.
+
+    Raises:
+        KeyError: the template has another name.
+    """
+    text = _read(template)
+    for name, value in values.items():
+        if value == "":
+            text = re.sub(rf"^\${name}\n+", "", text, flags=re.MULTILINE)
+    # A section that is filled in is followed by a blank line, however it ends itself.
+    return re.sub(r"\n{3,}", "\n\n", Template(text).substitute(_NAMES, **values)).rstrip("\n")
+
+
+@cache
+def _read(template: str) -> str:
+    return files("export.cards").joinpath("templates", f"{template}.md").read_text(encoding="utf-8")

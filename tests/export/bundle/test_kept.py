@@ -1,0 +1,74 @@
+"""Bundles of earlier formats, kept as they were exported: they go on verifying for ever."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from export import Classifier, VerificationError, verify
+from export.bundle.contents import BUNDLE_FORMAT
+from export.bundle.sums import write_sums
+from export.layout import CARD, CONFIG, FOLDED
+from zoo import Checkpoint
+from zoo.files import read_json, write_json
+
+KEPT = sorted((Path(__file__).parent / "kept").iterdir())
+FOREIGN = "bundle format 0: checked by hashes, figures and outputs alone"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(KEPT[0], tmp_path / "old"))
+
+
+def rewritten(folder: Path, name: str, old: bytes, new: bytes) -> None:
+    """Alter a file as somebody would who also rewrites the checksums."""
+    content = (folder / name).read_bytes()
+    assert content.count(old) == 1
+    (folder / name).write_bytes(content.replace(old, new))
+    write_sums(folder)
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
+def test_a_kept_bundle_verifies_and_classifies(folder: Path) -> None:
+    number = read_json(folder / CONFIG).get("bundle_format", 0)
+    assert folder.name == f"format{number}"
+    notes = [check.note for check in verify(folder) if check.name.startswith("bundle format")]
+    told = f"the bundle has format {number}, this version writes {BUNDLE_FORMAT}: its texts were not compared"
+    assert notes == ([] if number == BUNDLE_FORMAT else [told])
+    assert set(Classifier(folder).labels.values()) == {"cat", "dog", "fox"}
+
+
+def test_the_words_of_another_format_are_its_own(old: Path) -> None:
+    rewritten(old, CARD, b"## Limits", b"## Bounds")
+    assert FOREIGN in {check.name for check in verify(old)}
+
+
+@pytest.mark.parametrize(
+    ("alter", "message"),
+    [
+        (lambda folder: rewritten(folder, CONFIG, b'"1": "dog"', b'"1": "cow"'), "contradict each other on id2label"),
+        (lambda folder: (folder / CARD).write_text("other"), rf"{CARD} is altered"),
+        (lambda folder: alter_weight(folder), "golden outputs"),
+        (lambda folder: renumber(folder, 1), "README.md is not the card of config.json"),
+    ],
+    ids=["labels", "card without checksums", "weights", "number"],
+)
+def test_what_is_altered_in_another_format_is_found(old: Path, alter: Callable[[Path], None], message: str) -> None:
+    alter(old)
+    with pytest.raises(VerificationError, match=message):
+        verify(old)
+
+
+def alter_weight(folder: Path) -> None:
+    for name in (FOLDED, "dirac/model.safetensors"):
+        checkpoint = Checkpoint.load(folder / name)
+        checkpoint.state["fc.bias"][0] += 1
+        checkpoint.save(folder / name)
+    write_sums(folder)
+
+
+def renumber(folder: Path, number: int) -> None:
+    write_json(folder / CONFIG, {**read_json(folder / CONFIG), "bundle_format": number})
+    write_sums(folder)
