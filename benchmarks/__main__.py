@@ -1,4 +1,4 @@
-"""`make bench`: measure, and write docs/benchmarks.json, its page and its plots.
+"""`make bench`: measure, and write docs/benchmarks.json, the page made from it and the plots.
 
 `python -m benchmarks PART …` measures single parts again; `python -m benchmarks page` writes the page alone.
 """
@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-# Before PyTorch is loaded: its threads, too, should sleep while others of a round compute, and be as many.
+# Before PyTorch is loaded: its waiting threads should sleep too, and there should be as many as ONNX Runtime has.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
@@ -20,32 +19,31 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import bars, exporting, first_answer, growth, inference, remedies, training
-from benchmarks.page import write_page
+from benchmarks import bars, exporting, first_answer, inference, training
+from benchmarks.page import draw, page, write_summary
+from benchmarks.report import write_report
 from benchmarks.runners import THREADS
 from zoo.command_line import run
 from zoo.files import read_json, write_json
-from zoo.machine import processor
+from zoo.machine import describe
 
 PARTS = {
     "bars": bars.measure,
-    "remedies": remedies.measure,
     "inference": inference.measure,
     "training": training.measure,
     "exporting": exporting.measure,
     "first-answer": first_answer.measure,
-    "growth": growth.measure,
 }
-"""Name → what measures it; its argument is told what comes next."""
+"""Name → the function that measures it, which reports progress to its argument."""
 PAGE = "page"
 PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "openvino", "numpy")
 
 
 def main(
     parts: Annotated[
-        list[str] | None, typer.Argument(help=f"Of {', '.join(PARTS)}; or {PAGE}. By default all.")
+        list[str] | None, typer.Argument(help=f"Any of {', '.join(PARTS)} (default: all), or {PAGE}.")
     ] = None,
-    docs: Annotated[Path, typer.Option(help="The folder of benchmarks.json and benchmarks.md.")] = Path("docs"),
+    docs: Annotated[Path, typer.Option(help="Folder of benchmarks.json and benchmarks.md.")] = Path("docs"),
 ) -> None:
     """Measure parts, each of which replaces its own figures, and write the page."""
     chosen = parts or list(PARTS)
@@ -61,18 +59,16 @@ def main(
             written = read_json(record) if record.exists() else {}
             write_json(record, {**written, part: {**found, **_environment()}})
     result = read_json(record)
-    write_page(result, docs)
+    if write_report(record, result, page, needed=PARTS):
+        draw(result["inference"], docs / "benchmarks")
+        if (docs.parent / "README.md").is_file():
+            write_summary(result["inference"], docs.parent / "README.md")
     _print(result)
 
 
 def _environment() -> dict[str, Any]:
-    return {
-        "machine": processor(),
-        "threads": THREADS,
-        "torch_threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
-        "versions": {name: version(name) for name in PACKAGES},
-    }
+    measured = {"torch_threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
+    return {**describe(PACKAGES, THREADS), **measured}
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,24 +66,4 @@ def memory(nets: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     axes.invert_yaxis()
     axes.set(xlabel="largest memory of the process, MB")
     axes.legend()
-    _save(figure, path)
-
-
-def growth(axes_of: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
-    """Milliseconds a picture along each axis, beside what proportion to the multiply-adds would give."""
-    figure, panels = _figure(len(axes_of))
-    for axes, (title, points) in zip(panels, axes_of.items(), strict=True):
-        values = [point["value"] for point in points]
-        medians = [point["ms"]["median"] for point in points]
-        bounds = [
-            [point["ms"]["median"] - point["ms"]["low"] for point in points],
-            [point["ms"]["high"] - point["ms"]["median"] for point in points],
-        ]
-        axes.errorbar(values, medians, yerr=bounds, fmt="o-", color="C3", label="measured", capsize=3)
-        most = max(points, key=lambda point: point["multiply_adds"])
-        scaled = [most["ms"]["median"] * point["multiply_adds"] / most["multiply_adds"] for point in points]
-        axes.plot(values, scaled, ":", color="C7", label="as the multiply-adds grow")
-        axes.set(xlabel=title, ylabel="ms a picture")
-        axes.set_ylim(bottom=0)
-        axes.legend(fontsize="small")
     _save(figure, path)

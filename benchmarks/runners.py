@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.runtime.sessions import session_options
+from export.runtime.sessions import open_session
 
 THREADS = 2
 Call = Callable[[], object]
@@ -19,20 +18,10 @@ Call = Callable[[], object]
 
 def onnx_runtime(model: Path | bytes, batch: NDArray[Any], threads: int = THREADS) -> Call:
     """ONNX Runtime on the processor."""
-    session = onnxruntime.InferenceSession(
-        str(model) if isinstance(model, Path) else model, options(threads), providers=["CPUExecutionProvider"]
-    )
+    # Threads that spin while they wait would take the processor from the others of a round.
+    session = open_session(model, threads, spinning=False, log_severity_level=3)
     feed = {session.get_inputs()[0].name: batch}
     return lambda: session.run(None, feed)
-
-
-def options(threads: int = THREADS) -> onnxruntime.SessionOptions:
-    """The settings that all graphs get."""
-    chosen = session_options(threads)
-    chosen.log_severity_level = 3
-    # Threads that spin while they wait would steal the processor from the other ones of a round.
-    chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return chosen
 
 
 def openvino(model: Path, batch: NDArray[Any], threads: int = THREADS) -> Call:

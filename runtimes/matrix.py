@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
 from export.layout import OUTPUT
 from export.runtime import Classifier
+from export.runtime.sessions import open_session
 from runtimes import node, openvino_cpu, tract_cpu
 from runtimes.runner import Runner
 
@@ -67,7 +67,7 @@ def compare(
         classifier = Classifier(path)
         batch = np.stack([classifier.preprocess(picture) for picture in pictures])
         expected = classifier.logits(batch)
-        outputs = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).get_outputs()
+        outputs = open_session(path).get_outputs()
         position = [output.name for output in outputs].index(OUTPUT)
         table[name] = {}
         for runner in runners:

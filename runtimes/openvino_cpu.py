@@ -1,4 +1,4 @@
-"""OpenVINO on the processor, in float32 and in the precision that it chooses by itself."""
+"""OpenVINO on the processor, in float32 and in the precision it chooses by itself."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from runtimes.runner import Runner
 
+DEFAULT = "OpenVINO, as it comes"
+"""The name of OpenVINO in the precision it chooses by itself."""
 FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -28,5 +30,5 @@ def _run(settings: Mapping[str, str]) -> Callable[[Path, NDArray[Any], int], NDA
 
 RUNNERS = (
     Runner("OpenVINO, float32", lambda: version("openvino"), _run(FLOAT32)),
-    Runner("OpenVINO, as it comes", lambda: version("openvino"), _run({})),
+    Runner(DEFAULT, lambda: version("openvino"), _run({})),
 )

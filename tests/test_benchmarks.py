@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import zoo
-from benchmarks import bars, pairs, remedies, training
+from benchmarks import bars, pairs, training
 from benchmarks.__main__ import PARTS
-from benchmarks.growth import AXES
 from benchmarks.inference import SETTINGS
 from benchmarks.nets import NETS, multiply_adds, pictures, quantize_as_all, trace, write_onnx
 from benchmarks.page import page, summary
 from benchmarks.process import cost, median
+from benchmarks.report import fill, spread, table, write_report
 from benchmarks.runners import eager, onnx_runtime
 from export import fold
 
@@ -28,8 +28,38 @@ def test_the_page_is_made_of_the_figures() -> None:
     assert (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == page(RESULT)
     assert RESULT.keys() == PARTS.keys()
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", page(RESULT))
-    assert len(pictures) == 3 and all((ROOT / "docs" / path).is_file() for path in pictures)
-    assert summary(RESULT) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(pictures) == 2 and all((ROOT / "docs" / path).is_file() for path in pictures)
+    assert summary(RESULT["inference"]) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_s_findings_are_those_of_the_figures() -> None:
+    found, part = page(RESULT).split("## How it was measured")[0], RESULT["inference"]
+    times = {name: net["ms"]["median"] for name, net in part["times"][0]["nets"].items()}
+    for other in ("MobileNetV3-large", "RepVGG-A0"):
+        assert times[other] < times["DiracNet-18"]
+        assert part["nets"][other]["top1"] > part["nets"]["DiracNet-34"]["top1"]
+    missed = [row["name"] for row in RESULT["bars"]["bars"] if row["median"] > row["bar"]]
+    assert f"{len(bars.BARS) - len(missed)} of {len(bars.BARS)} bars are met" in found
+    assert all(name in found for name in missed)
+
+
+def test_a_report_is_made_of_what_was_written(tmp_path: Path) -> None:
+    (tmp_path / "template.md").write_text("{speed[median]:.2f}, {speed[a / b: c]}\n", encoding="utf-8")
+    record, result = tmp_path / "speed.json", {"speed": {"median": 3.4321, "a / b: c": "ä"}}
+    assert write_report(record, result, lambda read: fill(tmp_path / "template.md", read), needed=["speed"])
+    assert json.loads(record.read_text(encoding="utf-8")) == result
+    assert (tmp_path / "speed.md").read_text(encoding="utf-8") == "3.43, ä\n"
+
+
+def test_figures_are_kept_while_a_page_lacks_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not write_report(tmp_path / "a.json", {"one": 1}, lambda read: "", needed=["one", "two"])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert "its page needs two too" in capsys.readouterr().out
+
+
+def test_a_table_has_a_line_for_each_row() -> None:
+    assert table(["a", "b"], [[1, "x"], ["–", 2.5]]) == "| a | b |\n|---|---|\n| 1 | x |\n| – | 2.5 |"
+    assert spread({"low": 0.5, "median": 0.625, "high": 1.0}, 3) == "0.625 (0.500 – 1.000)"
 
 
 def test_the_bars_are_those_that_the_code_names() -> None:
@@ -46,9 +76,6 @@ def test_all_nets_were_measured_in_all_settings() -> None:
     assert all(table["nets"].keys() == NETS.keys() for table in part["times"])
     for name, net in part["nets"].items():
         assert (net["top1"], net["source"]) == (NETS[name].top1, NETS[name].source)
-    assert {axis: [point["value"] for point in points] for axis, points in RESULT["growth"]["axes"].items()} == {
-        axis: list(points) for axis, points in AXES.items()
-    }
 
 
 def test_the_published_accuracies_are_the_registry_s() -> None:
@@ -92,21 +119,6 @@ def test_the_matrix_product_has_the_net_s_multiply_adds() -> None:
     net = zoo.plain(zoo.get_spec("diracnet18_x0_5")).eval()
     (product,) = bars.matrix_product(net)()
     assert product.shape[0] * product.shape[1] * 1024 == pytest.approx(multiply_adds(net), rel=2e-3)
-
-
-def test_winograd_s_products_compute_the_convolution() -> None:
-    case = remedies.winograd(channels=16, size=6)
-    ((ours,), (theirs,)) = case.first(), case.second()
-    assert ours.shape == theirs.shape == (1, 16, 6, 6)
-    assert abs(ours - theirs).max() < 1e-5 * abs(theirs).max()
-
-
-def test_a_profile_counts_the_convolutions(tmp_path: Path) -> None:
-    name = "DiracNet-18"
-    write_onnx(NETS[name].build(), tmp_path / "net.onnx")
-    found = remedies.profile({name: tmp_path / "net.onnx"})[name]
-    assert found["in_3x3"] < found["multiply_adds"] < 1.1 * found["in_3x3"]
-    assert 0 < found["in_3x3_ms"] < found["operators_ms"]["Conv"] < found["kernels_ms"]
 
 
 def test_the_original_s_formulation_computes_the_same() -> None:

@@ -7,9 +7,8 @@ from typing import cast
 import pytest
 from torch import nn
 
-from benchmarks import int8
-from benchmarks.int8 import HELD_OUT, STEPS, _layers
-from benchmarks.int8_page import page
+from benchmarks.int8.measure import HELD_OUT, STEPS, layers
+from benchmarks.int8.page import page
 from export import fold
 from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1
 from export.int8.calibration import BEST
@@ -64,7 +63,7 @@ def test_the_figures_are_those_of_the_shipped_files(record: Weight) -> None:
 @pytest.mark.parametrize("record", SHIPPED)
 def test_the_table_of_layers_is_that_of_the_weights(record: Weight) -> None:
     net = build_from(load_weight(record, "dirac"))
-    found = list(_layers(cast(DiracNet, net), cast(nn.Sequential, fold(net))))
+    found = list(layers(cast(DiracNet, net), cast(nn.Sequential, fold(net))))
     for row, figures in zip(found, RESULT["nets"][f"{record.model}:{record.tag}"]["layers"], strict=True):
         assert row["layer"] == figures["layer"]
         assert all(row[key] == pytest.approx(figures[key], rel=1e-5) for key in row if key != "layer")
@@ -74,10 +73,3 @@ def test_the_table_of_layers_is_that_of_the_weights(record: Weight) -> None:
 def test_int8_is_twice_as_fast() -> None:
     assert RESULT["speed"].get("vnni", True) and RESULT["speed"]["median"] >= 2.0 and RESULT["speed"]["rounds"] >= 20
     assert "2 threads: fp32 / int8" in RESULT["speed"]["name"]
-
-
-def test_overflow_is_not_measured_where_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(int8, "has_vnni", lambda: True)
-    with pytest.raises(ValueError, match="int8 does not overflow there"):
-        int8.overflow("diracnet16_cifar:cifar10", "digits", docs=tmp_path)
-    assert not list(tmp_path.iterdir())

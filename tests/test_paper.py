@@ -3,21 +3,23 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from benchmarks.comparators import COMPARATORS, ResNet, plain
-from benchmarks.paper.evidence import comparators, kept, shipped
+from benchmarks.paper.evidence import comparators, from_log, kept, shipped
 from benchmarks.paper.page import page
-from benchmarks.paper.runs import FULL_SEARCH, LONG_SEARCH, NETS, NORM_SEARCH, RATE_SEARCH, SEARCH, SHORT_RUNS, beside
+from benchmarks.paper.runs import NETS, SHORT_RUNS, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.weights.record import weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LOGS = sorted((DOCS / "paper").glob("*.json"))
+SEARCHES = sorted((DOCS / "recipes").glob("*.json"))
 SPECS = [
     Spec(depth=10, width=0.5, family="cifar"),
     Spec(depth=18, width=0.125),
@@ -49,22 +51,45 @@ def test_a_short_run_was_run_as_it_is_written(name: str) -> None:
     assert found["measured_on"] == "held-out training pictures"
 
 
-def test_the_page_says_what_the_recipes_are() -> None:
-    """In its last sentences."""
-    measured = {"holdout": 0.1, "crop_padding": 2}
-    chosen = RECIPES["cifar-short"]
-    assert replace(FULL_SEARCH["fixed"], holdout=0.0, epochs=chosen.epochs, precision="float32") == chosen
-    assert replace(LONG_SEARCH["bias-0.5"], holdout=0.0, crop_padding=4, epochs=30) == chosen
+def search(name: str) -> Recipe:
+    """Return the recipe of a run of docs/recipes.md."""
+    return Recipe(**json.loads((DOCS / "recipes" / f"{name}.json").read_text(encoding="utf-8"))["recipe"])
+
+
+def test_the_notebook_says_what_the_recipes_are() -> None:
+    """Under its findings."""
+    model = get_spec("diracnet28_cifar").name
+    measured = {"holdout": 0.1, "crop_padding": 2, "model": model}
+    chosen = replace(RECIPES["cifar-short"], model=model)
+
+    def found(name: str, **changes: Any) -> Recipe:
+        return replace(search(name), model=model, **changes)
+
+    assert found("full-fixed", holdout=0.0, epochs=chosen.epochs, precision="float32") == chosen
+    assert found("long-bias-0.5", holdout=0.0, crop_padding=4, epochs=30) == chosen
     assert chosen.beta == 0.2 and chosen.bn_bias == 0.5
-    assert replace(NORM_SEARCH["fixed"], crop_padding=4) == replace(FULL_SEARCH["fixed"], epochs=20)
-    assert NORM_SEARCH["fixed"] == RATE_SEARCH["fixed"]
+    assert found("norm-fixed", crop_padding=4) == found("full-fixed", epochs=20)
+    assert found("norm-fixed") == found("rate-fixed")
     first = replace(RECIPES["fashion-mnist"], epochs=4, precision="bf16", **measured)
-    assert first == SEARCH["muon"]
+    assert first == found("recipe-muon")
 
 
 def test_all_short_runs_of_a_size_had_the_same_pictures() -> None:
-    sizes = {run.size for run in SHORT_RUNS.values()}
-    assert len({(run.size, json.dumps(log(name)["data"])) for name, run in SHORT_RUNS.items()}) == len(sizes)
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in (*LOGS, *SEARCHES) if "-beside-" not in path.stem]
+    sizes = {run["preprocessing"]["size"] for run in runs}
+    assert len({(run["preprocessing"]["size"], json.dumps(run["data"])) for run in runs}) == len(sizes) == 2
+
+
+@pytest.mark.parametrize("path", SEARCHES, ids=lambda path: path.stem)
+def test_a_search_was_measured_on_held_out_pictures_of_its_net(path: Path) -> None:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    recipe = Recipe(**found["recipe"])
+    assert found["measured_on"] == "held-out training pictures" and recipe.holdout == 0.1
+    assert found["seed"] == 0 and len(found["history"]) == recipe.epochs
+    assert Spec.from_dict(found["spec"]) == replace(get_spec(recipe.model), num_classes=10)
+    assert found["net"] == ("ResNet" if path.stem.startswith("resnet-") else "DiracNet")
+    title = from_log(found).title.replace("ResNet", "DiracNet")
+    assert title in (DOCS / "recipes.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", [path for path in LOGS if "-beside-" in path.stem], ids=lambda path: path.stem)
@@ -144,9 +169,10 @@ def test_a_residual_block_without_its_branch_is_the_identity() -> None:
 
 def test_the_share_of_the_identity_is_that_of_the_scales() -> None:
     kept_runs, checkpoints = kept(DOCS), [run for _, run in shipped().values()]
-    for run in (*checkpoints, *(kept_runs[f"rate-{name}"] for name in RATE_SEARCH)):
+    searched = {path.stem: from_log(json.loads(path.read_text(encoding="utf-8"))) for path in SEARCHES}
+    for run in (*checkpoints, *(run for name, run in searched.items() if name.startswith("rate-"))):
         assert len(run.layers) == sum(group.blocks for group in run.spec.groups)
-    for run in (*checkpoints, *kept_runs.values()):
+    for run in (*checkpoints, *kept_runs.values(), *searched.values()):
         assert all(0 <= layer.share <= 100 for layer in run.layers)
         assert not run.layers or len(run.layers) == sum(group.blocks for group in run.spec.groups)
 

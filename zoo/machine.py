@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,6 +32,27 @@ def environment(device: torch.device) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "torchvision", "accelerate", "numpy")},
     }
+
+
+def describe(packages: Sequence[str], threads: int | None = None) -> dict[str, Any]:
+    """Return what measured figures are recorded with: the machine, Python and the versions of packages.
+
+    Args:
+        packages: names of installed distributions.
+        threads: how many computed, where that was chosen.
+
+    Returns:
+        `machine`, `versions` (with `python`) and, if given, `threads`; JSON as it is.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: a package is not installed.
+
+    Example:
+        >>> describe(["numpy"], threads=2)
+        {'machine': 'AMD EPYC, 2 cores', 'versions': {'python': '3.11.7', 'numpy': '2.4.6'}, 'threads': 2}
+    """
+    versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    return {"machine": processor(), "versions": versions, **({} if threads is None else {"threads": threads})}
 
 
 def processor() -> str:

@@ -1,4 +1,4 @@
-"""Train what the paper's claims are judged by, keep the logs, and write docs/paper.md from them.
+"""Train the nets by which the paper's claims are judged, keep the logs, and write docs/paper.md from them.
 
 `python -m benchmarks.paper short --data DATA --out RUNS`, `… beside NET NAME:TAG --data DATA --out RUNS`, `… page`.
 """
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.comparators import COMPARATORS
-from benchmarks.paper.page import write_page
+from benchmarks.paper.page import write
 from benchmarks.paper.runs import NETS, SHORT_RUNS, Run, beside, keep
 from zoo.command_line import run
 from zoo.files import write_json
@@ -22,14 +22,17 @@ from zoo.training.sources import load_dataset
 
 app = typer.Typer(add_completion=False, help=__doc__)
 log = Console(stderr=True)
-Data = Annotated[str, typer.Option(help="The data set, as `diracnet train --data` takes it.")]
-Out = Annotated[Path, typer.Option(help="The folder of run folders; the same command line continues.")]
-Docs = Annotated[Path, typer.Option(help="The folder that has paper.md and paper/.")]
+Data = Annotated[str, typer.Option(help="Data set, as for `diracnet train --data`.")]
+Out = Annotated[Path, typer.Option(help="Folder for the run folders; repeat the command to continue.")]
+Docs = Annotated[Path, typer.Option(help="Folder of paper.md and paper/.")]
 
 
 @app.command()
 def short(
-    data: Data, out: Out, only: Annotated[str, typer.Option(help="A glob.")] = "*", docs: Docs = Path("docs")
+    data: Data,
+    out: Out,
+    only: Annotated[str, typer.Option(help="Glob pattern of run names.")] = "*",
+    docs: Docs = Path("docs"),
 ) -> None:
     """Train the short runs on reduced pictures."""
     chosen = {name: one for name, one in SHORT_RUNS.items() if fnmatch.fnmatchcase(name, only)}
@@ -41,15 +44,19 @@ def short(
 
 @app.command("beside")
 def beside_(
-    net: Annotated[str, typer.Argument(help=f"A comparator ({', '.join(COMPARATORS)}), or dirac: the same net again.")],
-    model: Annotated[str, typer.Argument(help="NAME:TAG of the shipped checkpoint that it is compared with.")],
+    net: Annotated[
+        str, typer.Argument(help=f"A comparator ({', '.join(COMPARATORS)}), or dirac for the same net again.")
+    ],
+    model: Annotated[str, typer.Argument(help="Shipped checkpoint to compare with, as NAME:TAG.")],
     data: Data,
     out: Out,
-    beta: Annotated[float, typer.Option(help="With dirac: what beta starts from; 0: upstream's.")] = 0.0,
-    bn_bias: Annotated[float, typer.Option(help="With dirac: what the biases start from.")] = 0.0,
+    beta: Annotated[float, typer.Option(help="For dirac: initial beta (0 = upstream's default).")] = 0.0,
+    bn_bias: Annotated[
+        float, typer.Option(help="For dirac: initial bias of each BatchNorm after a Dirac layer.")
+    ] = 0.0,
     docs: Docs = Path("docs"),
 ) -> None:
-    """Train a comparator as a shipped checkpoint was trained, or its own net from another start."""
+    """Train a comparator the way a shipped checkpoint was trained, or the checkpoint's own net from other values."""
     name, _, tag = model.partition(":")
     one = beside(net, name, tag, beta=beta, bn_bias=bn_bias)
     _train(f"{net}-beside-{name}-{tag}", one, data, out, docs)
@@ -58,11 +65,11 @@ def beside_(
 @app.command()
 def page(docs: Docs = Path("docs")) -> None:
     """Write docs/paper.md and its plots from the kept logs and the shipped checkpoints."""
-    write_page(docs)
+    write(docs)
 
 
 def _train(name: str, one: Run, data: str, out: Path, docs: Path) -> None:
-    """Train, say how each epoch went, and keep the log in docs/paper/NAME.json."""
+    """Train, report each epoch, and keep the log in docs/paper/NAME.json."""
 
     def tell(line: dict[str, Any]) -> None:
         accuracies = (f"{key} {line[key]:.2f} %" for key in ("train_top1", "top1") if key in line)

@@ -1,4 +1,4 @@
-"""What docs/paper.md is made of: kept logs of comparisons, and the shipped checkpoints with their logs."""
+"""The evidence for docs/paper.md: kept logs of comparisons, and the shipped checkpoints with their logs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Layer:
 
 
 IDENTITY = 99.0
-"""Percent of a filter from which on a layer is called an identity."""
+"""Share of a filter, in percent, above which a layer is called an identity."""
 
 
 def identities(layers: Sequence[Layer]) -> int:
@@ -56,11 +56,11 @@ class Trained:
         spec: the spec of the DiracNet that it is, or is compared with.
         size: pixels of the pictures.
         recipe: how it was trained.
-        history: a line an epoch.
+        history: one entry per epoch.
         metrics: after the last epoch, on the test pictures or the held-out ones.
-        cpu_hours: of processor time.
+        cpu_hours: processor time.
         environment: machine and versions.
-        layers: its Dirac layers; empty where they were not kept, or there are none.
+        layers: its Dirac layers; empty if there are none or they were not kept.
     """
 
     net: str
@@ -75,32 +75,28 @@ class Trained:
 
     @property
     def title(self) -> str:
-        """Such as "DiracNet-28-1", depth and width; version 1 is named."""
+        """The net with its depth and width, such as "DiracNet-28-1"; version 1 is named."""
         version = ", version 1" if self.spec.version == 1 and self.net == "DiracNet" else ""
         return f"{LABELS[self.net]}-{self.spec.depth}-{self.spec.width:g}{version}"
 
     @property
     def top1(self) -> float:
-        """Of the pictures that it was measured on, percent."""
+        """Accuracy on the pictures it was measured on, percent."""
         return self.metrics["top1"]
 
     @property
     def train_top1(self) -> float:
-        """Of the training pictures in the last epoch, percent."""
+        """Accuracy on the training pictures in the last epoch, percent."""
         return self.history[-1]["train_top1"]
-
-    @property
-    def error(self) -> float:
-        """Of the first answer, percent."""
-        return 100 - self.top1
 
 
 def kept(docs: Path) -> dict[str, Trained]:
     """Return the runs whose logs are kept in `docs/paper`, by name."""
-    return {path.stem: _from_log(read_json(path)) for path in sorted((docs / "paper").glob("*.json"))}
+    return {path.stem: from_log(read_json(path)) for path in sorted((docs / "paper").glob("*.json"))}
 
 
-def _from_log(log: Mapping[str, Any]) -> Trained:
+def from_log(log: Mapping[str, Any]) -> Trained:
+    """Return the run of a kept log."""
     return Trained(
         net=log["net"],
         spec=Spec.from_dict(log["spec"]),

@@ -1,56 +1,61 @@
-"""docs/paper.md, written from the kept logs and the shipped checkpoints, and from nothing else."""
+"""docs/paper.md and its plots, from the kept logs and the shipped checkpoints and from nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.paper import plots
 from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, shipped
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
-from benchmarks.paper.searches import searches
-from zoo.files import replace_file
+from benchmarks.report import fill, table, write_page
 from zoo.weights.record import Weight
 
+TEMPLATE = Path(__file__).with_suffix(".md")
 LEVEL = 0.3
 """Points of top-1 by which a shipped net may lie below its comparator and still be called level."""
 Shipped = Mapping[str, tuple[Weight, Trained]]
+_DEPTHS = (28, 52, 100)
+_CONVERGENCE = ("dirac-28", "plain-28", "resnet-28")
+_DEEP = tuple(f"{net}-{depth}" for depth in _DEPTHS for net in ("dirac", "plain"))
+_SHAPES = ("dirac-10", "dirac-16", "dirac-28", "dirac-10_x2", "dirac-16_x2")
+_NCRELU = ("dirac-28-v1", "dirac-28")
 
 
-def write_page(docs: Path) -> None:
+def write(docs: Path) -> None:
     """Write docs/paper.md and its plots."""
     logs, checkpoints = kept(docs), shipped()
     _draw(docs / "paper", logs, checkpoints)
-    with replace_file(docs / "paper.md") as temporary:
-        temporary.write_text(page(logs, checkpoints), encoding="utf-8")
+    write_page(docs / "paper.md", page(logs, checkpoints))
 
 
 def page(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     """Return the Markdown."""
-    parts = (
-        _head(logs),
-        _convergence(logs),
-        _depth(logs),
-        _shapes(logs, checkpoints),
-        _ncrelu(logs),
-        _scales(checkpoints),
-        _level(logs, checkpoints),
-        searches(logs),
-    )
-    return "\n".join(line for part in parts for line in (*part, ""))
-
-
-def _short(logs: Mapping[str, Trained], *names: str) -> list[Trained]:
-    return [logs[name] for name in names]
-
-
-_DEPTHS = (28, 52, 100)
-_CONVERGENCE = ("dirac-28", "plain-28", "resnet-28")
-_SHAPES = ("dirac-10", "dirac-16", "dirac-28", "dirac-10_x2", "dirac-16_x2")
+    values = {
+        "small": SMALL,
+        "small_size": SMALL_SIZE,
+        "environment": logs[_CONVERGENCE[0]].environment,
+        "level": LEVEL,
+        "convergence_found": _convergence_found(*(logs[name] for name in _CONVERGENCE)),
+        "depth_found": _depth_found(logs),
+        "width_found": _width_found(logs["dirac-10_x2"], logs["dirac-28"]),
+        "ncrelu_found": _ncrelu_found(*(logs[name] for name in _NCRELU)),
+        "level_found": _level_found(logs, checkpoints),
+        "convergence": _runs(logs, _CONVERGENCE),
+        "depth": _runs(logs, _DEEP),
+        "shapes": _runs(logs, _SHAPES),
+        "ncrelu": _runs(logs, _NCRELU),
+        "shipped": _shipped(checkpoints),
+        "scales": _scales(checkpoints),
+        "levels": _levels(logs, checkpoints),
+        "again": _again(logs, checkpoints),
+        "unmeasured": _unmeasured(logs, checkpoints),
+    }
+    return fill(TEMPLATE, values)
 
 
 def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> None:
-    three = _short(logs, *_CONVERGENCE)
+    three = [logs[name] for name in _CONVERGENCE]
     panels = [plots.convergence(three, "train_loss", "cross-entropy, training, 16 px")]
     panels.append(plots.convergence(three, "top1", "top-1, held out, 16 px, %"))
     for key, (_, own) in checkpoints.items():
@@ -58,212 +63,136 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
         if others and own.spec.depth == max(run.spec.depth for _, run in checkpoints.values()):
             panels.append(plots.convergence([own, *others], "train_loss", "cross-entropy, training, 32 px"))
     plots.save(folder / "convergence.png", panels)
-    deep = _short(logs, *(f"{net}-{depth}" for depth in _DEPTHS for net in ("dirac", "plain")))
-    plots.save(
-        folder / "depth.png",
-        [
-            plots.over_depth(deep, "train_loss", "cross-entropy, training"),
-            plots.over_depth(deep, "top1", "top-1, held out, %"),
-        ],
-    )
+    deep = [logs[name] for name in _DEEP]
+    depth = [("train_loss", "cross-entropy, training"), ("top1", "top-1, held out, %")]
+    plots.save(folder / "depth.png", [plots.over_depth(deep, key, label) for key, label in depth])
+    shapes = [logs[name] for name in _SHAPES]
     cifar = [run for weight, run in checkpoints.values() if weight.dataset.startswith("CIFAR-10") and run.size == 32]
-    plots.save(
-        folder / "shapes.png",
-        [
-            plots.over_hours(_short(logs, *_SHAPES), "top-1, held out, 16 px, %"),
-            plots.over_hours(cifar, "top-1, test, 32 px, %"),
-        ],
-    )
+    hours = [(shapes, "top-1, held out, 16 px, %"), (cifar, "top-1, test, 32 px, %")]
+    plots.save(folder / "shapes.png", [plots.over_hours(runs, label) for runs, label in hours])
     found = {key: run.layers for key, (_, run) in checkpoints.items() if run.spec.version == 2}
     plots.save(folder / "scales.png", [plots.scales(found)])
 
 
-def _head(logs: Mapping[str, Trained]) -> Iterator[str]:
-    example = logs[_CONVERGENCE[0]]
-    yield "# The paper's claims, tried here"
-    yield ""
-    yield (
-        "Written by `python -m benchmarks.paper page` from the logs in [paper/](paper) and the manifests and logs in "
-        "`checkpoints/`. The paper is arXiv 1706.00388; the authors trained for 200 epochs on graphics cards. Here "
-        "each claim is tried on two processor cores: same data, recipe, budget and seed for all nets of a comparison, "
-        "one seed only. Differences of half a point mean nothing at this scale."
-    )
-    yield ""
-    yield (
-        f"“Short runs” are {SMALL.epochs} epochs on CIFAR-10 (JPEG-75) reduced to {SMALL_SIZE} pixels, SGD as in the "
-        f"paper with the rate going up to {SMALL.lr} and down to zero, {SMALL.precision}, seed 0; they are measured on "
-        f"{SMALL.holdout:.0%} of the training pictures, held out. Comparators are in `benchmarks/comparators.py`: the "
-        "plain net is the DiracNet with stock convolutions from the same initial weights; the ResNet is the "
-        "pre-activation Wide ResNet of the same depth and width. "
-        f"Machine: {example.environment['device']}, one thread a run; torch {example.environment['torch']}."
-    )
-    yield ""
-    yield "`python -m benchmarks.paper short --data DATA --out RUNS` makes the short runs again, `… beside` the others."
+def _holds(claim: bool) -> str:
+    return "holds" if claim else "does not hold"
 
 
-def _table(runs: Sequence[Trained]) -> Iterator[str]:
-    measured = "held out" if runs[0].recipe["holdout"] else "test"
-    yield f"| net | training loss, first epoch | last epoch | top-1, training | top-1, {measured} | CPU-hours |"
-    yield "|---|---|---|---|---|---|"
-    for run in runs:
-        first, last = run.history[0], run.history[-1]
-        yield (
-            f"| {run.title} | {first['train_loss']:.3f} | {last['train_loss']:.3f} | {last['train_top1']:.2f} % | "
-            f"{run.top1:.2f} % | {run.cpu_hours:.2f} |"
-        )
+def _above(gap: float) -> str:
+    return f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'}"
 
 
-def _convergence(logs: Mapping[str, Trained]) -> Iterator[str]:
-    dirac, plain, resnet = _short(logs, *_CONVERGENCE)
-    yield "## (a) DiracNets converge faster than plain nets, and like ResNets"
-    yield ""
-    yield (
-        "The paper's figures 3a and 6 show it as curves; the authors' README says that the parametrization “improves "
-        "training of deep plain networks”. Ours, short runs:"
-    )
-    yield ""
-    yield from _table([dirac, plain, resnet])
-    yield ""
-    yield "![training loss and accuracy over the epochs](paper/convergence.png)"
-    yield ""
+def _convergence_found(dirac: Trained, plain: Trained, resnet: Trained) -> str:
+    gap = dirac.top1 - resnet.top1
     faster = dirac.history[-1]["train_loss"] < plain.history[-1]["train_loss"]
-    behind = resnet.top1 - dirac.top1
-    against = f"{abs(behind):.1f} points {'below' if behind > 0 else 'above'} the ResNet"
-    yield (
-        f"Against the plain net the claim {'holds' if faster else 'does not hold'} here: the DiracNet's training loss "
-        f"is {'lower' if faster else 'higher'}. On held-out pictures it lies "
-        f"{dirac.top1 - plain.top1:+.1f} points from the plain net and {against}: within so few "
-        f"epochs the claim {'does not hold' if behind > 1 else 'holds'} against ResNets."
+    return (
+        f"against the plain net the claim {_holds(faster)}: in short runs the DiracNet's training loss is "
+        f"{'lower' if faster else 'higher'}, and on held-out pictures it lies {dirac.top1 - plain.top1:+.1f} points "
+        f"from it. Against the ResNet it {_holds(gap >= -1)} within so few epochs: {_above(gap)}."
     )
 
 
-def _depth(logs: Mapping[str, Trained]) -> Iterator[str]:
-    yield "## (b) They train at depths at which plain nets do not"
-    yield ""
-    yield "The authors' README: “allows training plain networks with hundreds of layers”. Ours, short runs:"
-    yield ""
-    yield from _table(_short(logs, *(f"{net}-{depth}" for depth in _DEPTHS for net in ("dirac", "plain"))))
-    yield ""
-    yield "![training loss and accuracy over the depth](paper/depth.png)"
-    yield ""
-    gaps = {n: logs[f"dirac-{n}"].top1 - logs[f"plain-{n}"].top1 for n in _DEPTHS}
-    grows = gaps[_DEPTHS[-1]] > gaps[_DEPTHS[0]] and gaps[_DEPTHS[-1]] > 0
-    yield (
-        f"The claim {'holds' if grows else 'does not hold'} here: the DiracNets are ahead by "
-        f"{', '.join(f'{gap:+.1f}' for gap in gaps.values())} points at {', '.join(map(str, _DEPTHS))} layers. What "
-        "depth brings at the end of a long training is not measured."
+def _depth_found(logs: Mapping[str, Trained]) -> str:
+    gaps = [logs[f"dirac-{depth}"].top1 - logs[f"plain-{depth}"].top1 for depth in _DEPTHS]
+    grows = gaps[-1] > max(gaps[0], 0)
+    return (
+        f"the claim {_holds(grows)}: DiracNets are ahead of plain nets by {', '.join(f'{gap:+.1f}' for gap in gaps)} "
+        f"points at {', '.join(map(str, _DEPTHS))} layers."
     )
 
 
-def _shapes(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
-    yield "## (c) Width buys more than depth"
-    yield ""
-    yield (
-        "The paper's abstract: the 28-layer, wider DiracNet matches ResNet-1001 on CIFAR-10; in CIFAR-100 the authors "
-        "measured an error of 21.54 % for DiracNet-28-10 and 19.25 % for WRN-28-10. Ours, short runs:"
+def _width_found(wide: Trained, deep: Trained) -> str:
+    return (
+        f"the claim {_holds(wide.top1 > deep.top1)}: {wide.title} has {wide.top1:.1f} % after {wide.cpu_hours:.2f} "
+        f"CPU-hours, {deep.title} {deep.top1:.1f} % after {deep.cpu_hours:.2f}."
     )
-    yield ""
-    yield from _table(_short(logs, *_SHAPES))
-    yield ""
-    yield "Shipped, on all training pictures and measured on the test pictures; budgets and machines differ:"
-    yield ""
-    yield "| checkpoint | data | pixels | epochs | top-1 | top-5 | loss | CPU-hours |"
-    yield "|---|---|---|---|---|---|---|---|"
+
+
+def _ncrelu_found(old: Trained, new: Trained) -> str:
+    return (
+        f"version 1, which has it, lies {_above(old.top1 - new.top1)} version 2, for "
+        f"{old.cpu_hours / new.cpu_hours:.1f} times the processor time."
+    )
+
+
+def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
+    gaps = [own.top1 - other.top1 for _, own, other in _pairs(logs, checkpoints)]
+    return (
+        f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} shipped nets are level with the ResNet of their shape "
+        f"and budget; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
+    )
+
+
+def _runs(logs: Mapping[str, Trained], names: Sequence[str]) -> str:
+    runs = [logs[name] for name in names]
+    measured = "held out" if runs[0].recipe["holdout"] else "test"
+    columns = ["training loss, first epoch", "last epoch", "top-1, training", f"top-1, {measured}", "CPU-hours"]
+    rows = []
+    for run in runs:
+        losses = [f"{run.history[epoch]['train_loss']:.3f}" for epoch in (0, -1)]
+        rows.append([run.title, *losses, f"{run.train_top1:.2f} %", f"{run.top1:.2f} %", f"{run.cpu_hours:.2f}"])
+    return table(["net", *columns], rows)
+
+
+def _shipped(checkpoints: Shipped) -> str:
+    rows = []
     for key, (weight, run) in checkpoints.items():
-        yield (
-            f"| `{key}` | {weight.dataset} | {run.size} | {run.recipe['epochs']} | {run.top1:.2f} % | "
-            f"{run.metrics['top5']:.2f} % | {run.metrics['loss']:.3f} | {run.cpu_hours:.2f} |"
-        )
-    yield ""
-    yield "![accuracy against processor time](paper/shapes.png)"
-    yield ""
-    wide, deep = logs["dirac-10_x2"], logs["dirac-28"]
-    holds = wide.top1 > deep.top1
-    yield (
-        f"The claim {'holds' if holds else 'does not hold'} here: {wide.title} has {wide.top1:.1f} % after "
-        f"{wide.cpu_hours:.2f} CPU-hours, {deep.title} {deep.top1:.1f} % after {deep.cpu_hours:.2f}."
-    )
+        accuracies = [f"{run.metrics[name]:.2f} %" for name in ("top1", "top5")]
+        measured = [*accuracies, f"{run.metrics['loss']:.3f}", f"{run.cpu_hours:.2f}"]
+        rows.append([f"`{key}`", weight.dataset, run.size, run.recipe["epochs"], *measured])
+    return table(["checkpoint", "data", "pixels", "epochs", "top-1", "top-5", "loss", "CPU-hours"], rows)
 
 
-def _ncrelu(logs: Mapping[str, Trained]) -> Iterator[str]:
-    old, new = logs["dirac-28-v1"], logs["dirac-28"]
-    yield "## (d) NCReLU against ReLU"
-    yield ""
-    yield (
-        "The nets of 2017 (version 1) have NCReLU and one alpha and beta a layer; those of 2018 (version 2) have ReLU "
-        "and one a channel. NCReLU doubles the inputs of each convolution, and so its parameters and multiply-adds. "
-        "Ours, short runs:"
-    )
-    yield ""
-    yield from _table([old, new])
-    yield ""
-    gain = old.top1 - new.top1
-    yield (
-        f"Version 1 lies {abs(gain):.1f} points {'above' if gain > 0 else 'below'} version 2 here, for "
-        f"{old.cpu_hours / new.cpu_hours:.1f} times its processor time. The versions differ in their scales and weight "
-        "decay too, so that this is no measurement of NCReLU alone."
-    )
-
-
-def _scales(checkpoints: Shipped) -> Iterator[str]:
-    yield "## (e) Alpha and beta after training"
-    yield ""
-    yield (
-        "They start at 1 and 0.1 in version 2 (5 and 0.001 in version 1) unless the recipe in the manifest has another "
-        "beta. What a filter is made of after training, as medians over the filters that have an identity; only the "
-        "ratio of alpha to beta matters, because a BatchNorm follows:"
-    )
+def _scales(checkpoints: Shipped) -> str:
+    tables = []
     for key, (_, run) in checkpoints.items():
-        yield ""
-        yield f"`{key}`"
-        yield ""
-        yield "| layer | alpha | beta | α² / (α² + β²) |"
-        yield "|---|---|---|---|"
-        for layer in run.layers:
-            yield f"| `{layer.name}` | {layer.alpha:.3f} | {layer.beta:.3f} | {layer.share:.1f} % |"
-    yield ""
-    yield "![the identity's share over the depth](paper/scales.png)"
+        rows = [[f"`{one.name}`", f"{one.alpha:.3f}", f"{one.beta:.3f}", f"{one.share:.1f} %"] for one in run.layers]
+        tables.append(f"`{key}`\n\n{table(['layer', 'alpha', 'beta', 'α² / (α² + β²)'], rows)}")
+    return "\n\n".join(tables)
 
 
-def _level(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
-    yield "## Each shipped net against the ResNet of its depth, width and budget"
-    yield ""
-    yield (
-        "Same recipe but for what Dirac layers start from, same epochs, pictures and seed, measured on the test "
-        f"pictures; level means at most {LEVEL} points below."
-    )
-    yield ""
-    yield "| checkpoint | top-1 | comparator | top-1 | difference | level | CPU-hours, ours and theirs |"
-    yield "|---|---|---|---|---|---|---|"
-    missing, again = [], []
+def _pairs(logs: Mapping[str, Trained], checkpoints: Shipped) -> list[tuple[str, Trained, Trained]]:
+    """Return each shipped net with each comparator that was trained as it was."""
+    return [
+        (key, own, other)
+        for key, (_, own) in checkpoints.items()
+        for name, other in comparators(logs, key).items()
+        if name != "dirac"
+    ]
+
+
+def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
+    rows = []
+    for key, own, other in _pairs(logs, checkpoints):
+        gap = own.top1 - other.top1
+        compared = [f"{own.top1:.2f} %", other.title, f"{other.top1:.2f} %", f"{gap:+.2f}"]
+        hours = f"{own.cpu_hours:.2f}, {other.cpu_hours:.2f}"
+        rows.append([f"`{key}`", *compared, "yes" if gap >= -LEVEL else "no", hours])
+    columns = ["checkpoint", "top-1", "comparator", "top-1", "difference", "level", "CPU-hours, ours and theirs"]
+    return table(columns, rows)
+
+
+def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
+    """Return a paragraph for each shipped net that was trained again from other initial values."""
+    found = []
     for key, (_, own) in checkpoints.items():
         others = comparators(logs, key)
-        if "dirac" in others:
-            again.append(_trained_again(key, own, others.pop("dirac"), others["resnet"]))
-        missing += [] if others else [f"`{key}`"]
-        for other in others.values():
-            gap = own.top1 - other.top1
-            yield (
-                f"| `{key}` | {own.top1:.2f} % | {other.title} | {other.top1:.2f} % | "
-                f"{gap:+.2f} | {'yes' if gap >= -LEVEL else 'no'} | {own.cpu_hours:.2f}, {other.cpu_hours:.2f} |"
-            )
-    for text in again:
-        yield ""
-        yield text
-    if missing:
-        yield ""
-        yield f"Not measured beside a comparator: {', '.join(missing)}."
+        if "dirac" not in others:
+            continue
+        other, resnet = others["dirac"], others["resnet"]
+        starts = [f"beta {run.recipe['beta']:g} and bias {run.recipe.get('bn_bias', 0):g}" for run in (other, own)]
+        found.append(
+            f"`{key}` trained again, starting from {starts[0]} instead of {starts[1]}, had {other.top1:.2f} %, "
+            f"{other.top1 - own.top1:+.2f} points: what such a start brings in [short runs](recipes.md) is gone after "
+            f"{own.recipe['epochs']} epochs, and the first of the two stays shipped. {identities(own.layers)} of its "
+            f"{len(own.layers)} Dirac layers have become identities for more than {IDENTITY:g} %, so the net is less "
+            f"deep than it looks; it ends with {own.train_top1:.1f} % top-1 on the training pictures, the ResNet with "
+            f"{resnet.train_top1:.1f} %. At this depth the authors' nets are not level either: see (c).\n\n"
+        )
+    return "".join(found)
 
 
-def _trained_again(key: str, own: Trained, other: Trained, resnet: Trained) -> str:
-    """What another start of the Dirac layers came to, and how such a net differs from its ResNet at the end."""
-    fits = [f"{run.train_top1:.1f} %" for run in (own, resnet)]
-    return (
-        f"`{key}` trained again, with a beta from {other.recipe['beta']:g} and a bias from {other.recipe['bn_bias']:g} "
-        f"in place of {own.recipe['beta']:g} and {own.recipe.get('bn_bias', 0):g}, had {other.top1:.2f} %, "
-        f"{other.top1 - own.top1:+.2f} points: what such a start brings in short runs (below) is "
-        f"gone at the end of {own.recipe['epochs']} epochs, and the first of the two stays shipped. "
-        f"{identities(own.layers)} of the {len(own.layers)} Dirac layers shipped have become identities for more than "
-        f"{IDENTITY:g} %, so that the net is less deep than it looks; it ends with {fits[0]} top-1 on the training "
-        f"pictures, the ResNet with {fits[1]}. At this depth the authors' nets are not level either: see (c)."
-    )
+def _unmeasured(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
+    compared = {key for key, _, _ in _pairs(logs, checkpoints)}
+    missing = [f"`{key}`" for key in checkpoints if key not in compared]
+    return f"Not compared with a ResNet: {', '.join(missing)}." if missing else ""

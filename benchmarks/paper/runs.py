@@ -20,83 +20,9 @@ from zoo.weights.record import get_weight
 
 NETS = {"dirac": DiracNet, **COMPARATORS}
 SMALL = Recipe(epochs=3, lr=0.1, crop_padding=2, holdout=0.1, precision="bf16")
-"""Of the short runs: SGD as in the paper, annealed to zero; measured on held-out training pictures."""
-SEARCHED = replace(SMALL, epochs=4, lr=0.2, muon_lr=0.1)
-SEARCH: Mapping[str, Recipe] = {
-    "muon": SEARCHED,
-    "sgd": replace(SEARCHED, muon_lr=0.0),
-    "muon-half": replace(SEARCHED, muon_lr=0.05),
-    "muon-smoothing": replace(SEARCHED, label_smoothing=0.1),
-    "muon-ema": replace(SEARCHED, ema=0.995),
-    "muon-twice": replace(SEARCHED, muon_lr=0.2),
-    "muon-alternating": replace(SEARCHED, flip="alternating"),
-    "muon-beta-0.3": replace(SEARCHED, beta=0.3),
-    "muon-beta-0.5": replace(SEARCHED, beta=0.5),
-    "muon-beta-1": replace(SEARCHED, beta=1.0),
-}
-"""Recipes for a short training that were compared."""
-SEARCH_NET = "10_x2"
-DEEP = replace(SEARCHED, precision="float32")
-DEEP_SEARCH: Mapping[str, Recipe] = {
-    "beta-0.1": DEEP,
-    "beta-0.2": replace(DEEP, beta=0.2),
-    "beta-0.5": replace(DEEP, beta=0.5),
-}
-"""What beta starts from in a deep net."""
-DEEP_NET = "28"
-FIXED = replace(DEEP, muon_lr=0.015, fixed_norm=True, stem="principal", label_smoothing=0.1, flip="alternating")
-FIXED_SEARCH: Mapping[str, Recipe] = {
-    "beta-0.2": replace(FIXED, beta=0.2),
-    "beta-0.5": replace(FIXED, beta=0.5),
-    "beta-1": replace(FIXED, beta=1.0),
-    "bias-0.5": replace(FIXED, beta=0.2, bn_bias=0.5),
-    "bias-1": replace(FIXED, beta=0.2, bn_bias=1.0),
-}
-"""What beta and the biases start from where kernels keep their norms, in a net of the ImageNet family."""
-FIXED_NET = "18_x0_5"
-FIXED_SIZE = 32
-"""Half of the 64 pixels that this net is shipped for."""
-WIDE = replace(FIXED, epochs=3, crop_padding=2)
-WIDE_SEARCH: Mapping[str, Recipe] = {
-    "beta-0.5": replace(WIDE, beta=0.5),
-    "beta-0.5-bias-0.5": replace(WIDE, beta=0.5, bn_bias=0.5),
-    "beta-0.2-bias-1": replace(WIDE, beta=0.2, bn_bias=1.0),
-    "beta-0.5-bias-1": replace(WIDE, beta=0.5, bn_bias=1.0),
-}
-"""The same in a wide and shallow net, `SEARCH_NET`."""
-LONG = replace(FIXED, crop_padding=2)
-LONG_SEARCH: Mapping[str, Recipe] = {
-    "beta-0.2": replace(LONG, beta=0.2),
-    "bias-0.25": replace(LONG, beta=0.2, bn_bias=0.25),
-    "bias-0.5": replace(LONG, beta=0.2, bn_bias=0.5),
-    "bias-1": replace(LONG, beta=0.2, bn_bias=1.0),
-    "bias-2": replace(LONG, beta=0.2, bn_bias=2.0),
-    "beta-0.5-bias-1": replace(LONG, beta=0.5, bn_bias=1.0),
-}
-"""The same in the deep net, `DEEP_NET`."""
-LONGER = replace(LONG, epochs=20, precision="bf16", beta=0.2, bn_bias=0.5)
-FREE = replace(LONGER, muon_lr=0.1, fixed_norm=False)
-NORM_SEARCH: Mapping[str, Recipe] = {"fixed": LONGER, "free": FREE}
-"""Whether kernels keep their norms, in a longer training of a DiracNet and a ResNet."""
-NORM_NET = "16"
-FULL = replace(LONGER, epochs=24, crop_padding=4)
-FULL_SEARCH: Mapping[str, Recipe] = {
-    "fixed": FULL,
-    "fast": replace(FULL, muon_lr=0.03),
-    "free": replace(FREE, epochs=FULL.epochs, crop_padding=FULL.crop_padding),
-}
-"""The same on pictures of `FULL_SIZE` pixels, and a faster rate."""
-FULL_SIZE = 32
-RATE_SEARCH: Mapping[str, Recipe] = {
-    "fixed": LONGER,
-    "slow": replace(LONGER, muon_lr=0.005),
-    "free": FREE,
-    "free-0.03": replace(FREE, muon_lr=0.03),
-    "sgd": replace(FREE, muon_lr=0.0),
-}
-"""At what rate kernels move in a longer training of the deep net, `DEEP_NET`."""
+"""The recipe of the short runs: SGD as in the paper, annealed to zero, measured on held-out training pictures."""
 SMALL_SIZE = 16
-"""Pixels that pictures are reduced to in short runs of CIFAR nets, which makes an epoch a quarter as long."""
+"""Pixels that pictures are reduced to in short runs, which makes an epoch a quarter as long."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +45,12 @@ class Run:
 def beside(net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float = 0.0) -> Run:
     """Return the run of a net with the recipe, pictures and seed of a shipped checkpoint.
 
-    What Dirac layers start from is left out of a comparator's recipe, for it has none; for `dirac`, the checkpoint's
-    own net trained again, it is what `beta` and `bn_bias` say.
+    A comparator has no Dirac layers, so their initial values are left out of its recipe. `dirac` trains the
+    checkpoint's own net again, from the initial values `beta` and `bn_bias`.
 
     Raises:
-        ValueError: there are no such weights or is no such net; they were trained from others, which no comparator
-            has; or `beta` and `bn_bias` are given for a comparator.
+        ValueError: the net or the weights are unknown; the weights were trained from others, which a comparator cannot
+            start from; or `beta` or `bn_bias` is given for a comparator.
     """
     if net not in NETS:
         raise ValueError(f"net={net!r}: allowed are {', '.join(NETS)}")
@@ -137,12 +63,8 @@ def beside(net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float 
     return Run(net, recipe, weight.preprocessing.size, weight.provenance["seed"])
 
 
-def _small(net: str, model: str, recipe: Recipe = SMALL) -> Run:
-    return Run(net, replace(recipe, model=f"diracnet{model}_cifar"), SMALL_SIZE)
-
-
-def _fixed(net: str, recipe: Recipe) -> Run:
-    return Run(net, replace(recipe, model=f"diracnet{FIXED_NET}"), FIXED_SIZE)
+def _small(net: str, model: str) -> Run:
+    return Run(net, replace(SMALL, model=f"diracnet{model}_cifar"), SMALL_SIZE)
 
 
 SHORT_RUNS: Mapping[str, Run] = {
@@ -150,29 +72,12 @@ SHORT_RUNS: Mapping[str, Run] = {
     "resnet-28": _small("resnet", "28"),
     "dirac-28-v1": _small("dirac", "28_v1"),
     **{f"dirac-{shape}": _small("dirac", shape) for shape in ("10", "16", "10_x2", "16_x2")},
-    **{f"recipe-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in SEARCH.items()},
-    **{f"deep-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in DEEP_SEARCH.items()},
-    "resnet-muon": _small("resnet", SEARCH_NET, SEARCHED),
-    **{f"fixed-{name}": _fixed("dirac", recipe) for name, recipe in FIXED_SEARCH.items()},
-    "resnet-fixed": _fixed("resnet", FIXED),
-    **{f"wide-{name}": _small("dirac", SEARCH_NET, recipe) for name, recipe in WIDE_SEARCH.items()},
-    "resnet-wide": _small("resnet", SEARCH_NET, WIDE),
-    **{f"long-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in LONG_SEARCH.items()},
-    "resnet-long": _small("resnet", DEEP_NET, LONG),
-    **{f"norm-{name}": _small("dirac", NORM_NET, recipe) for name, recipe in NORM_SEARCH.items()},
-    **{
-        f"resnet-norm-{name}": _small("resnet", NORM_NET, recipe.without_dirac_layers())
-        for name, recipe in NORM_SEARCH.items()
-    },
-    **{f"full-{name}": replace(_small("dirac", NORM_NET, one), size=FULL_SIZE) for name, one in FULL_SEARCH.items()},
-    **{f"rate-{name}": _small("dirac", DEEP_NET, recipe) for name, recipe in RATE_SEARCH.items()},
-    "resnet-rate": _small("resnet", DEEP_NET, LONGER.without_dirac_layers()),
 }
 """Name → run, measured on held-out training pictures."""
 
 
 def keep(folder: Path) -> dict[str, Any]:
-    """Return what is committed of a finished run: request, log, result, and the Dirac layers at the end.
+    """Return what is kept of a finished run: its request, result and history, and the Dirac layers at the end.
 
     Raises:
         ValueError: the run is not finished.

@@ -40,7 +40,12 @@ def has_vnni(cpuinfo: Path = _CPUINFO) -> bool:
 
 
 def open_session(
-    model: Path | bytes, threads: int = 0, providers: Sequence[str] = (CPU,), **options: Any
+    model: Path | bytes,
+    threads: int = 0,
+    providers: Sequence[str] = (CPU,),
+    *,
+    spinning: bool = True,
+    **options: Any,
 ) -> onnxruntime.InferenceSession:
     """Return a session of a graph.
 
@@ -48,9 +53,15 @@ def open_session(
         model: its file, or its bytes.
         threads: see `session_options`.
         providers: ONNX Runtime's execution providers, the preferred first.
+        spinning: whether waiting threads spin; without it they leave the processor to other work.
         options: attributes of `onnxruntime.SessionOptions` to set.
+
+    Example:
+        >>> session = open_session(Path("build/bundle/onnx/model.onnx"), threads=2, spinning=False)
     """
     settings = session_options(threads)
+    if not spinning:
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for name, value in options.items():
         setattr(settings, name, value)
     return onnxruntime.InferenceSession(model, settings, providers=list(providers))

@@ -1,0 +1,71 @@
+"""docs/int8.md, from docs/int8.json and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import fill, table, versions
+
+TEMPLATE = Path(__file__).with_suffix(".md")
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Return the Markdown of a result of `python -m benchmarks.int8`."""
+    nets, speed = result["nets"], result["speed"]
+    last = [(net["top1"], net["steps"][-1]) for net in nets.values()]
+    gains = [net["steps"][-2]["held_out_noise"] - net["steps"][-1]["held_out_noise"] for net in nets.values()]
+    values = {
+        "net_count": len(nets),
+        "most_lost": max(top1 - step["top1"] for top1, step in last),
+        "least_agreement": min(step["agreement"] for _, step in last),
+        "least_gain": min(gains),
+        "most_gain": max(gains),
+        "nets": "\n\n".join(_net(name, net) for name, net in sorted(nets.items())),
+        "speed": speed,
+        "speed_environment": _environment(speed),
+    }
+    return fill(TEMPLATE, values)
+
+
+def _net(name: str, net: Mapping[str, Any]) -> str:
+    calibration = net["calibration"]
+    text = (
+        f"Calibrated on {calibration['pictures']} training pictures of {net['dataset']}, drawn with seed "
+        f"{calibration['seed']}; held out are {net['held_out_pictures']:,} others. Tested on all "
+        f"{net['test_pictures']:,} test pictures, of which float32 gets {net['top1']:.2f} % right. {_environment(net)}"
+    )
+    return "\n\n".join((f"## `{name}`", text, _steps(net), _layers(net["layers"])))
+
+
+def _steps(net: Mapping[str, Any]) -> str:
+    rows = []
+    for step in net["steps"]:
+        shares = [f"{step[key]:.2f} %" for key in ("held_out_agreement", "agreement", "top1")]
+        rows.append([step["step"], f"{step['held_out_noise']:.1f} dB", *shares, f"{net['top1'] - step['top1']:.2f}"])
+    same = ["same answer as fp32, held out", "same answer, test"]
+    return table(["step", "noise, held out", *same, "top-1, test", "lost"], rows)
+
+
+def _layers(layers: list[Mapping[str, Any]]) -> str:
+    columns = ["layer", r"\|alpha\| / \|beta\|, median", "largest", "crest factor, median", "of a single weight"]
+    return table(
+        columns,
+        [
+            [
+                f"`{layer['layer']}`",
+                f"{layer['ratio']:.2f}",
+                f"{layer['largest_ratio']:.0f}",
+                f"{layer['crest']:.1f}",
+                f"{layer['single_weight']:.1f}",
+            ]
+            for layer in layers
+        ],
+    )
+
+
+def _environment(measured: Mapping[str, Any]) -> str:
+    # Figures recorded before `vnni` was are all from machines with it.
+    vnni = "with" if measured.get("vnni", True) else "without"
+    return f"Measured on {measured['machine']}, {vnni} VNNI, with {versions(measured)}."

@@ -1,0 +1,160 @@
+"""Pages whose code is gone: their tables are still those of the kept logs, and their prose says what the tables say."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.report import spread, versions
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+Table = list[list[str]]
+FIGURE = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?!\w|\.\d)")
+
+
+def read(path: str) -> Any:
+    return json.loads((DOCS / path).read_text(encoding="utf-8"))
+
+
+def text(path: str) -> str:
+    return (DOCS / path).read_text(encoding="utf-8")
+
+
+def tables(markdown: str) -> list[Table]:
+    """Return the cells of each table, its head first and without the line below it."""
+    found = re.findall(r"(?:^\|.*\|\n)+", markdown + "\n", flags=re.MULTILINE)
+    split = [[line.strip("| ").split(" | ") for line in block.splitlines()] for block in found]
+    return [[head, *rows] for head, _, *rows in split]
+
+
+def additions(log: dict[str, Any]) -> list[str]:
+    """Return what a recipe has besides its rates."""
+    recipe = log["recipe"]
+    found = {
+        "label smoothing": recipe["label_smoothing"],
+        "running average": recipe["ema"],
+        "alternating flips": recipe["flip"] == "alternating",
+        "fixed norms": recipe.get("fixed_norm"),
+        "a stem of principal components": recipe.get("stem") == "principal",
+        "beta from": recipe.get("beta"),
+        "bias from": recipe.get("bn_bias"),
+    }
+    return [name if value is True else f"{name} {value:g}" for name, value in found.items() if value]
+
+
+def recipes(table: Table) -> Table:
+    head, *rows = table
+    names = [re.fullmatch(r"\[(.*)\]\(recipes/\1\.json\)", row[0])[1] for row in rows]
+    logs = [read(f"recipes/{name}.json") for name in names]
+    shared = [one for one in additions(logs[0]) if all(one in additions(log) for log in logs)]
+    expected = []
+    for name, log in zip(names, logs, strict=True):
+        layers = log.get("layers", [])
+        cells = {
+            "log": f"[{name}](recipes/{name}.json)",
+            "rate of SGD": str(log["recipe"]["lr"]),
+            "rate of Muon": str(log["recipe"]["muon_lr"] or "none"),
+            "other": ", ".join(one for one in additions(log) if one not in shared) or "–",
+            "top-1, training": f"{log['history'][-1]['train_top1']:.2f} %",
+            "top-1, held out": f"{log['metrics']['top1']:.2f} %",
+            "CPU-hours": f"{log['cpu_hours']:.3f}",
+            "on": log["environment"]["device"].split(",")[0],
+            "identities": f"{sum(one['share'] > 99 for one in layers)} of {len(layers)}" if layers else "–",
+        }
+        expected.append([cells[column] for column in head])
+    return [head, *expected]
+
+
+def missed_bars(table: Table) -> Table:
+    head, *rows = table
+    log = read("benchmarks/missed-bars.json")
+    expected = []
+    for name, *_ in rows:
+        if head[0] == "net":
+            net = log["profiles"][name]
+            whole, threes, products = net["kernels_ms"], net["in_3x3_ms"], net["in_3x3"]
+            row = [f"{whole:.2f} ms", f"{threes:.2f} ms", f"{products / 1e9:.3f} G", f"{products / threes / 1e6:.0f} G"]
+            row.append(f"{whole - threes:.2f} ms")
+        elif head[0] == "pair":
+            ours, theirs = (log["profiles"][one] for one in name.split(" / "))
+            row = [f"{ours[key] / theirs[key]:.3f}" for key in ("kernels_ms", "multiply_adds")]
+        else:
+            ratio = log["ratios"][name]
+            row = [spread(ratio, 3), f"{ratio['first_ms']:.1f}", f"{ratio['second_ms']:.1f}", str(ratio["rounds"])]
+        expected.append([name, *row])
+    return [head, *expected]
+
+
+def growth(table: Table) -> Table:
+    points = read("benchmarks/growth.json")["axes"][table[0][0]]
+    medians = [f"{point['ms']['median']:.2f}" for point in points]
+    return [[table[0][0], *(f"{point['value']:g}" for point in points)], ["ms a picture", *medians]]
+
+
+def overflow(table: Table) -> Table:
+    head, *rows = table
+    expected = []
+    for name, *_ in rows:
+        net = read("int8.json")["overflow"][name.strip("`")]
+        both = [
+            ", ".join(f"{net[entry][key]:.{digits}f} {unit}" for entry in ("with", "without"))
+            for key, digits, unit in (("noise", 1, "dB"), ("agreement", 2, "%"), ("top1", 2, "%"))
+        ]
+        expected.append([name, *both, spread(net["time"])])
+    return [head, *expected]
+
+
+FROZEN: dict[str, tuple[int, Callable[[Table], Table]]] = {
+    "recipes.md": (8, recipes),
+    "benchmarks/missed-bars.md": (3, missed_bars),
+    "benchmarks/growth.md": (5, growth),
+}
+"""Page → how many tables it has, and what each should be, given the first cells of its rows."""
+
+
+@pytest.mark.parametrize("page", FROZEN)
+def test_frozen_tables_are_those_of_the_kept_logs(page: str) -> None:
+    found = tables(text(page))
+    count, expected = FROZEN[page]
+    assert len(found) == count
+    for table in found:
+        assert table == expected(table)
+
+
+def test_the_frozen_table_of_overflows_is_that_of_the_log() -> None:
+    table = tables(text("int8.md"))[-1]
+    assert table == overflow(table)
+    assert [row[0].strip("`") for row in table[1:]] == sorted(read("int8.json")["overflow"])
+    for net in read("int8.json")["overflow"].values():
+        assert f"without VNNI ({net['machine']}; {versions(net)})" in text("int8.md").replace("\n", " ")
+
+
+@pytest.mark.parametrize("page", FROZEN)
+def test_frozen_prose_says_what_the_tables_say(page: str) -> None:
+    """Each figure with a decimal is one of a table, or the difference of two in one column of neighbouring tables."""
+    found, markdown = tables(text(page)), text(page)
+    columns = [[FIGURE.findall(cell) for cell in column] for table in found for column in zip(*table[1:], strict=True)]
+    cells = {figure for column in columns for figures in column for figure in figures}
+    singles = [[float(figures[0]) for figures in column if len(figures) == 1] for column in columns]
+    differences = {f"{one - other:+.1f}" for column in singles for one in column for other in column}
+    prose = " ".join(line for line in markdown.splitlines() if not line.startswith(("|", "AMD EPYC")))
+    # Not measured: an article's number, and what a normal variable behind a ReLU lacks.
+    figures = FIGURE.findall(re.sub(r"arXiv \S+|if 0\.68", "", prose))
+    assert figures
+    for figure in figures:
+        assert figure in (differences if figure[0] in "+-" else cells), figure
+
+
+@pytest.mark.parametrize("page", ["benchmarks/missed-bars", "benchmarks/growth"])
+def test_a_frozen_page_names_its_machine(page: str) -> None:
+    log = read(f"{page}.json")
+    line = f"{log['machine']}, {log['threads']} threads, load {log['load']:.1f} at its end; {versions(log)}."
+    assert line in text(f"{page}.md").splitlines()
+
+
+def test_every_kept_log_of_a_search_is_in_a_table() -> None:
+    named = set(re.findall(r"\]\(recipes/(.*?)\.json\)", text("recipes.md")))
+    assert named == {path.stem for path in (DOCS / "recipes").glob("*.json")}
