@@ -1,1 +1,1 @@
-"""Timings. Two things are always timed in alternation, and what is reported is their ratio, round by round."""
+"""Timings: two things are always timed in alternation, and the result is their ratio, round by round."""

@@ -1,4 +1,4 @@
-"""Part `bars`: the ratios that this project holds itself to."""
+"""Part `bars`: upper limits on ratios of times that this project wants to keep."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Bar:
     """A ratio and the value that it should not exceed.
 
     Args:
-        limit: of the median.
-        case: makes the two calls; its argument is a folder for files.
+        limit: the largest median allowed.
+        case: makes the two calls, given a folder for files.
     """
 
     limit: float
@@ -70,9 +70,10 @@ def _product(folder: Path) -> Case:
 
 
 def matrix_product(net: nn.Module) -> runners.Call:
-    """Return a call that does as many multiply-adds as one picture takes, in one product, in ONNX Runtime.
+    """Return a call that does the multiply-adds of one picture as a single matrix product in ONNX Runtime.
 
-    (rows, 1024) · (1024, 1024), the second of them constant as weights are, so that it is packed beforehand.
+    The product is (rows, 1024) · (1024, 1024). The second factor is constant, so that it is packed
+    beforehand like weights.
     """
     rows = round(multiply_adds(net) / _SIDE**2)
     second = np.random.default_rng(0).standard_normal((_SIDE, _SIDE), dtype=np.float32)
@@ -96,7 +97,7 @@ BARS = (
 
 
 def measure(tell: Callable[[str], None]) -> dict[str, Any]:
-    """Return the ratio beside each bar."""
+    """Return each bar with the ratio measured."""
     found = []
     for bar in BARS:
         with TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, weights
 
 ALLOWED = 0.05
-"""Percentage points by which an accuracy may differ from the manifest's: other processors round otherwise."""
+"""Percentage points by which an accuracy may differ from the manifest's, because processors round differently."""
 
 
 class DifferentFiguresError(RuntimeError):
@@ -45,7 +45,7 @@ class Comparison:
 
 
 def compare(data: list[str]) -> Iterator[Comparison]:
-    """Yield a comparison for each form of each checkpoint; those that were measured on other data stay unmeasured."""
+    """Yield a comparison for each form of each checkpoint. Checkpoints of other data are not measured."""
     for (name, tag), record in weights().items():
         if "data_sha256" not in record.provenance:
             continue
@@ -59,7 +59,7 @@ def compare(data: list[str]) -> Iterator[Comparison]:
 
 
 def _pictures(record: Weight, data: list[str]) -> Pictures | None:
-    """The test pictures that the record was measured on, told by their fingerprint."""
+    """Return the test pictures with the fingerprint in the record, or None."""
     for source in data:
         if record.preprocessing is not None:
             pictures = load_test(source, record.preprocessing)
@@ -71,7 +71,7 @@ def _pictures(record: Weight, data: list[str]) -> Pictures | None:
 def main(
     data: Annotated[list[str], typer.Argument(help="Data sets, as `diracnet train --data` takes them.")],
 ) -> None:
-    """Measure every shipped checkpoint whose test pictures are among DATA; ends with 1 where a figure differs."""
+    """Measure every shipped checkpoint whose test pictures are in DATA; exit with 1 if a figure differs."""
     for source in data:
         check_dataset(source)
     found = list(compare(data))

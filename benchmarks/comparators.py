@@ -23,7 +23,7 @@ def plain(spec: Spec) -> DiracNet:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions 3×3, each behind BatchNorm and ReLU, beside a skip connection.
+    """Two 3×3 convolutions, each after BatchNorm and ReLU, with a skip connection around both.
 
     Source: He et al., "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027), figure 4e.
 
@@ -86,4 +86,4 @@ class ResNet(nn.Module):
 
 
 COMPARATORS = {"plain": plain, "resnet": ResNet}
-"""What `python -m benchmarks.paper train` can train beside DiracNets."""
+"""The nets that `python -m benchmarks.paper beside` can train to compare with a DiracNet."""

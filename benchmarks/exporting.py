@@ -1,4 +1,4 @@
-"""Part `exporting`: what it costs to make the files, beside torch.onnx.export and timm's export."""
+"""Part `exporting`: the cost of writing the files, compared with torch.onnx.export and timm's export."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ PROCESSES: dict[str, list[str]] = {
     "torch.onnx.export of the folded DiracNet-18": ["-c", _TRACE],
     "timm's onnx_export of ResNet-18": ["-c", _TIMM],
 }
-"""Name → arguments of the interpreter; a folder to write to follows."""
+"""Name → arguments of the interpreter, to which a folder for the output is appended."""
 
 
 def measure(tell: Callable[[str], None]) -> dict[str, Any]:
-    """Return the cost of each process, the one of median time, and the ratio of the bare emission to tracing."""
+    """Return the median cost of each process, and the ratio of our writer alone to the tracer."""
     runs: dict[str, list[Cost]] = {name: [] for name in PROCESSES}
     for _ in range(ROUNDS):
         for name, arguments in PROCESSES.items():
@@ -55,7 +55,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def emission(folder: Path) -> Case:
-    """Our writer against the tracer, both in a process that has everything loaded; only ours has to fold."""
+    """Return our writer, which also folds, against the tracer, in a process that has everything loaded."""
     net = zoo.get_model("diracnet18").eval()
     folded = fold(net)
     return Case(

@@ -1,4 +1,4 @@
-"""Part `first-answer`: how long `diracnet predict` takes from the start of its process to its first answer."""
+"""Part `first-answer`: the time from the start of a `diracnet predict` process to its first answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
 
 @contextmanager
 def first_answer() -> Iterator[Case]:
-    """Give the case of the 16-layer net; what its process cannot do without stands against it."""
+    """Give the case of the 16-layer net: `diracnet predict` against a process that only imports what it needs."""
     with TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         export_bundle(open_model("diracnet16_cifar:cifar10")[0], bundle)

@@ -1,4 +1,4 @@
-"""Part `inference`: what a net costs where it runs, beside what people would pick instead."""
+"""Part `inference`: what a net costs at inference, compared with the nets people would pick instead."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def folding() -> Iterator[Case]:
-    """Yield what folding brings: the folded net against the training form, each as fast as PyTorch makes it."""
+    """Yield the folded net against the training form, each as fast as PyTorch makes it."""
     batch = pictures(1)
     for how, runner in {"eager": runners.eager, "compiled": runners.compiled}.items():
         unfolded = zoo.get_model("diracnet18").eval()
@@ -98,7 +98,7 @@ def _times(setting: Setting, modules: Mapping[str, nn.Module], files: Mapping[st
 
 
 def _weights(modules: Mapping[str, nn.Module], files: Mapping[str, Mapping[str, Path]]) -> dict[str, Any]:
-    """Return of each net: parameters, multiply-adds, and by precision the file's size, memory and time to an answer."""
+    """Return each net's parameters and multiply-adds, and by precision its file size, memory and time to an answer."""
     costs: dict[tuple[str, str], list[Cost]] = {}
     for _ in range(FOOTPRINT_ROUNDS):
         for precision, paths in files.items():

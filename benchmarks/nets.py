@@ -1,4 +1,4 @@
-"""Whom a DiracNet is compared with: what people would pick instead, and how each becomes ONNX."""
+"""The nets a DiracNet is compared with, and how each becomes ONNX."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _UPSTREAM = "the authors' README"
 
 @dataclass(frozen=True)
 class Net:
-    """A net as it is deployed, with random weights: they do not matter for its cost.
+    """A net as it is deployed. Its weights are random, because they do not change its cost.
 
     Args:
-        build: makes it, in eval mode and folded as far as its own library folds it.
-        top1: on ImageNet, of published weights, percent; None where there are none.
-        source: of that figure.
+        build: makes the net, in eval mode and folded as far as its own library folds it.
+        top1: ImageNet accuracy of published weights, percent; None if there are none.
+        source: where that figure is published.
     """
 
     build: Callable[[], nn.Module]
@@ -71,7 +71,7 @@ NETS: Mapping[str, Net] = {
     "MobileNetV3-large": Net(partial(_timm, "mobilenetv3_large_100"), 75.77, _TIMM),
     "ResNet-18 (timm)": Net(partial(_timm, "resnet18"), 70.84, f"{_TIMM}, resnet18.gluon_in1k"),
 }
-"""Name → net. The first of each pair that the bars name is ours."""
+"""Name → net."""
 
 
 def pictures(batch: int, size: int = SIZE) -> NDArray[np.float32]:
@@ -80,14 +80,14 @@ def pictures(batch: int, size: int = SIZE) -> NDArray[np.float32]:
 
 
 def multiply_adds(module: nn.Module, size: int = SIZE) -> int:
-    """Return the multiply-adds of one picture, in convolutions and matrix products."""
+    """Return the multiply-adds that convolutions and matrix products need for one picture."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(torch.from_numpy(pictures(1, size)))
     return int(counter.get_total_flops()) // 2
 
 
 def write_onnx(module: nn.Module, path: Path) -> None:
-    """Write a net as ONNX with a free batch: ours as we emit it, others by torch.onnx.export."""
+    """Write a net as ONNX with a free batch size: ours by our own writer, others by torch.onnx.export."""
     if isinstance(module, nn.Sequential):
         path.write_bytes(emit(module).SerializeToString())
     else:
@@ -111,7 +111,7 @@ def trace(module: nn.Module, path: Path) -> None:
 
 
 def quantize_as_all(source: Path, path: Path) -> None:
-    """Write a graph's int8 form by onnxruntime.quantization, for all nets alike: static, QDQ, a scale a channel."""
+    """Quantize a graph by onnxruntime.quantization, with the same settings for all: static, QDQ, per-channel."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -136,7 +136,7 @@ def quantize_as_all(source: Path, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep other libraries' advice off the terminal."""
+    """Silence the warnings of other libraries."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

@@ -11,9 +11,11 @@ from benchmarks.report import fill, spread, table, versions, write_page
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 FIRST, LAST = "<!-- Written by `make bench`: -->\n", "<!-- Until here. -->\n"
-"""What the README's own table stands between."""
+"""The lines around the README's table."""
 IN_README = ("DiracNet-18", "ResNet-18", "DiracNet-34", "ResNet-34")
 """The nets in the README's table; the page has all."""
+SIZE = (4.6, 3.8)
+"""Size of a plot's panel, in inches."""
 _FOLDING = "DiracNet-18, PyTorch, {}, batch 1: folded / training form"
 
 
@@ -51,10 +53,11 @@ def page(result: Mapping[str, Any]) -> str:
 
 def draw(inference: Mapping[str, Any], folder: Path) -> None:
     """Write the plots of the part `inference`."""
-    chosen = (("ONNX Runtime", "fp32"), ("ONNX Runtime", "int8"))
-    tables = {f"{runtime}, {precision}": _find(inference, runtime, precision, 1) for runtime, precision in chosen}
-    plots.accuracy(tables, {name: net["top1"] for name, net in inference["nets"].items()}, folder / "accuracy.png")
-    plots.memory(inference["nets"], folder / "memory.png")
+    top1 = {name: net["top1"] for name, net in inference["nets"].items()}
+    timed = {precision: _find(inference, "ONNX Runtime", precision, 1) for precision in ("fp32", "int8")}
+    panels = [plots.accuracy(f"ONNX Runtime, {precision}", nets, top1) for precision, nets in timed.items()]
+    plots.save(folder / "accuracy.png", panels, SIZE)
+    plots.save(folder / "memory.png", [plots.memory(inference["nets"])], SIZE)
 
 
 def write_summary(inference: Mapping[str, Any], readme: Path) -> None:

@@ -1,4 +1,4 @@
-"""Timings in alternation: on a machine that others use too, only a ratio of neighbours in time means something."""
+"""Timings in alternation: on a shared machine only the ratio of two neighbouring timings means anything."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Ratio(Spread):
-    """Quartiles of a / b over the rounds, and the median milliseconds of each."""
+    """Quartiles of a / b over the rounds, and the median milliseconds of both."""
 
     name: str
     first_ms: float
@@ -46,12 +46,13 @@ class Ratio(Spread):
 
 
 def rotate(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Time calls one after the other, round by round, after two rounds that do not count.
+    """Time calls one after the other, round by round, after two warm-up rounds.
 
-    Each round begins with another call, and every other one goes backwards, so that none always follows the same.
+    The first call changes from round to round and every other round runs backwards, so that no call always follows the
+    same one.
 
     Returns:
-        Seconds of each call, a number a round.
+        Seconds of each call, one number per round.
     """
     names = list(calls)
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -75,7 +76,7 @@ def paired(case: Case) -> Ratio:
 
 
 def all_paired(cases: Iterable[Case], tell: Callable[[str], None]) -> dict[str, dict[str, Any]]:
-    """Time one case after the other, and return the ratios by name; from an iterator only one case holds memory."""
+    """Time the cases and return the ratios by name. A case of an iterator is freed before the next one is made."""
     found = {}
     for case in cases:
         tell(case.name)

@@ -1,69 +1,62 @@
-"""The plots of docs/benchmarks.md."""
+"""The plots of docs/benchmarks.md, and how the plots of all reports are saved."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from zoo.files import replace_file
 
+Panel = Callable[[Axes], None]
+"""Draws into the axes it is given."""
 
-def _figure(panels: int) -> tuple[Figure, Any]:
-    columns = min(panels, 3)
-    rows = math.ceil(panels / columns)
-    figure = Figure(figsize=(4.6 * columns, 3.8 * rows), layout="constrained")
+
+def save(path: Path, panels: Sequence[Panel], size: tuple[float, float] = (4.2, 3.2)) -> None:
+    """Draw panels next to one another into a PNG file, each of this size in inches."""
+    width, height = size
+    figure = Figure(figsize=(width * len(panels), height), layout="constrained")
     FigureCanvasAgg(figure)
-    places = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for spare in places[panels:]:
-        spare.remove()
-    return figure, places[:panels]
-
-
-def _save(figure: Figure, path: Path) -> None:
-    for axes in figure.axes:
+    for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        draw(axes)
         axes.grid(alpha=0.3)
     with replace_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
 
 
-def _label(axes: Any, text: str, x: float, y: float) -> None:
-    # Ours below and theirs above, because DiracNet-18 and ResNet-18 lie almost on each other.
-    below = text.startswith("DiracNet")
-    axes.annotate(text, (x, y), textcoords="offset points", xytext=(5, -10 if below else 3), fontsize=8)
+def accuracy(title: str, nets: Mapping[str, Any], top1: Mapping[str, float | None]) -> Panel:
+    """Return a panel of accuracy against the milliseconds of nets, given their quartiles."""
 
-
-def _colour(name: str) -> str:
-    return "C3" if name.startswith("DiracNet") else "C0"
-
-
-def accuracy(tables: Mapping[str, Mapping[str, Any]], top1: Mapping[str, float | None], path: Path) -> None:
-    """Accuracy against milliseconds: a panel for each table, which maps nets to their quartiles."""
-    figure, panels = _figure(len(tables))
-    for axes, (title, nets) in zip(panels, tables.items(), strict=True):
+    def draw(axes: Axes) -> None:
         for name, found in nets.items():
-            accurate = top1[name]
+            accurate, median = top1[name], found["ms"]["median"]
             if accurate is not None:
-                axes.plot(found["ms"]["median"], accurate, "o", color=_colour(name))
-                _label(axes, name, found["ms"]["median"], accurate)
+                ours = name.startswith("DiracNet")
+                axes.plot(median, accurate, "o", color="C3" if ours else "C0")
+                # Ours below and theirs above, because DiracNet-18 and ResNet-18 almost coincide.
+                place = (5, -10 if ours else 3)
+                axes.annotate(name, (median, accurate), textcoords="offset points", xytext=place, fontsize=8)
         axes.margins(x=0.25, y=0.12)
         axes.set(title=title, xlabel="ms a picture, median", ylabel="top-1 on ImageNet, published, %")
-    _save(figure, path)
+
+    return draw
 
 
-def memory(nets: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """The largest memory of a process that gives one answer, by precision."""
-    figure, (axes,) = _figure(1)
-    names = list(nets)
-    for shift, precision in ((-0.2, "fp32"), (0.2, "int8")):
-        places = [index + shift for index in range(len(names))]
-        axes.barh(places, [nets[name][precision]["memory_mb"] for name in names], height=0.38, label=precision)
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set(xlabel="largest memory of the process, MB")
-    axes.legend()
-    _save(figure, path)
+def memory(nets: Mapping[str, Mapping[str, Any]]) -> Panel:
+    """Return a panel of the peak memory of a process that gives one answer, by precision."""
+
+    def draw(axes: Axes) -> None:
+        names = list(nets)
+        for shift, precision in ((-0.2, "fp32"), (0.2, "int8")):
+            places = [index + shift for index in range(len(names))]
+            axes.barh(places, [nets[name][precision]["memory_mb"] for name in names], height=0.38, label=precision)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set(xlabel="largest memory of the process, MB")
+        axes.legend()
+
+    return draw

@@ -1,4 +1,4 @@
-"""What a command costs as a process of its own: time, memory."""
+"""Time and memory of a command that runs as a process of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A process between this one and the measured one, because Linux counts the memory of the process that starts another
-# as the other's own.
+# Runs between this process and the measured one, because Linux counts the memory of a parent at the time of the fork as
+# that of its child.
 _BETWEEN = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()
@@ -21,7 +21,7 @@ print(json.dumps([code, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 10
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process: wall and processor seconds, and the largest memory in MB."""
+    """Cost of one process: wall and processor seconds, and peak memory in MB."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -29,7 +29,7 @@ class Cost:
 
 
 def cost(arguments: Sequence[str]) -> Cost:
-    """Run this interpreter with arguments and return what it cost; RuntimeError where it fails."""
+    """Run this interpreter with arguments and return its cost; RuntimeError if it fails."""
     command = [sys.executable, "-c", _BETWEEN, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     code, *costs = json.loads(done.stdout)
@@ -39,5 +39,5 @@ def cost(arguments: Sequence[str]) -> Cost:
 
 
 def median(costs: Sequence[Cost]) -> Cost:
-    """Return the one of median wall time."""
+    """Return the cost with the median wall time."""
     return sorted(costs, key=lambda one: one.wall_seconds)[len(costs) // 2]

@@ -1,4 +1,4 @@
-"""Ways to run a net: each returns a call without arguments that computes one batch."""
+"""Ways to run a net. Each returns a call without arguments that computes one batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Call = Callable[[], object]
 
 
 def onnx_runtime(model: Path | bytes, batch: NDArray[Any], threads: int = THREADS) -> Call:
-    """ONNX Runtime on the processor."""
+    """Return a call of ONNX Runtime on the processor."""
     # Threads that spin while they wait would take the processor from the others of a round.
     session = open_session(model, threads, spinning=False, log_severity_level=3)
     feed = {session.get_inputs()[0].name: batch}
@@ -25,7 +25,7 @@ def onnx_runtime(model: Path | bytes, batch: NDArray[Any], threads: int = THREAD
 
 
 def openvino(model: Path, batch: NDArray[Any], threads: int = THREADS) -> Call:
-    """OpenVINO on the processor; float32 where it would choose bfloat16 by itself."""
+    """Return a call of OpenVINO on the processor, in float32 even if its default is bfloat16."""
     import openvino as ov
 
     settings = {
@@ -38,7 +38,7 @@ def openvino(model: Path, batch: NDArray[Any], threads: int = THREADS) -> Call:
 
 
 def eager(module: nn.Module, batch: NDArray[Any]) -> Call:
-    """PyTorch as it is, in the memory format that its convolutions like."""
+    """Return a call of eager PyTorch, in the memory format that suits its convolutions."""
     net = module.to(memory_format=torch.channels_last)
     given = torch.from_numpy(batch).to(memory_format=torch.channels_last)
 
@@ -50,7 +50,7 @@ def eager(module: nn.Module, batch: NDArray[Any]) -> Call:
 
 
 def compiled(module: nn.Module, batch: NDArray[Any]) -> Call:
-    """PyTorch through torch.compile."""
+    """Return a call of PyTorch with torch.compile."""
     call = torch.compile(module.to(memory_format=torch.channels_last), dynamic=False)
     given = torch.from_numpy(batch).to(memory_format=torch.channels_last)
 

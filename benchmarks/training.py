@@ -1,4 +1,4 @@
-"""Part `training`: what the Dirac kernel adds to a training step, and what the pictures cost."""
+"""Part `training`: the cost that Dirac kernels and the pictures add to a training step."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def cases() -> Iterator[Case]:
 
 
 def dirac_step() -> Case:
-    """A step of the 28-layer CIFAR net against the same net with plain convolutions."""
+    """Return a step of the 28-layer CIFAR net against one of the same net with plain convolutions."""
     return Case(
         "28-layer CIFAR net, batch 128: Dirac training step / plain training step",
         _step(zoo.get_model(NET)),
@@ -79,7 +79,7 @@ def dirac_step() -> Case:
 
 
 class _DenseDirac(nn.Module):
-    """The convolution as the original code writes it: a dense delta, scaled and added at each step."""
+    """The convolution as the original code has it: a dense delta, scaled and added at each step."""
 
     def __init__(self, conv: DiracConv2d) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def _dense(net: nn.Module) -> nn.Module:
 def _step(
     net: nn.Module, composing: Callable[[nn.Module], AbstractContextManager[None]] = zoo.composed_together
 ) -> Callable[[], None]:
-    """Return a step as `diracnet train` makes it; `composed_together` does nothing to other nets."""
+    """Return a training step as in `diracnet train`; `composed_together` leaves nets without Dirac layers alone."""
     model = net.train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, nesterov=True)
     images = torch.randn(BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
@@ -132,7 +132,7 @@ def _batches() -> Iterator[object]:
 
 
 def _one_by_one() -> Callable[[], object]:
-    """The usual pipeline: each picture is padded, cropped, mirrored and normalized by itself, then they are stacked."""
+    """Return the usual pipeline: pictures are padded, cropped, mirrored and normalized one by one, then stacked."""
     transforms = v2.Compose(
         [
             v2.RandomCrop(32, padding=4, padding_mode="reflect"),

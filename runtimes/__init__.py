@@ -1,1 +1,1 @@
-"""The same bundle in other runtimes: how far their logits are from ONNX Runtime's, how often the answer is the same."""
+"""The same bundle in other runtimes: how much their logits and answers differ from ONNX Runtime's."""

@@ -1,4 +1,4 @@
-"""Real pictures to compare on: crops of a photograph, of many sizes, so that the nets' answers vary."""
+"""Pictures to compare on: crops of a photograph in many sizes, so that the nets give different answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SMALLEST = 24  # pixels
 
 
 def crops(photograph: Path, count: int) -> list[Image.Image]:
-    """Return square crops of a photograph, their places and sizes drawn with a fixed seed."""
+    """Return square crops of a photograph, with places and sizes drawn with a fixed seed."""
     picture = eight_bit(open_picture(photograph), 3)
     generator = np.random.default_rng(SEED)
     found = []

@@ -25,7 +25,7 @@ def versions(runners: Sequence[Runner] = RUNNERS) -> dict[str, str]:
     """Return the version of each runtime, ONNX Runtime's first.
 
     Raises:
-        FileNotFoundError: some are not installed; the text names all that lack and the remedy.
+        FileNotFoundError: some are not installed; the message names them and how to install them.
     """
     lacking = [f"{runner.name} ({reason})" for runner in runners if (reason := _lacks(runner))]
     if lacking:
@@ -52,12 +52,12 @@ def compare(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return graph → runtime → figures, for all graphs of a bundle.
 
-    The figures are `difference`, the largest of a logit relative to the largest logit, and `agreement`, the share of
-    pictures with the same most probable class; or `error`, if the runtime cannot run the graph.
+    The figures are `difference`, the largest difference of a logit relative to the largest logit, and `agreement`, the
+    share of pictures with the same most probable class; or `error`, if the runtime cannot run the graph.
 
     Args:
         bundle: the folder.
-        pictures: what to compare on.
+        pictures: the pictures to compare on.
         runners: the runtimes.
         on_cell: told what comes next.
     """
@@ -94,6 +94,6 @@ def _cell(
 
 
 def _brief(error: Exception) -> str:
-    """Return what a table has room for of an error; without folders, which say nothing to others."""
+    """Return an error shortened to fit a table, without the folders of this machine."""
     message = str(error).partition("Stack backtrace")[0] or type(error).__name__
     return re.sub(r"(?<!\w)/\S*/", "", " ".join(message.split()))[:200]

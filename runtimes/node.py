@@ -1,4 +1,4 @@
-"""ONNX Runtime's two packages for JavaScript, run in Node: the native one, and the one of browsers in WebAssembly."""
+"""ONNX Runtime's two JavaScript packages, run in Node: the native one, and the WebAssembly one for browsers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from runtimes.runner import Runner
 
 MODULES = Path(".venv/node/node_modules")
-"""Where `make runtimes` has npm install what package.json names."""
+"""Where `make runtimes` lets npm install the packages of package.json."""
 _PROGRAM = Path(__file__).with_name("node.mjs")
 
 
 def node() -> str:
-    """Return the program: the one beside this Python, which a package of PyPI brings, or the system's."""
+    """Return Node's path: next to this Python, where a package from PyPI installs it, or the system's."""
     found = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
     if found is None:
         raise FileNotFoundError("there is no program 'node': pip install 'diracnet-zoo[runtimes]' brings it")

@@ -1,4 +1,4 @@
-"""What a runtime must offer to be compared."""
+"""The interface of a runtime that is compared."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Runner:
     """One runtime in one setting.
 
     Args:
-        name: as people should read it.
-        version: returns its version; raises ModuleNotFoundError or FileNotFoundError where it is not installed.
+        name: shown in the table.
+        version: returns its version; raises ModuleNotFoundError or FileNotFoundError if it is not installed.
         run: maps the path of a graph, a batch of its input and the position of an output to that output.
     """
 

@@ -1,4 +1,4 @@
-"""tract, written in Rust; of a size that suits small machines."""
+"""tract, a small runtime written in Rust."""
 
 from __future__ import annotations
 

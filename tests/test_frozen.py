@@ -1,4 +1,4 @@
-"""Pages whose code is gone: their tables are still those of the kept logs, and their prose says what the tables say."""
+"""Pages whose code is gone: the figures of their tables and of their prose are still those of the kept logs."""
 
 import json
 import re
@@ -12,7 +12,6 @@ from benchmarks.report import spread, versions
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 Table = list[list[str]]
-FIGURE = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?!\w|\.\d)")
 
 
 def read(path: str) -> Any:
@@ -132,20 +131,67 @@ def test_the_frozen_table_of_overflows_is_that_of_the_log() -> None:
         assert f"without VNNI ({net['machine']}; {versions(net)})" in text("int8.md").replace("\n", " ")
 
 
-@pytest.mark.parametrize("page", FROZEN)
-def test_frozen_prose_says_what_the_tables_say(page: str) -> None:
-    """Each figure with a decimal is one of a table, or the difference of two in one column of neighbouring tables."""
-    found, markdown = tables(text(page)), text(page)
-    columns = [[FIGURE.findall(cell) for cell in column] for table in found for column in zip(*table[1:], strict=True)]
-    cells = {figure for column in columns for figures in column for figure in figures}
-    singles = [[float(figures[0]) for figures in column if len(figures) == 1] for column in columns]
-    differences = {f"{one - other:+.1f}" for column in singles for one in column for other in column}
-    prose = " ".join(line for line in markdown.splitlines() if not line.startswith(("|", "AMD EPYC")))
-    # Not measured: an article's number, and what a normal variable behind a ReLU lacks.
-    figures = FIGURE.findall(re.sub(r"arXiv \S+|if 0\.68", "", prose))
-    assert figures
-    for figure in figures:
-        assert figure in (differences if figure[0] in "+-" else cells), figure
+GAINS = """
+answers recipe-muon recipe-sgd, answers recipe-muon-beta-0.5 recipe-muon, answers long-bias-0.5 long-beta-0.2,
+answers rate-fixed resnet-rate,
+answers recipe-muon recipe-sgd, answers recipe-muon-beta-0.5 recipe-muon, answers recipe-muon resnet-muon,
+answers recipe-muon-beta-0.5 resnet-muon,
+answers fixed-bias-0.5 fixed-beta-0.2, answers fixed-bias-1 fixed-beta-0.2, answers fixed-beta-0.2 resnet-fixed,
+answers fixed-bias-0.5 resnet-fixed, answers fixed-bias-1 resnet-fixed,
+answers long-bias-0.5 long-beta-0.2, answers long-bias-2 long-beta-0.2, answers long-bias-0.5 resnet-long,
+answers long-beta-0.2 resnet-long,
+answers wide-beta-0.5-bias-0.5 wide-beta-0.5, answers wide-beta-0.5-bias-1 wide-beta-0.5,
+answers wide-beta-0.5-bias-1 wide-beta-0.2-bias-1, answers wide-beta-0.5 resnet-wide,
+fits norm-free norm-fixed, fits resnet-norm-free resnet-norm-fixed, answers norm-free norm-fixed,
+answers resnet-norm-free resnet-norm-fixed,
+fits full-free full-fixed, answers full-free full-fixed, fits full-fast full-fixed, answers full-fast full-fixed,
+answers rate-fixed resnet-rate, fits resnet-rate rate-fixed, fits rate-free rate-fixed, answers rate-free rate-fixed
+"""
+"""The signed figures of docs/recipes.md in order: points by which one run fits or answers better than another."""
+
+
+def gains() -> list[str]:
+    def top1(kind: str, name: str) -> float:
+        log = read(f"recipes/{name}.json")
+        return log["metrics"]["top1"] if kind == "answers" else log["history"][-1]["train_top1"]
+
+    compared = [gain.split() for gain in GAINS.split(",")]
+    return [f"{top1(kind, one) - top1(kind, other):+.1f}" for kind, one, other in compared]
+
+
+def kernels() -> list[str]:
+    found = read("benchmarks/missed-bars.json")["profiles"]
+    return [f"{found[f'DiracNet-{n}']['kernels_ms'] / found[f'ResNet-{n}']['kernels_ms']:.3f}" for n in (18, 34)]
+
+
+def milliseconds() -> list[str]:
+    axes = read("benchmarks/growth.json")["axes"]
+    ends = [axes[axis][place]["ms"]["median"] for axis in ("batch", "threads") for place in (-1, 0)]
+    return [f"{median:.2f}" for median in ends]
+
+
+PROSE: dict[str, tuple[str, Callable[[], list[str]]]] = {
+    "recipes.md": (r"(?<![\w.])[+-]\d+\.\d+", gains),
+    "benchmarks/missed-bars.md": (r"\d+\.\d{3}(?!\d)", kernels),
+    "benchmarks/growth.md": (r"\d+\.\d{2}(?!\d)", milliseconds),
+}
+"""Page → how the measured figures of its prose are written, and what they should be, in order."""
+
+
+def prose(page: str) -> str:
+    return "\n".join(line for line in text(page).splitlines() if not line.startswith(("|", "AMD EPYC")))
+
+
+@pytest.mark.parametrize("page", PROSE)
+def test_frozen_prose_says_what_the_logs_say(page: str) -> None:
+    pattern, expected = PROSE[page]
+    assert re.findall(pattern, prose(page)) == expected()
+
+
+def test_the_frozen_rates_of_multiply_adds_are_those_of_the_log() -> None:
+    nets = read("benchmarks/missed-bars.json")["profiles"].values()
+    rates = [net["in_3x3"] / net["in_3x3_ms"] / 1e6 for net in nets]
+    assert f"at {min(rates):.0f} to {max(rates):.0f} G multiply-adds per second" in prose("benchmarks/missed-bars.md")
 
 
 @pytest.mark.parametrize("page", ["benchmarks/missed-bars", "benchmarks/growth"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.paper import plots
 from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, shipped
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
+from benchmarks.plots import save
 from benchmarks.report import fill, table, write_page
 from zoo.weights.record import Weight
 
@@ -62,16 +63,16 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
         others = [run for run in comparators(logs, key).values() if run.net == "ResNet"]
         if others and own.spec.depth == max(run.spec.depth for _, run in checkpoints.values()):
             panels.append(plots.convergence([own, *others], "train_loss", "cross-entropy, training, 32 px"))
-    plots.save(folder / "convergence.png", panels)
+    save(folder / "convergence.png", panels)
     deep = [logs[name] for name in _DEEP]
     depth = [("train_loss", "cross-entropy, training"), ("top1", "top-1, held out, %")]
-    plots.save(folder / "depth.png", [plots.over_depth(deep, key, label) for key, label in depth])
+    save(folder / "depth.png", [plots.over_depth(deep, key, label) for key, label in depth])
     shapes = [logs[name] for name in _SHAPES]
     cifar = [run for weight, run in checkpoints.values() if weight.dataset.startswith("CIFAR-10") and run.size == 32]
     hours = [(shapes, "top-1, held out, 16 px, %"), (cifar, "top-1, test, 32 px, %")]
-    plots.save(folder / "shapes.png", [plots.over_hours(runs, label) for runs, label in hours])
+    save(folder / "shapes.png", [plots.over_hours(runs, label) for runs, label in hours])
     found = {key: run.layers for key, (_, run) in checkpoints.items() if run.spec.version == 2}
-    plots.save(folder / "scales.png", [plots.scales(found)])
+    save(folder / "scales.png", [plots.scales(found)])
 
 
 def _holds(claim: bool) -> str:

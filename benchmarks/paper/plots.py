@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.paper.evidence import LABELS, Layer, Trained
-from zoo.files import replace_file
+from benchmarks.plots import Panel
 
 COLOURS = {"DiracNet": "C0", "plain": "C1", "ResNet": "C2"}
 
 
-def save(path: Path, panels: Sequence[Callable[[Axes], None]]) -> None:
-    """Draw panels side by side to a PNG file."""
-    figure = Figure(figsize=(4.2 * len(panels), 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        draw(axes)
-        axes.grid(alpha=0.3)
-    with replace_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
-
-
-def convergence(runs: Sequence[Trained], key: str, label: str) -> Callable[[Axes], None]:
-    """A line a run over the epochs: `key` of its log."""
+def convergence(runs: Sequence[Trained], key: str, label: str) -> Panel:
+    """Return a panel of `key` over the epochs, one line per run."""
 
     def draw(axes: Axes) -> None:
         for run in runs:
@@ -41,8 +27,8 @@ def convergence(runs: Sequence[Trained], key: str, label: str) -> Callable[[Axes
     return draw
 
 
-def over_depth(runs: Sequence[Trained], key: str, label: str) -> Callable[[Axes], None]:
-    """A line a kind of net over its depth: `key` of the last epoch."""
+def over_depth(runs: Sequence[Trained], key: str, label: str) -> Panel:
+    """Return a panel of `key` in the last epoch over the depth, one line per kind of net."""
 
     def draw(axes: Axes) -> None:
         for net in dict.fromkeys(run.net for run in runs):
@@ -57,8 +43,8 @@ def over_depth(runs: Sequence[Trained], key: str, label: str) -> Callable[[Axes]
     return draw
 
 
-def over_hours(runs: Sequence[Trained], label: str) -> Callable[[Axes], None]:
-    """Accuracy against processor time, a point a run."""
+def over_hours(runs: Sequence[Trained], label: str) -> Panel:
+    """Return a panel of accuracy against processor time, one point per run."""
 
     def draw(axes: Axes) -> None:
         for run in runs:
@@ -75,8 +61,8 @@ def over_hours(runs: Sequence[Trained], label: str) -> Callable[[Axes], None]:
     return draw
 
 
-def scales(nets: Mapping[str, Sequence[Layer]]) -> Callable[[Axes], None]:
-    """The identity's share in the filters over the depth of each net."""
+def scales(nets: Mapping[str, Sequence[Layer]]) -> Panel:
+    """Return a panel of the identity's share in the filters over the depth of each net."""
 
     def draw(axes: Axes) -> None:
         for name, found in nets.items():

@@ -1,4 +1,4 @@
-"""Which runs the paper's claims are judged by, and what is kept of each."""
+"""The runs by which the paper's claims are judged, and what is kept of each."""
 
 from __future__ import annotations
 

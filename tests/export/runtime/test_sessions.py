@@ -10,7 +10,7 @@ from export.bundle import accuracy
 from export.layout import GRAPH
 from export.proof import graph as graph_checks
 from export.runtime import sessions
-from export.runtime.sessions import EXACT, has_vnni, session_options
+from export.runtime.sessions import EXACT, has_vnni, open_session, session_options
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,14 @@ def test_every_session_of_ours_has_the_entry(monkeypatch: pytest.MonkeyPatch, un
     )
     for session in opened:
         assert session.get_session_options().get_session_config_entry(EXACT[0]) == EXACT[1]
+
+
+def test_a_session_has_the_options_it_was_opened_with(untrained: Path) -> None:
+    model = (untrained / GRAPH).read_bytes()
+    session = open_session(model, threads=1, spinning=False, log_severity_level=3)
+    options = session.get_session_options()
+    assert (options.intra_op_num_threads, options.log_severity_level) == (1, 3)
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert session.get_providers() == [sessions.CPU]
+    with pytest.raises(AttributeError, match="log_level"):
+        open_session(model, log_level=3)
