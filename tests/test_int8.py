@@ -10,7 +10,7 @@ from torch import nn
 from benchmarks.int8.measure import HELD_OUT, STEPS, layers
 from benchmarks.int8.page import page
 from export import fold
-from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1
+from export.formats.table import FORMATS
 from export.int8.calibration import BEST
 from export.int8.record import Quantization
 from zoo import DiracNet, Weight, build_from
@@ -31,8 +31,9 @@ def test_the_page_is_made_of_the_figures() -> None:
 def test_every_shipped_net_keeps_its_accuracy_in_int8(record: Weight) -> None:
     figures = RESULT["nets"][f"{record.model}:{record.tag}"]
     shipped = figures["steps"][-1]
-    assert figures["top1"] - shipped["top1"] <= INT8_TOP1 == 0.3
-    assert shipped["agreement"] >= 100 - INT8_DISAGREEMENT == 97.5
+    limits = FORMATS["int8"].limits
+    assert figures["top1"] - shipped["top1"] <= limits.top1 == 0.3
+    assert shipped["agreement"] >= 100 - limits.disagreement == 97.5
 
 
 @pytest.mark.parametrize("name", RESULT["overflow"])
