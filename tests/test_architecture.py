@@ -18,7 +18,7 @@ ROOMS = {
         "layout": set(),
         "folding": set(),
         "graphs": {"folding", "layout"},
-        "int8": {"bundle", "folding", "layout"},
+        "int8": {"folding", "layout"},
         "runtime": {"layout"},
         "proof": {"folding", "graphs", "int8", "layout", "runtime"},
         "cards": {"layout", "proof"},

@@ -7,10 +7,8 @@ rounding.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
@@ -19,11 +17,10 @@ from export.folding.chain import feature_sources
 from export.folding.exact import evaluate_exactly
 from export.folding.folded import FoldedNet
 from export.layout import INPUT, OUTPUT, PICTURES
-from zoo import Preprocessing
+from pixels.mosaics import mosaics
 
-SEED = b"diracnet golden pictures"
 CELLS = (2, 7)
-"""Each picture is a mosaic of squares of this many pixels: noise alone would look the same to a net every time."""
+"""The golden pictures are mosaics: for each of these, one of squares with sides of this many pixels."""
 
 
 def golden(folded: FoldedNet, features: Collection[str] = ()) -> dict[str, Tensor]:
@@ -34,7 +31,7 @@ def golden(folded: FoldedNet, features: Collection[str] = ()) -> dict[str, Tenso
         size]; `logits`, float32 [n, classes]; and each feature by its name.
     """
     preprocessing, net = folded.checkpoint.known_preprocessing(), folded.net
-    pictures = mosaics(preprocessing, CELLS)
+    pictures = torch.from_numpy(mosaics(preprocessing.size, len(preprocessing.mean), CELLS))
     batch = preprocessing.normalize(pictures.permute(0, 3, 1, 2)).contiguous()
     outputs = evaluate_exactly(net, batch)
     named = {name: outputs[leaf] for name, leaf in feature_sources(net, features).items()}
@@ -46,16 +43,3 @@ def golden(folded: FoldedNet, features: Collection[str] = ()) -> dict[str, Tenso
 def to_bytes(tensors: dict[str, Tensor]) -> bytes:
     """Return the contents of a safetensors file; equal tensors give equal bytes."""
     return save(tensors)
-
-
-def mosaics(preprocessing: Preprocessing, cells: Sequence[int]) -> Tensor:
-    """Return a picture of random squares for each of these sides of a square, uint8 [n, size, size, channels]."""
-    return torch.from_numpy(np.stack([_mosaic(preprocessing, cell) for cell in cells]))
-
-
-def _mosaic(preprocessing: Preprocessing, cell: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    size, channels = preprocessing.size, len(preprocessing.mean)
-    side = -(-size // cell)
-    drawn = hashlib.shake_256(SEED + bytes([cell])).digest(side * side * channels)
-    squares = np.frombuffer(drawn, np.uint8).reshape(side, side, channels)
-    return squares.repeat(cell, axis=0).repeat(cell, axis=1)[:size, :size]

@@ -10,13 +10,13 @@ from typing import cast
 import torch
 from torch import nn
 
-from export.bundle.golden import mosaics
 from export.folding.fold import fold
 from export.int8.calibration import PLAIN, calibrate
 from export.int8.layers import misfits
 from export.int8.record import Quantization
 from export.int8.samples import COUNT, draw_pictures
 from export.layout import QUANTIZATION
+from pixels.mosaics import mosaics
 from zoo import Checkpoint, Weight, build_from
 from zoo.files import sha256, write_json
 from zoo.weights.checkpoint import UNTRAINED
@@ -25,7 +25,8 @@ from zoo.weights.record import MANIFEST, WeightFile
 
 INT8 = "int8"
 """What the registry calls the record among a net's files."""
-_CELLS = (1, 4)  # others than those of the golden pictures
+NOISE_CELLS = (1, 4)
+"""Untrained nets are calibrated on mosaics with squares of these sizes, in pixels; the golden pictures have others."""
 
 
 def quantize_on(
@@ -53,7 +54,7 @@ def quantize_on_noise(source: Checkpoint) -> Quantization:
     It has the same bytes on every machine.
     """
     preprocessing = source.known_preprocessing()
-    noise = mosaics(preprocessing, _CELLS)
+    noise = torch.from_numpy(mosaics(preprocessing.size, len(preprocessing.mean), NOISE_CELLS))
     origin = {"source": "noise, because the net is untrained"}
     return calibrate(_folded(source), noise, preprocessing, method=PLAIN, origin=origin, dtype=torch.float64)
 

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zoo.files import replace_file
 from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
+from zoo.weights.described import KEY, load_described, save_described
 
 FORMS = ("dirac", "folded")
 """The training form, `DiracNet`, and the folded one, `zoo.plain`."""
 
-_KEY = "diracnet"  # one metadata key with sorted JSON, because safetensors writes several in random order
 UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
 """What weights without a tag are called: fresh ones, those of a run, of a user's own net, of a file of upstream."""
 
@@ -120,9 +119,7 @@ class Checkpoint:
         """Write the file; equal checkpoints give equal bytes."""
         # Copied to the CPU in row-major order: safetensors refuses other strides.
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}
-        metadata = {_KEY: json.dumps(self.describe(), sort_keys=True)}
-        with replace_file(Path(path)) as temporary:
-            save_file(tensors, temporary, metadata=metadata)
+        save_described(Path(path), tensors, self.describe(), save_file)
 
     @classmethod
     def load(cls, path: str | Path) -> Checkpoint:
@@ -136,21 +133,18 @@ class Checkpoint:
         if not path.is_file():
             raise FileNotFoundError(f"no checkpoint file {path}")
         try:
-            with safe_open(path, framework="pt") as file:
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-                text = (file.metadata() or {}).get(_KEY)
+            state, value = load_described(path, "pt")
         except SafetensorError as error:
             raise ValueError(
                 f"{path} is no safetensors file, or is damaged: {error}. Files of the original code are converted by "
                 "`diracnet import-upstream`"
             ) from error
-        if text is None:
+        if value is None:
             raise ValueError(
-                f"{path} does not say which net it belongs to: its metadata lack {_KEY!r}. Files of the original code "
+                f"{path} does not say which net it belongs to: its metadata lack {KEY!r}. Files of the original code "
                 "are read by zoo.load_upstream"
             )
         try:
-            value = json.loads(text)
             preprocessing = value["preprocessing"]
             return cls(
                 form=value["form"],

@@ -15,7 +15,6 @@ from torch import nn
 
 import zoo
 from export import Check, VerificationError, emit, export_bundle, fold, verify
-from export.bundle.golden import mosaics
 from export.bundle.reader import OpenBundle
 from export.cards.note import FormatNote
 from export.folding.folded import FoldedNet
@@ -29,6 +28,7 @@ from export.int8.calibration import PLAIN, calibrate
 from export.int8.record import Quantization
 from export.layout import GRAPHS
 from export.proof.graph import floating
+from pixels.mosaics import mosaics
 from zoo import Checkpoint, DiracNet, Preprocessing, Spec
 from zoo.preprocessing import CIFAR
 
@@ -63,7 +63,8 @@ def batch(spec: Spec, count: int = 3) -> torch.Tensor:
 
 
 def record(folded: nn.Sequential, preprocessing: Preprocessing) -> Quantization:
-    return calibrate(folded, mosaics(preprocessing, (1, 4)), preprocessing, method=PLAIN)
+    noise = torch.from_numpy(mosaics(preprocessing.size, len(preprocessing.mean), (1, 4)))
+    return calibrate(folded, noise, preprocessing, method=PLAIN)
 
 
 def source(folded: nn.Sequential, spec: Spec, preprocessing: Preprocessing, features: list[str]) -> Source:

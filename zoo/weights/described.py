@@ -1,0 +1,67 @@
+"""Safetensors files that describe themselves: named tensors, and one JSON object about them in the metadata.
+
+Knows no tensor library: callers bring the one that they use, so that numpy alone is enough to read such a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import safe_open
+
+from zoo.files import replace_file
+
+KEY = "diracnet"
+"""The only metadata key: safetensors writes several keys in random order, and equal contents must give equal bytes."""
+
+
+def save_described(
+    path: Path, tensors: Mapping[str, Any], description: Mapping[str, Any], save_file: Callable[..., None]
+) -> None:
+    """Write a file; equal tensors and descriptions give equal bytes.
+
+    Args:
+        path: the file, which is replaced as a whole or not at all.
+        tensors: by name; contiguous, and on the CPU.
+        description: anything that JSON can hold.
+        save_file: the `save_file` of `safetensors.numpy` or `safetensors.torch`, whichever the tensors belong to.
+
+    Example:
+        >>> from safetensors.numpy import save_file
+        >>> save_described(Path("kernel.safetensors"), {"weight": np.eye(3)}, {"unit": "volts"}, save_file)
+    """
+    with replace_file(path) as temporary:
+        save_file(dict(tensors), temporary, metadata={KEY: json.dumps(dict(description), sort_keys=True)})
+
+
+def load_described(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return a file's tensors by name, and its description, or None if it has none.
+
+    Args:
+        path: the file.
+        framework: what the tensors become: numpy arrays ("np") or PyTorch tensors ("pt").
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        SafetensorError: it is not a safetensors file, or is damaged.
+        ValueError: its description is not a JSON object.
+
+    Example:
+        >>> load_described(Path("kernel.safetensors"), "np")[1]
+        {'unit': 'volts'}
+    """
+    with safe_open(path, framework=framework) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        text = (file.metadata() or {}).get(KEY)
+    if text is None:
+        return tensors, None
+    try:
+        description = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"the description inside {path} is damaged: {error}") from error
+    if not isinstance(description, dict):
+        raise ValueError(f"the description inside {path} is damaged: it is {text[:50]!r}, and must be a JSON object")
+    return tensors, description
