@@ -19,7 +19,7 @@ from export.bundle.reader import OpenBundle
 from export.bundle.sums import faults, files_below
 from export.folding.folded import FoldedNet
 from export.formats.table import FORMATS
-from export.int8.layers import misfits
+from export.int8.validation import mismatches
 from export.layout import CARD, CONFIG, FEATURES, FOLDED, QUANTIZATION, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
 from export.proof.check import Check, require
 from zoo import Checkpoint
@@ -121,7 +121,7 @@ def _disagreements(bundle: OpenBundle) -> Iterator[str]:
         else:
             yield from _differing_layers(source, folded)
     if any(FORMATS[name].needs_quantization for name in bundle.formats):
-        yield from (f"{QUANTIZATION}: {phrase}" for phrase in misfits(bundle.quantization, bundle.folded.net))
+        yield from (f"{QUANTIZATION}: {phrase}" for phrase in mismatches(bundle.quantization, bundle.folded.net))
     if (report.get("name"), report.get("weights")) != (config["name"], config["weights"]):
         yield f"{REPORT} is that of another net"
     if not all(check.passed for check in checks):

@@ -152,7 +152,7 @@ class Int8(OnnxFormat):
     tolerance = 2e-2  # where a runtime sums in float32, a value half-way between two integers may be rounded either way
     operators = frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"})
     golden = 1.0  # on pictures unlike any that it was calibrated on
-    reference = "whole numbers"
+    reference = "integer arithmetic"
     limits = Limits(top1=0.3, disagreement=2.5)
     needs_quantization = True
 

@@ -1,1 +1,1 @@
-"""The int8 form: calibration, the record of it, its graph, its arithmetic."""
+"""The int8 form of a net: static post-training quantization, its record, its ONNX graph. README.md draws the flow."""

@@ -1,10 +1,13 @@
-"""Which whole numbers take the place of a layer's weights: by what the layer then computes, not weight by weight.
+"""Adaptive rounding (AdaRound): quantizing a layer's weights by what the layer then computes, not weight by weight.
 
-A Dirac filter is one large tap, the identity, and many small ones that were learned. A scale that holds the large tap
-leaves the learned ones few steps, and rounding each to the nearest costs most of an int8 net's error. Rounding up or
-down, AdaRound's choice (Nagel et al., arXiv 2004.10568), can do better, because the inputs of a filter are correlated:
-one weight's error can undo another's. Its objective is quadratic in the rounded weights, so it is minimized here
-without gradients: coordinate by coordinate, which needs no tuning and no random numbers.
+A Dirac filter is one large tap, the identity, and many small learned ones. A scale that holds the large tap leaves the
+learned ones few steps, and rounding each to the nearest causes most of an int8 net's error. Choosing between rounding
+up and rounding down, as AdaRound does (Nagel et al., arXiv 2004.10568), can do better: the inputs of a filter are
+correlated, so one weight's error can cancel another's. AdaRound relaxes that choice and learns it by gradient descent.
+Its objective is quadratic in the rounded weights, though, so here it is minimized by coordinate descent, which needs
+neither tuning nor random numbers.
+
+Weights are symmetric with a scale per output channel. Shapes: `out` filters of `n` weights each, flattened.
 """
 
 from __future__ import annotations
@@ -14,24 +17,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.int8.record import LEVELS
+from export.int8.record import WEIGHT_MAX
 
 DAMPING = 1e-3
-"""Share of the mean square of the inputs that is added to each, for directions in which the sample had no input."""
-SHARES = tuple(index / 50 for index in range(25, 51))
-"""Of a filter's largest weight, that the largest whole number may stand for; a smaller scale has finer steps."""
+"""Added to the diagonal of the Gram matrix, as a share of its mean, for directions in which the sample has no input."""
+CLIPPING_RATIOS = tuple(index / 50 for index in range(25, 51))
+"""The shares of a filter's largest weight that MSE clipping tries as the largest representable one."""
 _SWEEPS, _BLOCK = 20, 64
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What rounding must know of a layer's inputs: x in the float net, x̂ in the int8 net so far.
+    """The moments of a layer's inputs that the rounding error depends on: x in the float net, x̂ in the int8 net so far.
 
     Args:
-        gram: E[x̂ x̂ᵀ], (n, n) in float64, of the inputs of one filter.
-        cross: E[x x̂ᵀ], likewise.
-        mean: E[x], (n,).
-        quantized_mean: E[x̂], (n,).
+        gram: E[x̂ x̂ᵀ], (n, n) in float64.
+        cross: E[x x̂ᵀ], (n, n) in float64.
+        mean: E[x], (n,) in float64.
+        quantized_mean: E[x̂], (n,) in float64.
     """
 
     gram: Tensor
@@ -41,7 +44,7 @@ class Moments:
 
     @classmethod
     def measure(cls, exact: Tensor, quantized: Tensor) -> Moments:
-        """Return the moments of samples, (rows, n) both."""
+        """Return the moments of samples, both (rows, n)."""
         count = len(exact)
         return cls(
             gram=(quantized.T @ quantized).double() / count,
@@ -51,7 +54,7 @@ class Moments:
         )
 
     def centred(self) -> Moments:
-        """Return the moments about the means: the error that is left where a bias makes up for the means."""
+        """Return the moments about the means: what is left to minimize when the bias corrects the mean error."""
         return Moments(
             gram=self.gram - torch.outer(self.quantized_mean, self.quantized_mean),
             cross=self.cross - torch.outer(self.mean, self.quantized_mean),
@@ -60,66 +63,86 @@ class Moments:
         )
 
     def damped(self) -> Moments:
-        """Return moments that hold every weight to its place a little, also where the sample says nothing."""
+        """Return moments with `DAMPING`, so that each weight is pulled a little towards its unrounded value."""
         little = DAMPING * self.gram.diagonal().mean().clamp_min(1e-12) * torch.eye(len(self.gram), dtype=torch.float64)
         return Moments(self.gram + little, self.cross + little, self.mean, self.quantized_mean)
 
 
-def largest_scales(kernel: Tensor) -> Tensor:
-    """Return for each filter, (out, n), the scale that holds its largest weight; (out,)."""
+def absmax_scales(kernel: Tensor) -> Tensor:
+    """Return for each filter the scale that represents its largest weight, (out,), from a kernel (out, n).
+
+    Example:
+        >>> absmax_scales(torch.tensor([[-2.54, 1.0]]))
+        tensor([0.0200])
+    """
     largest = kernel.abs().amax(1)
-    return torch.where(largest > 0, largest, 1.0) / LEVELS
+    return torch.where(largest > 0, largest, 1.0) / WEIGHT_MAX
 
 
-def nearest(kernel: Tensor, scales: Tensor) -> Tensor:
-    """Return the nearest whole numbers, (out, n) in float64."""
-    return (kernel / scales[:, None]).round().clamp(-LEVELS, LEVELS)
+def mse_scales(kernel: Tensor, moments: Moments) -> Tensor:
+    """Return for each filter the scale with the least mean square error of its output, by rounding to the nearest.
 
+    Args:
+        kernel: (out, n) in float64.
+        moments: those of the layer's inputs.
 
-def clipped_scales(kernel: Tensor, moments: Moments) -> Tensor:
-    """Return for each filter the scale, of those that `SHARES` allows, whose nearest whole numbers err least."""
-    best_error, best = torch.full((len(kernel),), torch.inf, dtype=torch.float64), largest_scales(kernel)
-    for share in SHARES:
-        # Rounded as the record keeps them.
-        scales = (share * largest_scales(kernel)).float().double()
-        rounded = nearest(kernel, scales) * scales[:, None]
+    Returns:
+        (out,) in float64, rounded to float32: `CLIPPING_RATIOS` of `absmax_scales`, so that the largest weights may
+        saturate.
+    """
+    best_error, best = torch.full((len(kernel),), torch.inf, dtype=torch.float64), absmax_scales(kernel)
+    for ratio in CLIPPING_RATIOS:
+        scales = (ratio * absmax_scales(kernel)).float().double()
+        rounded = round_to_nearest(kernel, scales) * scales[:, None]
         error = ((rounded @ moments.gram) * rounded).sum(1) - 2 * (rounded * (kernel @ moments.cross)).sum(1)
         best = torch.where(error < best_error, scales, best)
         best_error = torch.minimum(error, best_error)
     return best
 
 
-def least_error(kernel: Tensor, scales: Tensor, moments: Moments) -> Tensor:
-    """Round each weight up or down so that E[(kernel·x - scales·codes·x̂)²] falls until no single change lowers it.
+def round_to_nearest(kernel: Tensor, scales: Tensor) -> Tensor:
+    """Return each weight rounded to the nearest integer and saturated, (out, n) in the kernel's dtype.
+
+    Example:
+        >>> round_to_nearest(torch.tensor([[0.26, -9.0]]), torch.tensor([0.05]))
+        tensor([[   5., -127.]])
+    """
+    return (kernel / scales[:, None]).round().clamp(-WEIGHT_MAX, WEIGHT_MAX)
+
+
+def round_adaptively(kernel: Tensor, scales: Tensor, moments: Moments) -> Tensor:
+    """Round each weight up or down, so that no single other choice lowers the layer's mean square error.
+
+    The error is E[(kernel·x - scales·quantized·x̂)²]. Coordinate descent starts from the nearest integers.
 
     Args:
         kernel: (out, n) in float64.
-        scales: (out,).
-        moments: of the inputs, damped.
+        scales: (out,) in float64.
+        moments: those of the layer's inputs, damped.
 
     Returns:
-        Whole numbers, (out, n) in float64; each within one step of its weight, or at the end of the scale.
+        Integers, (out, n) in float64; each within one step of its weight, or saturated.
     """
     exact = kernel / scales[:, None]
-    low, high = exact.floor().clamp(-LEVELS, LEVELS), exact.ceil().clamp(-LEVELS, LEVELS)
-    codes = nearest(kernel, scales)
-    slopes = (codes * scales[:, None]) @ moments.gram - kernel @ moments.cross
+    low, high = exact.floor().clamp(-WEIGHT_MAX, WEIGHT_MAX), exact.ceil().clamp(-WEIGHT_MAX, WEIGHT_MAX)
+    quantized = round_to_nearest(kernel, scales)
+    slopes = (quantized * scales[:, None]) @ moments.gram - kernel @ moments.cross
     curvatures = moments.gram.diagonal()
     for _ in range(_SWEEPS):
-        before = codes.clone()
-        # Within a block only its own slopes are kept up to date, behind it all are, by one product of matrices.
+        before = quantized.clone()
+        # Within a block only the block's own slopes are kept up to date; one matrix product then updates all of them.
         for start in range(0, kernel.shape[1], _BLOCK):
             block = slice(start, start + _BLOCK)
             gram, slope = moments.gram[block, block], slopes[:, block].clone()
             changes = torch.zeros_like(slope)
             for column in range(slope.shape[1]):
                 place = start + column
-                wanted = codes[:, place] - (slope[:, column] / (curvatures[place] * scales)).round()
+                wanted = quantized[:, place] - (slope[:, column] / (curvatures[place] * scales)).round()
                 chosen = torch.clamp(wanted, low[:, place], high[:, place])
-                changes[:, column] = (chosen - codes[:, place]) * scales
-                codes[:, place] = chosen
+                changes[:, column] = (chosen - quantized[:, place]) * scales
+                quantized[:, place] = chosen
                 slope += changes[:, column, None] * gram[column]
             slopes += changes @ moments.gram[block]
-        if torch.equal(codes, before):
+        if torch.equal(quantized, before):
             break
-    return codes
+    return quantized

@@ -1,8 +1,8 @@
 """Calibration: from a folded net and some pictures to the record of its int8 form, layer by layer.
 
-Two nets run side by side, the float one and the int8 one as far as it is made. Each layer is made to compute, from what
-the int8 net gives it, what the float layer computes from what the float net gives it; so it makes up for errors before
-it. No labels are used.
+Post-training quantization without labels and without training. Two nets run side by side: the float one, and the int8
+one as far as it is finished. Each layer is quantized so that, given the activations of the int8 net, it computes what
+the float layer computes from those of the float net; so it also makes up for the errors of the layers before it.
 """
 
 from __future__ import annotations
@@ -17,31 +17,36 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.folding.chain import leaves
-from export.int8.activation import decode, encode, input_grid, value_grid
-from export.int8.adaround import Moments, clipped_scales, largest_scales, least_error, nearest
-from export.int8.layers import Layer, equalize, equalizing_gains, layers, run
-from export.int8.record import Grid, Quantization, QuantizedLayer
+from export.int8.activation import activation_qparams, dequantize_linear, input_qparams, quantize_linear
+from export.int8.adaround import Moments, absmax_scales, mse_scales, round_adaptively, round_to_nearest
+from export.int8.equalization import equalize, equalizing_gains
+from export.int8.layers import Layer, layers, run
+from export.int8.record import QParams, Quantization, QuantizedLayer, bias_scale
 from export.layout import INPUT
 from zoo import Preprocessing
 
 SEED = 0
-"""Of the places in the pictures that moments are measured at."""
+"""Draws the places in the pictures at which moments are measured."""
 ROWS = 16384
-"""How many such places, if there are as many."""
+"""At how many places, if there are as many."""
 _BATCH = 16
 _LARGEST_BIAS = 1 << 29
-"""A quarter of what int32 holds, so that sums have room beside it."""
+"""A quarter of int32's range, which leaves room for the sum of products that a bias is added to."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """Which remedies a calibration uses. Without any, grids hold all values and weights go to the nearest number.
+    """The options of a calibration; `BEST` has all, `PLAIN` none. An ablation switches them on one after another.
+
+    Without any, ranges are min-max and weights are rounded to the nearest.
 
     Args:
-        equalize: all channels of a layer are scaled to reach equally far (`export.int8.layers.equalize`).
-        clip: grids and scales may cut off rare large values where that lowers the mean square error.
-        correct: biases make up for the mean of each channel's error.
-        round: weights are rounded up or down together (`export.int8.adaround`).
+        equalize: cross-layer equalization (Nagel et al., arXiv 1906.04721; `export.int8.equalization`).
+        clip: MSE clipping: the scales of weights and activations have the least mean square error, and rare large
+            values saturate (Banner et al., arXiv 1810.05723; Nagel et al., arXiv 2106.08295).
+        correct: bias correction: biases make up for the mean of each channel's error (arXiv 1906.04721).
+        round: AdaRound's objective decides which weights are rounded up (Nagel et al., arXiv 2004.10568;
+            `export.int8.adaround`).
     """
 
     equalize: bool = True
@@ -51,7 +56,7 @@ class Method:
 
     @property
     def needs_moments(self) -> bool:
-        """Whether a remedy looks at what a layer's inputs are."""
+        """Whether an option depends on the layer's inputs."""
         return self.clip or self.correct or self.round
 
 
@@ -75,14 +80,18 @@ def calibrate(
         folded: the net, in eval mode.
         pictures: uint8, (n, height, width, channels), of the net's size; a few hundred that it was trained on.
         preprocessing: how they become the net's input.
-        method: which remedies to use.
+        method: which options to use.
         origin: what is known of the pictures, for the record.
-        dtype: that the float net computes in. float64 takes more time and memory; its sums, which other processors add
-            up in another order, then differ too little to show.
-        on_layer: told the name of each layer when it begins.
+        dtype: the precision of the float net. float64 takes more time and memory, but then the differences between
+            processors, which add up sums in different orders, are too small to change the record.
+        on_layer: called with the name of each layer before it is quantized.
 
     Raises:
-        ValueError: the net is no folded chain, there are no pictures, or a layer computes what is not finite.
+        ValueError: the net is no folded chain, there are no pictures, or an activation is not finite.
+
+    Example:
+        >>> record = calibrate(net, pictures, CIFAR)  # net = export.fold(...), pictures a uint8 tensor (512, 32, 32, 3)
+        >>> export.int8.graph.quantize(export.emit(net), record)  # the int8 ONNX graph
     """
     if not len(pictures):
         raise ValueError("there are no pictures to calibrate on; give a few hundred")
@@ -94,62 +103,68 @@ def calibrate(
         largest = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
         gains = equalizing_gains(chain, largest)
         chain = equalize(chain, gains)
-    grid = input_grid(preprocessing)
-    codes = encode(exact, grid)
-    grids, made = {INPUT: grid}, {}
+    # The input of the layer at hand: in the float net, and in the int8 net with its parameters.
+    qparams = input_qparams(preprocessing)
+    quantized = quantize_linear(exact, qparams)
+    activations, finished = {INPUT: qparams}, {}
     for layer, following in zip(chain, [*chain[1:], None], strict=True):
         on_layer(layer.name)
-        measured_here = _moments(layer, exact, codes, grid) if method.needs_moments else None
-        quantized = _quantize(layer, grid, measured_here, method)
+        moments = _moments(layer, exact, quantized, qparams) if method.needs_moments else None
         gain = gains.get(layer.name, torch.ones(len(layer.bias)))
-        made[layer.name] = quantized = replace(quantized, gain=gain.numpy())
+        made = replace(_quantize_layer(layer, qparams, moments, method), gain=gain.numpy())
+        finished[layer.name] = made
         if following is None:
             break
         outputs = (layer.compute(part, layer.kernel, layer.bias) for part in exact.split(_BATCH))
-        exact = torch.cat([following.gather(part) for part in outputs])
-        grids[layer.name] = new = value_grid(exact, method.clip)
+        exact = torch.cat([following.activate(part) for part in outputs])
+        activations[layer.name] = new = activation_qparams(exact, method.clip)
         parts = []
-        for part in codes.split(_BATCH):
-            computed = layer.compute(decode(part, grid), *dequantized(quantized, grid))
-            parts.append(following.gather(decode(encode(computed, new), new)))
+        for part in quantized.split(_BATCH):
+            computed = layer.compute(dequantize_linear(part, qparams), *_dequantized(made, qparams))
+            parts.append(following.activate(dequantize_linear(quantize_linear(computed, new), new)))
         if following.pooled:
             exact, parts = exact.mean((2, 3)), [part.mean((2, 3)) for part in parts]
-            grids[pool] = new = value_grid(exact, method.clip)
-        grid, codes = new, torch.cat([encode(part, new) for part in parts])
+            activations[pool] = new = activation_qparams(exact, method.clip)
+        qparams, quantized = new, torch.cat([quantize_linear(part, new) for part in parts])
     calibration = {"pictures": len(pictures), "seed": SEED, "method": asdict(method), **(origin or {})}
-    return Quantization(made, grids, calibration)
+    return Quantization(finished, activations, calibration)
 
 
-def dequantized(layer: QuantizedLayer, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Return the weight and bias that the whole numbers of a layer stand for, whose input is on a grid; float64."""
-    return torch.from_numpy(layer.kernel()), torch.from_numpy(layer.scale.astype(np.float64) * grid.scale * layer.bias)
+def _dequantized(layer: QuantizedLayer, input: QParams) -> tuple[Tensor, Tensor]:
+    """Return the weight and bias that a quantized layer stands for, without rounding, in float64."""
+    return torch.from_numpy(layer.kernel()), torch.from_numpy(bias_scale(layer.scale, input) * layer.bias)
 
 
-def _quantize(layer: Layer, grid: Grid, moments: Moments | None, method: Method) -> QuantizedLayer:
+def _quantize_layer(layer: Layer, input: QParams, moments: Moments | None, method: Method) -> QuantizedLayer:
+    """Quantize the weights of a layer: their scales, then their rounding, then the bias. The gain is left at 1."""
     kernel, bias = layer.kernel.flatten(1), layer.bias
-    scales, counted = largest_scales(kernel), None
+    scales, counted = absmax_scales(kernel), None
     if moments is not None:
         counted = (moments.centred() if method.correct else moments).damped()
-        scales = clipped_scales(kernel, counted) if method.clip else scales
-    scales = scales.maximum(bias.abs() / (grid.scale * _LARGEST_BIAS)).float().double()
-    codes = nearest(kernel, scales) if counted is None or not method.round else least_error(kernel, scales, counted)
+        scales = mse_scales(kernel, counted) if method.clip else scales
+    scales = scales.maximum(bias.abs() / (input.scale * _LARGEST_BIAS)).float()
+    steps = scales.double()
+    if counted is not None and method.round:
+        weight = round_adaptively(kernel, steps, counted)
+    else:
+        weight = round_to_nearest(kernel, steps)
     if moments is not None and method.correct:
-        bias = bias + kernel @ moments.mean - (codes * scales[:, None]) @ moments.quantized_mean
+        bias = bias + kernel @ moments.mean - (weight * steps[:, None]) @ moments.quantized_mean
     limit = 2 * _LARGEST_BIAS
     return QuantizedLayer(
-        weight=codes.reshape(layer.kernel.shape).to(torch.int8).numpy(),
-        scale=scales.float().numpy(),
-        bias=(bias / (scales * grid.scale)).round().clamp(-limit, limit).to(torch.int32).numpy(),
+        weight=weight.reshape(layer.kernel.shape).to(torch.int8).numpy(),
+        scale=scales.numpy(),
+        bias=(bias / torch.from_numpy(bias_scale(scales.numpy(), input))).round().clamp(-limit, limit).int().numpy(),
         gain=np.ones(len(bias), np.float32),
     )
 
 
-def _moments(layer: Layer, exact: Tensor, codes: Tensor, grid: Grid) -> Moments:
+def _moments(layer: Layer, exact: Tensor, quantized: Tensor, input: QParams) -> Moments:
     """Measure the inputs of a layer's filters at a sample of places, the same in both nets."""
     generator = torch.Generator().manual_seed(SEED)
     samples: list[tuple[Tensor, Tensor]] = []
-    for pair in zip(exact.split(_BATCH), codes.split(_BATCH), strict=True):
-        windows = [_windows(layer, values) for values in (pair[0], decode(pair[1], grid).to(exact.dtype))]
+    for pair in zip(exact.split(_BATCH), quantized.split(_BATCH), strict=True):
+        windows = [_windows(layer, values) for values in (pair[0], dequantize_linear(pair[1], input).to(exact.dtype))]
         count = windows[0].shape[1]
         places = torch.randperm(count, generator=generator)[: -(-ROWS // len(exact))]
         samples.append(tuple(values[:, places].flatten(0, 1) for values in windows))  # type: ignore[arg-type]
@@ -157,7 +172,7 @@ def _moments(layer: Layer, exact: Tensor, codes: Tensor, grid: Grid) -> Moments:
 
 
 def _windows(layer: Layer, values: Tensor) -> Tensor:
-    """Return what each filter sees at each place, (batch, places, n)."""
+    """Return the inputs of each filter at each place, (batch, places, n)."""
     module = layer.module
     if isinstance(module, nn.Linear):
         return values[:, None]

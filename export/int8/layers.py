@@ -1,22 +1,17 @@
-"""A folded net as the quantizer sees it: its layers with weights, what stands between them, and their equalization."""
+"""A folded net as the quantizer sees it: its layers with weights, and what stands between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.folding.chain import leaves
-from export.int8.record import LEVELS, Quantization
-from export.layout import INPUT
+from export.int8 import ncrelu
 from zoo import NCReLU
-
-_LARGEST_GAIN = 64.0
-_ROUNDING = 1e-3  # of folding on another processor, in steps
 
 
 @dataclass(frozen=True)
@@ -26,8 +21,8 @@ class Layer:
     Args:
         name: in the net's state dict.
         module: the layer as it stands in the net.
-        before: the activations, pools and Flatten in front of it, in order of execution.
-        kernel: (out, in, …) in float64, for the inputs that `gather` makes.
+        before: the activation functions, pools and Flatten in front of it, in order of execution.
+        kernel: (out, in, …) in float64, for the inputs that `activate` returns.
         bias: (out,) in float64.
     """
 
@@ -42,14 +37,26 @@ class Layer:
         """Whether the global average pool stands in front."""
         return any(isinstance(module, nn.AdaptiveAvgPool2d) for module in self.before)
 
-    def gather(self, values: Tensor) -> Tensor:
-        """Map what the layer before computed to this layer's input; its average pool and all behind it excepted.
+    @property
+    def has_ncrelu(self) -> bool:
+        """Whether an NCReLU stands in front, which doubles the channels."""
+        return any(isinstance(module, NCReLU) for module in self.before)
 
-        An NCReLU is taken as x → (x, max(x, 0)), which holds the same as (max(x, 0), min(x, 0)) on one grid.
+    def activate(self, values: Tensor) -> Tensor:
+        """Apply the activation functions and max-pools in front of this layer to the output of the layer before.
+
+        An NCReLU is the rewritten one of `export.int8.ncrelu`. The average pool and the Flatten are left out, because
+        the pool is quantized by itself.
+
+        Args:
+            values: (batch, channels, height, width).
+
+        Returns:
+            (batch, channels, height, width); twice the channels behind an NCReLU, and smaller pictures behind a pool.
         """
         for module in self.before:
             if isinstance(module, NCReLU):
-                values = torch.cat((values, values.clamp_min(0)), dim=1)
+                values = ncrelu.values(values)
             elif isinstance(module, (nn.ReLU, nn.MaxPool2d)):
                 values = module(values)
         return values
@@ -69,6 +76,10 @@ def layers(folded: nn.Sequential) -> tuple[Layer, ...]:
     Raises:
         ValueError: the net is no chain from a convolution over one average pool to a linear layer, or a layer has
             groups or no bias.
+
+    Example:
+        >>> [layer.name for layer in layers(export.fold(zoo.get_model("diracnet10_cifar")))][:2]
+        ['conv', 'group0.block0.conv']
     """
     found: list[Layer] = []
     before: list[nn.Module] = []
@@ -80,10 +91,7 @@ def layers(folded: nn.Sequential) -> tuple[Layer, ...]:
             raise ValueError(f"{name}: only layers with a bias and one group can be quantized, not {module}")
         kernel = module.weight.detach().double()
         if any(isinstance(part, NCReLU) for part in before):
-            # A·max(x, 0) + B·min(x, 0) = B·x + (A - B)·max(x, 0). What the delta of version 1 puts into A and B alike
-            # cancels in the second half.
-            positive, negative = kernel.chunk(2, dim=1)
-            kernel = torch.cat((negative, positive - negative), dim=1)
+            kernel = ncrelu.kernel(kernel)
         found.append(Layer(name, module, tuple(before), kernel, module.bias.detach().double()))
         before = []
     if not found or before or not found[-1].pooled or not isinstance(found[-1].module, nn.Linear) or found[0].before:
@@ -97,84 +105,7 @@ def run(chain: Sequence[Layer], values: Tensor) -> tuple[Tensor, dict[str, Tenso
     for layer, following in zip(chain, [*chain[1:], None], strict=True):
         values = layer.compute(values, layer.kernel, layer.bias)
         if following is not None:
-            values = following.gather(values)
+            values = following.activate(values)
             largest[layer.name] = values.abs().amax((0, 2, 3))[: len(layer.bias)]
             values = values.mean((2, 3)) if following.pooled else values
     return values, largest
-
-
-def equalizing_gains(chain: Sequence[Layer], largest: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return gains that balance, channel by channel, the values on a grid and the weights that meet them.
-
-    A grid's step is that of its largest channel, and a filter's step that of its largest weight, so channels should
-    reach equally far and weights be equally large. The gain sqrt(weights / values) gives both half of what they want.
-
-    Args:
-        chain: a net's layers.
-        largest: for each layer but the last its largest absolute output per channel.
-
-    Returns:
-        For each of these layers a factor per channel, float32.
-    """
-    gains = {}
-    for layer, following in pairwise(chain):
-        channels = len(layer.bias)
-        # An NCReLU in front of the following layer has doubled the channels; both halves get the same gain.
-        columns = following.kernel.flatten(2) if following.kernel.ndim > 2 else following.kernel[..., None]
-        weights = columns.square().mean((0, 2)).reshape(-1, channels).mean(0).sqrt()
-        balance = (weights / largest[layer.name].double()).sqrt()
-        # Channels that are always zero, or that nothing reads, stay as they are.
-        usable = balance.isfinite() & (balance > 0)
-        middle = balance[usable].median() if usable.any() else torch.tensor(1.0)
-        relative = (balance / middle).clamp(1 / _LARGEST_GAIN, _LARGEST_GAIN)
-        gains[layer.name] = torch.where(usable, relative, 1.0).float()
-    return gains
-
-
-def equalize(chain: Sequence[Layer], gains: Mapping[str, Tensor]) -> tuple[Layer, ...]:
-    """Return a chain whose channels are scaled and which computes the same (Nagel et al., arXiv 1906.04721).
-
-    ReLU and pools commute with positive factors, so a channel may leave its layer larger if the next layer's weights
-    for it are smaller.
-
-    Args:
-        chain: a net's layers.
-        gains: for layers by name the factors, above zero, by which their channels are scaled; others stay.
-    """
-    scaled = []
-    inputs = torch.ones(1, dtype=torch.float64)
-    for layer in chain:
-        outputs = gains.get(layer.name, torch.ones(len(layer.bias))).double()
-        if len(inputs) > 1:
-            inputs = inputs.repeat(layer.kernel.shape[1] // len(inputs))
-        shape = [1] * (layer.kernel.ndim - 2)
-        kernel = layer.kernel * outputs.reshape(-1, 1, *shape) / inputs.reshape(1, -1, *shape)
-        scaled.append(replace(layer, kernel=kernel, bias=layer.bias * outputs))
-        inputs = outputs
-    return tuple(scaled)
-
-
-def misfits(record: Quantization, folded: nn.Sequential) -> Iterator[str]:
-    """Yield a phrase for each part of a record that is not of a quantization of this net.
-
-    Every whole number lies within one step of the weight that it stands for, or at the end of the scale.
-    """
-    chain = layers(folded)
-    expected = {INPUT, *(layer.name for layer in chain[:-1])}
-    expected |= {name for name, module in leaves(folded) if isinstance(module, nn.AdaptiveAvgPool2d)}
-    if record.grids.keys() != expected or list(record.layers) != [layer.name for layer in chain]:
-        yield "the quantization has other layers or grids than the net"
-        return
-    for layer in chain:
-        found = record.layers[layer.name]
-        if found.weight.shape != layer.kernel.shape:
-            yield f"the quantization's weight of {layer.name} has another shape than the net's"
-            return
-    gains = {name: torch.from_numpy(layer.gain) for name, layer in record.layers.items()}
-    for layer in equalize(chain, gains):
-        found = record.layers[layer.name]
-        scale = torch.from_numpy(found.scale).double().reshape(-1, *[1] * (layer.kernel.ndim - 1))
-        exact = (layer.kernel / scale).clamp(-LEVELS, LEVELS)
-        furthest = (torch.from_numpy(found.weight).double() - exact).abs().max().item()
-        if not furthest <= 1 + _ROUNDING:
-            yield f"the quantization's weight of {layer.name} is up to {furthest:.1f} steps from the net's"

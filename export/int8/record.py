@@ -1,12 +1,15 @@
-"""What makes a folded net an int8 net: whole numbers for its weights, and a grid for the values between its layers.
+"""The record of an int8 net: integer weights and biases, and the quantization parameters of its activations.
 
-A record of this is all that an int8 graph needs beside the float32 one. It is kept in a file of its own, so that the
-pictures that it was calibrated on are needed once, and the graph can be made anew, to the last bit, by anyone.
+The float32 graph and this record are all that the int8 graph is made from. The record has a file of its own, so that
+the calibration pictures are needed only once: from then on anyone can write the same graph, to the last bit.
+
+Weights are quantized per output channel and symmetrically (int8, zero point 0), activations per tensor and
+asymmetrically (uint8), biases as int32 in units of weight scale × activation scale: the usual scheme of integer
+inference (Jacob et al., arXiv 1712.05877; Krishnamoorthi, arXiv 1806.08342).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,45 +17,61 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from zoo.files import replace_file
+from zoo.weights.described import KEY, load_described, save_described
 
-LEVELS = 127
-"""Weights lie on -127 … 127: without -128, so that a weight and its negative have the same size."""
-STEPS = 255
-"""Values between layers lie on 0 … 255."""
-_KEY = "diracnet"  # one metadata key with sorted JSON, because safetensors writes several in random order
+WEIGHT_MAX = 127
+"""Quantized weights are -127 … 127. -128 is left out, so that a weight and its negative have the same size."""
+ACTIVATION_MAX = 255
+"""Quantized activations are 0 … 255."""
 _PARTS = {"weight": np.int8, "scale": np.float32, "bias": np.int32, "gain": np.float32}
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The numbers that uint8 codes stand for: scale × (code - zero_point), code from 0 to 255.
+class QParams:
+    """The quantization parameters of one activation: a quantized value q stands for scale × (q - zero_point).
 
-    With a zero point of 0 the grid holds no negative number: writing to it is a ReLU.
+    With a zero point of 0 there is no q for a negative number, so quantizing includes a ReLU.
+
+    Args:
+        scale: the step between neighbouring values; rounded to float32, because that is what graphs hold.
+        zero_point: the q that stands for 0, from 0 to 255.
+
+    Raises:
+        ValueError: the scale is not above zero or not finite, or the zero point is out of range.
+
+    Example:
+        >>> QParams(scale=0.5, zero_point=128)  # represents -64.0, -63.5, … 63.5
+        QParams(scale=0.5, zero_point=128)
     """
 
     scale: float
     zero_point: int
 
     def __post_init__(self) -> None:
-        # Kept as float32 holds it, because that is what graphs can hold.
         object.__setattr__(self, "scale", float(np.float32(self.scale)))
-        if not (0 < self.scale < float("inf") and 0 <= self.zero_point <= STEPS):
-            raise ValueError(f"a grid has a scale above 0 and a zero point from 0 to {STEPS}, not {self}")
+        if not (0 < self.scale < float("inf") and 0 <= self.zero_point <= ACTIVATION_MAX):
+            raise ValueError(
+                f"quantization parameters have a finite scale above 0 and a zero point from 0 to {ACTIVATION_MAX}, "
+                f"not {self}"
+            )
 
 
 @dataclass(frozen=True)
 class QuantizedLayer:
-    """The weights of a convolution or of the classifier.
+    """The quantized weights of a convolution or of the classifier.
 
     Args:
-        weight: int8, (out, in, …); the kernel is scale × weight, channel by channel.
+        weight: int8, (out, in, …); scale × weight, channel by channel, is the kernel.
         scale: float32, (out,), above zero.
-        bias: int32, (out,), in units of scale × the scale of the layer's input.
-        gain: float32, (out,), above zero: the channels are computed so many times as large as in the float net.
+        bias: int32, (out,), in units of `bias_scale`.
+        gain: float32, (out,), above zero: the factor of cross-layer equalization. The int8 net's output channels are
+            this many times as large as the float net's.
+
+    Raises:
+        ValueError: an array has another type or shape, or a scale or gain is not finite and above zero.
     """
 
     weight: NDArray[np.int8]
@@ -70,10 +89,29 @@ class QuantizedLayer:
             raise ValueError("a scale or gain is not above zero")
 
     def kernel(self) -> NDArray[np.float64]:
-        """Return the kernel that the whole numbers stand for, exactly."""
+        """Return the dequantized kernel, (out, in, …), without rounding."""
         scale = self.scale.astype(np.float64).reshape(-1, *[1] * (self.weight.ndim - 1))
         kernel: NDArray[np.float64] = scale * self.weight
         return kernel
+
+
+def bias_scale(weight_scale: NDArray[np.float32], input: QParams) -> NDArray[np.float64]:
+    """Return the unit of a layer's int32 bias, and of its sums of products: weight scale × scale of its input.
+
+    Exact, because float64 holds the product of any two float32 numbers. Graphs and runtimes use it rounded to float32.
+
+    Args:
+        weight_scale: float32, (out,).
+        input: the quantization parameters of the layer's input.
+
+    Returns:
+        float64, (out,).
+
+    Example:
+        >>> bias_scale(np.float32([0.5, 0.25]), QParams(0.5, 0))
+        array([0.25 , 0.125])
+    """
+    return weight_scale.astype(np.float64) * input.scale
 
 
 @dataclass(frozen=True)
@@ -82,12 +120,18 @@ class Quantization:
 
     Args:
         layers: by name, in order of execution.
-        grids: by the name of what computes the values: the input, each convolution, the average pool.
-        calibration: on what pictures and by what method it was made, as JSON can hold it.
+        activations: the quantization parameters of each activation, by the name of what computes it: the input, each
+            convolution, the average pool. ReLU, max-pool and NCReLU keep the parameters of what they are applied to.
+        calibration: the pictures and the method that it was made with, as JSON can hold it.
+
+    Example:
+        >>> record = Quantization.load("onnx/quantization.safetensors")
+        >>> record.activations["pixel_values"].zero_point, record.layers["fc"].weight.dtype
+        (122, dtype('int8'))
     """
 
     layers: Mapping[str, QuantizedLayer]
-    grids: Mapping[str, Grid]
+    activations: Mapping[str, QParams]
     calibration: Mapping[str, Any]
 
     def save(self, path: str | Path) -> None:
@@ -97,36 +141,35 @@ class Quantization:
             for name, layer in self.layers.items()
             for part in _PARTS
         }
-        value = {
+        description = {
             "calibration": dict(self.calibration),
-            "grids": {name: [grid.scale, grid.zero_point] for name, grid in self.grids.items()},
+            "grids": {name: [qparams.scale, qparams.zero_point] for name, qparams in self.activations.items()},
             "layers": list(self.layers),
         }
-        with replace_file(Path(path)) as temporary:
-            save_file(tensors, temporary, metadata={_KEY: json.dumps(value, sort_keys=True)})
+        save_described(Path(path), tensors, description, save_file)
 
     @classmethod
     def load(cls, path: str | Path) -> Quantization:
         """Read a file written by `save`.
 
         Raises:
-            FileNotFoundError: no such file.
+            FileNotFoundError: there is no such file.
             ValueError: the file is damaged or holds something else.
         """
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"no record of a quantization {path}")
         try:
-            with safe_open(path, framework="np") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-                value = json.loads((file.metadata() or {})[_KEY])
+            tensors, description = load_described(path, "np")
+            if description is None:
+                raise ValueError(f"its metadata lack {KEY!r}")
             layers = {
                 name: QuantizedLayer(**{part: tensors.pop(f"{name}.{part}") for part in _PARTS})
-                for name in value["layers"]
+                for name in description["layers"]
             }
-            grids = {name: Grid(scale, zero_point) for name, (scale, zero_point) in value["grids"].items()}
+            activations = {name: QParams(*parameters) for name, parameters in description["grids"].items()}
             if tensors:
                 raise ValueError(f"{sorted(tensors)[0]} belongs to no layer")
-            return cls(layers, grids, value["calibration"])
+            return cls(layers, activations, description["calibration"])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is no record of a quantization, or is damaged: {error!r}") from error

@@ -96,7 +96,7 @@ def test_two_exports_are_complete_and_equal(
         for form in forms
         for kind, sizes in cases.items()
         for against, size in (
-            *(("whole numbers" if form == "int8" else "PyTorch", size) for size in sizes),
+            *(("integer arithmetic" if form == "int8" else "PyTorch", size) for size in sizes),
             ("golden outputs", "2×32×32"),
         )
         for runtime in RUNTIMES

@@ -1,4 +1,4 @@
-"""From a net and pictures to whole numbers: equalization, grids, rounding, the record and its file."""
+"""From a net and pictures to integers: equalization, ranges, rounding, the record and its file."""
 
 import hashlib
 import os
@@ -14,11 +14,13 @@ import torch
 from torch import nn
 
 from export import fold
-from export.int8.activation import decode, encode, input_grid, value_grid
-from export.int8.adaround import Moments, clipped_scales, largest_scales, least_error, nearest
+from export.int8.activation import activation_qparams, dequantize_linear, input_qparams, quantize_linear
+from export.int8.adaround import Moments, absmax_scales, mse_scales, round_adaptively, round_to_nearest
 from export.int8.calibration import BEST, PLAIN, Method, calibrate
-from export.int8.layers import equalize, equalizing_gains, layers, misfits, run
-from export.int8.record import LEVELS, Grid, Quantization, QuantizedLayer
+from export.int8.equalization import equalize, equalizing_gains
+from export.int8.layers import layers, run
+from export.int8.record import WEIGHT_MAX, QParams, Quantization, QuantizedLayer
+from export.int8.validation import mismatches
 from zoo import DiracNet, Spec
 from zoo.preprocessing import CIFAR
 
@@ -87,31 +89,31 @@ def test_dead_channels_and_channels_that_nothing_reads_stay_as_they_are(randomis
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 3.7), (-2.5, 1.0), (-4.0, -1.0), (0.0, 0.0), (2.0, 3.0)])
-def test_a_grid_holds_zero_and_all_values_within_half_a_step(low: float, high: float) -> None:
+def test_a_range_holds_zero_and_all_values_within_half_a_step(low: float, high: float) -> None:
     values = torch.linspace(low, high, 1001)
-    grid = value_grid(values, clip=False)
-    assert decode(torch.tensor([grid.zero_point], dtype=torch.uint8), grid) == 0
-    assert (decode(encode(values, grid), grid) - values).abs().max() <= 0.5001 * grid.scale
-    assert 255 * grid.scale <= 1.01 * max(high, 0.0) - 1.01 * min(low, 0.0) or low == high
+    qparams = activation_qparams(values, clip=False)
+    assert dequantize_linear(torch.tensor([qparams.zero_point], dtype=torch.uint8), qparams) == 0
+    assert (dequantize_linear(quantize_linear(values, qparams), qparams) - values).abs().max() <= 0.5001 * qparams.scale
+    assert 255 * qparams.scale <= 1.01 * max(high, 0.0) - 1.01 * min(low, 0.0) or low == high
 
 
-def test_a_clipped_grid_errs_less_than_one_that_holds_all() -> None:
+def test_a_clipped_range_errs_less_than_min_max() -> None:
     values = torch.randn(20_000, generator=torch.Generator().manual_seed(0)).abs()
     values[0] = 30.0
     errors = {
-        clip: (decode(encode(values, grid), grid) - values).square().mean().item()
+        clip: (dequantize_linear(quantize_linear(values, qparams), qparams) - values).square().mean().item()
         for clip in (False, True)
-        for grid in [value_grid(values, clip)]
+        for qparams in [activation_qparams(values, clip)]
     }
     assert errors[True] < errors[False]
     with pytest.raises(ValueError, match="not finite"):
-        value_grid(torch.tensor([1.0, float("nan")]), clip=True)
+        activation_qparams(torch.tensor([1.0, float("nan")]), clip=True)
 
 
-def test_the_input_grid_holds_every_pixel() -> None:
+def test_the_inputs_range_holds_every_pixel() -> None:
     pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 1, 256).expand(1, 3, 1, 256)
-    values, grid = CIFAR.normalize(pixels), input_grid(CIFAR)
-    assert (decode(encode(values, grid), grid) - values).abs().max() <= 0.501 * grid.scale
+    values, qparams = CIFAR.normalize(pixels), input_qparams(CIFAR)
+    assert (dequantize_linear(quantize_linear(values, qparams), qparams) - values).abs().max() <= 0.501 * qparams.scale
 
 
 def correlated(rows: int = 4000, columns: int = 40) -> torch.Tensor:
@@ -125,13 +127,13 @@ def test_joint_rounding_stays_within_a_step_and_beats_the_nearest() -> None:
     kernel = 0.05 * torch.randn(8, 40, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     kernel[:, 0] = 1.0  # the identity
     moments = Moments.measure(x, x).centred().damped()
-    scales = largest_scales(kernel)
-    simple, joint = nearest(kernel, scales), least_error(kernel, scales, moments)
+    scales = absmax_scales(kernel)
+    simple, joint = round_to_nearest(kernel, scales), round_adaptively(kernel, scales, moments)
     steps = (joint - kernel / scales[:, None]).abs()
-    assert steps.max() < 1 and (joint == joint.round()).all() and joint.abs().max() <= LEVELS
+    assert steps.max() < 1 and (joint == joint.round()).all() and joint.abs().max() <= WEIGHT_MAX
 
-    def error(codes: torch.Tensor) -> torch.Tensor:
-        difference = (codes * scales[:, None] - kernel) @ (x - x.mean(0)).double().T
+    def error(quantized: torch.Tensor) -> torch.Tensor:
+        difference = (quantized * scales[:, None] - kernel) @ (x - x.mean(0)).double().T
         return difference.square().mean(1)
 
     assert (error(joint) <= error(simple) * (1 + 1e-9)).all()
@@ -147,32 +149,32 @@ def test_joint_rounding_stays_within_a_step_and_beats_the_nearest() -> None:
                 assert damped[row] >= best[row] * (1 - 1e-9)
 
 
-def test_clipped_scales_never_err_more_than_the_largest() -> None:
+def test_mse_scales_never_err_more_than_the_largest() -> None:
     x = correlated()
     kernel = torch.randn(8, 40, generator=torch.Generator().manual_seed(3), dtype=torch.float64) ** 3
     moments = Moments.measure(x, x).damped()
 
     def error(scales: torch.Tensor) -> torch.Tensor:
-        difference = nearest(kernel, scales) * scales[:, None] - kernel
+        difference = round_to_nearest(kernel, scales) * scales[:, None] - kernel
         return ((difference @ moments.gram) * difference).sum(1)
 
-    clipped, largest = clipped_scales(kernel, moments), largest_scales(kernel)
+    clipped, largest = mse_scales(kernel, moments), absmax_scales(kernel)
     assert (clipped <= largest * (1 + 1e-6)).all()
     assert (error(clipped) <= error(largest.float().double()) * (1 + 1e-9)).all()
 
 
 @every_spec
 @pytest.mark.parametrize("method", [PLAIN, Method(round=False), BEST], ids=["plain", "nearest", "best"])
-def test_whole_numbers_lie_near_the_weights(spec: Spec, folded: nn.Sequential, method: Method) -> None:
+def test_quantized_weights_lie_near_the_weights(spec: Spec, folded: nn.Sequential, method: Method) -> None:
     record = calibrate(folded, pictures(spec), CIFAR, method=method)
-    assert not list(misfits(record, folded))
+    assert not list(mismatches(record, folded))
     gains = {name: torch.from_numpy(layer.gain) for name, layer in record.layers.items()}
-    step = {name: grid.scale for name, grid in record.grids.items()}
+    step = {name: qparams.scale for name, qparams in record.activations.items()}
     source = "pixel_values"
     for layer in equalize(layers(folded), gains):
         found = record.layers[layer.name]
         scale = torch.from_numpy(found.scale).double().reshape(-1, *[1] * (layer.kernel.ndim - 1))
-        exact = (layer.kernel / scale).clamp(-LEVELS, LEVELS)
+        exact = (layer.kernel / scale).clamp(-WEIGHT_MAX, WEIGHT_MAX)
         distance = (torch.from_numpy(found.weight).double() - exact).abs().max()
         assert distance <= (1.0 if method.round else 0.5) + 1e-3
         if not method.correct:
@@ -192,10 +194,10 @@ def test_a_tiny_weight_beside_a_large_bias_does_not_overflow(randomised: Callabl
         net.group1.block0.conv.weight[1] = 0
     record = calibrate(net, pictures(SPECS[0]), CIFAR, method=PLAIN)
     layer = record.layers["group1.block0.conv"]
-    step = record.grids["group0.block1.conv"].scale
+    step = record.activations["group0.block1.conv"].scale
     value = float(layer.bias[0]) * float(layer.scale[0]) * step
     assert value == pytest.approx(5.0, rel=1e-6) and not layer.weight[:2].any()
-    assert not list(misfits(record, net))
+    assert not list(mismatches(record, net))
 
 
 def test_a_record_comes_back_from_its_file_with_the_same_bytes(tmp_path: Path, randomised: Callable) -> None:
@@ -205,7 +207,7 @@ def test_a_record_comes_back_from_its_file_with_the_same_bytes(tmp_path: Path, r
     loaded = Quantization.load(tmp_path / "a")
     loaded.save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert loaded.grids == record.grids and loaded.calibration == record.calibration
+    assert loaded.activations == record.activations and loaded.calibration == record.calibration
     assert list(loaded.layers) == list(record.layers) and loaded.calibration["source"] == "a test"
     for name, layer in record.layers.items():
         for part in ("weight", "scale", "bias", "gain"):
@@ -240,17 +242,17 @@ def test_two_processes_write_the_same_record(root: Path, tmp_path: Path) -> None
 def test_a_record_of_another_net_is_refused(randomised: Callable) -> None:
     net, other = (fold(randomised(DiracNet(SPECS[0]), seed)) for seed in (0, 1))
     record = calibrate(net, pictures(SPECS[0]), CIFAR, method=PLAIN)
-    assert "steps from the net's" in "; ".join(misfits(record, other))
-    assert list(misfits(record, fold(randomised(DiracNet(SPECS[2]))))) == [
-        "the quantization has other layers or grids than the net"
+    assert "steps from the net's" in "; ".join(mismatches(record, other))
+    assert list(mismatches(record, fold(randomised(DiracNet(SPECS[2]))))) == [
+        "the quantization has other layers or activations than the net"
     ]
     narrow = fold(randomised(DiracNet(replace(SPECS[0], num_classes=3))))
-    assert list(misfits(record, narrow)) == ["the quantization's weight of fc has another shape than the net's"]
+    assert list(mismatches(record, narrow)) == ["the quantization's weight of fc has another shape than the net's"]
     layer = record.layers["conv"]
     weight = layer.weight.copy()
     weight[0, 0, 0, 0] -= 2 if weight[0, 0, 0, 0] > 0 else -2
     altered = replace(record, layers={**record.layers, "conv": replace(layer, weight=weight)})
-    (phrase,) = misfits(altered, net)
+    (phrase,) = mismatches(altered, net)
     assert phrase.startswith("the quantization's weight of conv is up to ")
 
 
@@ -261,8 +263,8 @@ def test_damaged_records_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no record of a quantization, or is damaged"):
         Quantization.load(tmp_path / "damaged")
     for scale, zero_point in ((0.0, 0), (-1.0, 0), (float("nan"), 0), (1.0, 256), (1.0, -1)):
-        with pytest.raises(ValueError, match="a grid has a scale above 0"):
-            Grid(scale, zero_point)
+        with pytest.raises(ValueError, match="quantization parameters have a finite scale above 0"):
+            QParams(scale, zero_point)
     parts = {
         "weight": np.zeros((2, 3), np.int8), "scale": np.ones(2, np.float32),
         "bias": np.zeros(2, np.int32), "gain": np.ones(2, np.float32),

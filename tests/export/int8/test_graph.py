@@ -20,7 +20,7 @@ from export.graphs.emit import OPERATORS
 from export.int8.calibration import BEST, PLAIN, calibrate
 from export.int8.graph import quantize
 from export.int8.layers import layers
-from export.int8.record import Grid, Quantization
+from export.int8.record import QParams, Quantization
 from export.int8.reference import evaluate_integers
 from export.proof.graph import Case, check_graph, floating, integral
 from export.runtime.sessions import session_options
@@ -42,7 +42,7 @@ LEVELS = {
 WHOLE = {"NhwcMaxPool", "QLinearConv", "QLinearGlobalAveragePool", "QGemm"}
 """What ONNX Runtime computes in int8 in a net of version 2."""
 MOVES = {"Flatten", "QuantizeLinear", "Transpose"}
-"""What it does beside: it puts the input on its grid, and channels last and first again."""
+"""What it does beside: it quantizes the input, and channels last and first again."""
 
 
 @pytest.fixture
@@ -97,9 +97,7 @@ def test_nothing_is_left_in_float(spec: Spec, folded: nn.Sequential, tmp_path: P
 
 @every_spec
 @pytest.mark.parametrize("features", [(), ("group1", "avg_pool", "view")], ids=["logits", "features"])
-def test_every_runtime_comes_to_the_same_whole_numbers(
-    spec: Spec, folded: nn.Sequential, features: tuple[str, ...]
-) -> None:
+def test_every_runtime_computes_the_same_integers(spec: Spec, folded: nn.Sequential, features: tuple[str, ...]) -> None:
     record = record_of(folded, spec)
     model = quantize(emit(folded, features=features), record)
     reference = ReferenceEvaluator(model)
@@ -112,12 +110,12 @@ def test_every_runtime_comes_to_the_same_whole_numbers(
             reference.run(None, {"pixel_values": values.numpy()}),
         ):
             assert all(error(*pair) < 1e-2 for pair in zip(found, expected, strict=True))
-        # A sum that falls between two numbers may be rounded otherwise in float; most do not.
+        # A sum that falls between two numbers may be rounded the other way in float; most do not.
         assert error(ran(model, values)[0], expected[0]) < 1e-3
 
 
 def convolve(codes: np.ndarray, layer: object, module: nn.Conv2d) -> np.ndarray:
-    """Convolve whole numbers in int64, window by window."""
+    """Convolve integers in int64, window by window."""
     (top, left), (down, across), weight = module.padding, module.stride, layer.weight.astype(np.int64)
     padded = np.pad(codes, ((0, 0), (0, 0), (top, top), (left, left)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], (2, 3))[:, :, ::down, ::across]
@@ -127,7 +125,7 @@ def convolve(codes: np.ndarray, layer: object, module: nn.Conv2d) -> np.ndarray:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("spec", [SPECS[0], SPECS[2]], ids=lambda spec: spec.name)
 def test_each_layer_lies_within_a_step_of_integer_arithmetic(spec: Spec, folded: nn.Sequential, level: str) -> None:
-    """Each gets the codes that the runtime itself computed before it, so that errors do not add up."""
+    """Each gets the quantized values that the runtime itself computed before it, so that errors do not add up."""
     record = record_of(folded, spec)
     model = quantize(emit(folded), record)
     codes = [name for node in model.graph.node if node.op_type == "QuantizeLinear" for name in node.output]
@@ -136,13 +134,13 @@ def test_each_layer_lies_within_a_step_of_integer_arithmetic(spec: Spec, folded:
     nodes = {node.output[0]: node for node in model.graph.node}
     compared = differing = 0
     for layer in layers(folded)[:-1]:
-        source = nodes[nodes[layer.name].input[0]].input[0]  # the codes in front of the layer
-        before, grid = record.grids[grid_of(source, record)], record.grids[layer.name]
+        source = nodes[nodes[layer.name].input[0]].input[0]  # the quantized values in front of the layer
+        before, after = record.activations[source_of(source, record)], record.activations[layer.name]
         sums = convolve(found[source].astype(np.int64) - before.zero_point, record.layers[layer.name], layer.module)
-        factor = record.layers[layer.name].scale.astype(np.float64) * before.scale / grid.scale
-        exact = np.clip(sums * factor[:, None, None] + grid.zero_point, 0, 255)
+        factor = record.layers[layer.name].scale.astype(np.float64) * before.scale / after.scale
+        exact = np.clip(sums * factor[:, None, None] + after.zero_point, 0, 255)
         difference = np.abs(found[f"{layer.name}.codes"] - exact)
-        assert difference.max() <= 0.51, layer.name  # the nearest whole number
+        assert difference.max() <= 0.51, layer.name  # the nearest integer
         compared, differing = compared + exact.size, differing + int((difference > 0.5).sum())
     assert compared > 1000 and differing <= 0.001 * compared
 
@@ -151,14 +149,14 @@ def helper_value(name: str) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, TensorProto.UINT8, None)
 
 
-def grid_of(codes: str, record: Quantization) -> str:
-    """Return the grid that codes lie on: that of the layer itself, or through pools that of the one before."""
+def source_of(codes: str, record: Quantization) -> str:
+    """Return the activation whose parameters quantized values have: a layer itself, or that before the pools."""
     name = codes.removesuffix(".codes")
-    if name in record.grids:
+    if name in record.activations:
         return name
     index = int(name.removeprefix("max_pool"))
-    convs = list(record.grids)
-    return "conv" if index == 0 else [grid for grid in convs if grid.startswith(f"group{index - 1}.")][-1]
+    convs = list(record.activations)
+    return "conv" if index == 0 else [name for name in convs if name.startswith(f"group{index - 1}.")][-1]
 
 
 @every_spec
@@ -203,10 +201,13 @@ def test_a_v2_graph_has_no_relu_left(randomised: Callable) -> None:
     record = record_of(net, SPECS[0], PLAIN)
     operators = Counter(node.op_type for node in quantize(emit(net), record).graph.node)
     assert operators["Relu"] == 0 and operators["Conv"] == len(record.layers) - 1
-    assert all(grid.zero_point == 0 for name, grid in record.grids.items() if name != "pixel_values")
-    # Where a grid holds negative numbers, the ReLU is there and does its work.
-    grids = {**record.grids, "group0.block0.conv": Grid(record.grids["group0.block0.conv"].scale * 2, 100)}
-    with_negatives = replace(record, grids=grids)
+    assert all(qparams.zero_point == 0 for name, qparams in record.activations.items() if name != "pixel_values")
+    # Where an activation can be negative, the ReLU is there and does its work.
+    activations = {
+        **record.activations,
+        "group0.block0.conv": QParams(record.activations["group0.block0.conv"].scale * 2, 100),
+    }
+    with_negatives = replace(record, activations=activations)
     model = quantize(emit(net), with_negatives)
     assert Counter(node.op_type for node in model.graph.node)["Relu"] == 1
     values = batch(SPECS[0])
@@ -220,12 +221,12 @@ def test_a_record_of_another_net_is_named(randomised: Callable) -> None:
     record = record_of(net, SPECS[0], PLAIN)
     with pytest.raises(ValueError, match=r"no weights of shape \(3, 16\) for fc; it is that of another net"):
         quantize(emit(narrow), record)
-    lacking = replace(record, grids={name: grid for name, grid in record.grids.items() if name != "avg_pool"})
-    with pytest.raises(ValueError, match="no grid for what avg_pool computes"):
+    lacking = replace(record, activations={name: q for name, q in record.activations.items() if name != "avg_pool"})
+    with pytest.raises(ValueError, match="no parameters for the output of avg_pool"):
         quantize(emit(net), lacking)
 
 
-def test_the_shipped_net_is_computed_in_whole_numbers_bit_by_bit() -> None:
+def test_the_shipped_net_is_computed_in_integers_bit_by_bit() -> None:
     checkpoint, _ = open_model("diracnet16_cifar:cifar10")
     net = fold(build_from(checkpoint))
     spec = checkpoint.spec
@@ -243,12 +244,12 @@ def test_the_first_wrong_layer_is_named_in_spite_of_gains(name: str, randomised:
     layer = record.layers[name]
     altered = {**record.layers, name: replace(layer, weight=np.flip(layer.weight, 0).copy())}
     arithmetic = integral(net, record)
-    case = Case("a batch", values, values.numpy(), arithmetic.results(values), "whole numbers")
+    case = Case("a batch", values, values.numpy(), arithmetic.results(values), "integer arithmetic")
     limits = FORMATS["int8"].tolerance, FORMATS["int8"].operators
     for layers_, failing in ((record.layers, False), (altered, True)):
         onnx.save(quantize(emit(net), replace(record, layers=layers_)), tmp_path / "graph.onnx")
         checks = list(check_graph(tmp_path / "graph.onnx", "int8", *limits, arithmetic, [case]))
-        compared = [check for check in checks if "whole numbers" in check.name]
+        compared = [check for check in checks if "integer arithmetic" in check.name]
         assert len(compared) == 3
         for check in compared:
             assert check.passed != failing and check.note == (f"first wrong layer {name}" if failing else "")

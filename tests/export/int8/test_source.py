@@ -20,12 +20,14 @@ from PIL import Image
 import zoo
 from export.__main__ import main
 from export.bundle.audit import audit
+from export.bundle.golden import CELLS as GOLDEN_CELLS
 from export.bundle.writer import export_bundle
 from export.int8.calibration import PLAIN
 from export.int8.record import Quantization
 from export.int8.samples import draw_pictures
-from export.int8.source import known_quantization, quantize_on, quantize_on_noise, ship_quantization
+from export.int8.source import NOISE_CELLS, known_quantization, quantize_on, quantize_on_noise, ship_quantization
 from export.layout import GRAPHS, QUANTIZATION
+from pixels.mosaics import mosaics
 from zoo import Checkpoint, DiracNet, Spec, Weight, build_from
 from zoo.files import sha256
 from zoo.preprocessing import CIFAR
@@ -110,7 +112,7 @@ def test_what_is_known_without_pictures(source: Checkpoint, data: Path) -> None:
         known_quantization(source, None)
     own = quantize_on(source, str(data))
     assert known_quantization(source, None, own) is own and own.calibration["pictures"] == 24
-    with pytest.raises(ValueError, match=r"is not that of this net: .*calibrate it anew"):
+    with pytest.raises(ValueError, match=r"is not that of this net: .*calibrate again"):
         known_quantization(untrained, None, own)
     with pytest.raises(ValueError, match="lack 'preprocessing'"):
         quantize_on(replace(source, preprocessing=None), str(data))
@@ -122,7 +124,7 @@ def test_both_forms_of_a_net_have_the_same_record(source: Checkpoint) -> None:
     folded = replace(source, form="folded", state=fold(build_from(source)).state_dict())
     one, other = quantize_on_noise(source), quantize_on_noise(folded)
     assert all(np.array_equal(one.layers[name].weight, other.layers[name].weight) for name in one.layers)
-    assert one.grids == other.grids and one.calibration["method"] == PLAIN.__dict__
+    assert one.activations == other.activations and one.calibration["method"] == PLAIN.__dict__
 
 
 def test_a_record_is_shipped_with_its_hash(data: Path, source: Checkpoint, tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_a_record_is_shipped_with_its_hash(data: Path, source: Checkpoint, tmp_p
     written = Weight.from_manifest(folder / "manifest.json")
     assert written.files["int8"].sha256 == sha256(path) and written.files["int8"].size == path.stat().st_size
     assert replace(written, files=record.files, folder=record.folder) == record
-    with pytest.raises(ValueError, match="does not lie in checkpoints"):
+    with pytest.raises(ValueError, match="is not in checkpoints"):
         ship_quantization(zoo.get_weight("diracnet18", "imagenet1k_upstream"), quantization)
 
 
@@ -144,7 +146,7 @@ def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(checkpoint_file: Path,
         "export", checkpoint_file, "--formats", "int8", "--calibration", data, "--out", out
     )
     assert status == 0, errors
-    assert "int8: whole numbers / ONNX Runtime" in " ".join(output.split())
+    assert "int8: integer arithmetic / ONNX Runtime" in " ".join(output.split())
     assert (out / GRAPHS["int8"].path).is_file() and not (out / GRAPHS["fp16"].path).exists()
     assert Quantization.load(out / QUANTIZATION).calibration["pictures"] == 24
     assert all(check.passed for check in audit(out))
@@ -208,3 +210,9 @@ def test_the_record_of_an_untrained_net_has_the_same_bytes_with_other_instructio
     command = [sys.executable, "-c", NOISE, str(tmp_path / "there")]
     subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=True)
     assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+
+
+def test_untrained_nets_are_calibrated_on_other_pictures_than_the_golden_ones() -> None:
+    golden_pictures = mosaics(CIFAR.size, 3, GOLDEN_CELLS)
+    for noise in mosaics(CIFAR.size, 3, NOISE_CELLS):
+        assert not any(np.array_equal(noise, picture) for picture in golden_pictures)
