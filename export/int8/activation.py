@@ -20,7 +20,7 @@ def input_qparams(preprocessing: Preprocessing) -> QParams:
 
     Example:
         >>> input_qparams(Preprocessing(resize=32, size=32, interpolation="bicubic", mean=(0.5,), std=(0.5,)))
-        QParams(scale=0.0078125, zero_point=128)
+        QParams(scale=0.00787353515625, zero_point=127)
     """
     ends = [(level - m) / s for level in (0, 1) for m, s in zip(preprocessing.mean, preprocessing.std, strict=True)]
     return _spanning(min(ends), max(ends))

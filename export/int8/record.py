@@ -125,9 +125,10 @@ class Quantization:
         calibration: the pictures and the method that it was made with, as JSON can hold it.
 
     Example:
-        >>> record = Quantization.load("onnx/quantization.safetensors")
+        >>> folder = "checkpoints/diracnet16_cifar/cifar10/"
+        >>> record = Quantization.load(folder + "onnx/quantization.safetensors")
         >>> record.activations["pixel_values"].zero_point, record.layers["fc"].weight.dtype
-        (122, dtype('int8'))
+        (123, dtype('int8'))
     """
 
     layers: Mapping[str, QuantizedLayer]
