@@ -218,6 +218,7 @@ SCRIPT = """
 import hashlib, sys, torch
 from export import fold
 from export.int8.calibration import BEST, calibrate
+from zoo import build_from
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
 net = fold(build_from(open_model("diracnet10_cifar")[0]))
