@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
 
-.PHONY: demo test lint bench paper evaluate runtimes clients
+.PHONY: demo test lint bench paper evaluate runtimes clients pictures
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -34,6 +34,10 @@ clients: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(PARTS)
+
+# Draws the README's picture.
+pictures: $(INSTALLED)
+	$(BIN)/python docs/pictures/draw.py
 
 # Writes docs/paper.md from the kept logs and the shipped checkpoints.
 paper: $(INSTALLED)
