@@ -1,66 +1,64 @@
-"""The README: its snippets run, its figures are those of the manifests."""
+"""The README: short, its figures are those of the manifests, its picture is drawn from the shipped weights."""
 
 import re
-import shlex
-import shutil
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+import export
 import zoo
 from zoo.weights.record import weights
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"^```(python|sh)\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+SHIPPED = [record for record in weights().values() if record.folder is not None]
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    copy = tmp_path_factory.mktemp("readme") / "clone"
-    copy.mkdir()
-    for name in ("pixels", "zoo", "export", "checkpoints", "docs", "tests", "hubconf.py"):
-        (copy / name).symlink_to(ROOT / name)
-    return copy
-
-
-def test_snippets_run(clone: Path, hub_server) -> None:
-    """One after the other in a folder like a clone, because some use what earlier ones wrote; the Hub is the tests'."""
-    assert len(SNIPPETS) >= 9
-    hub_server.fail()
-    environment = hub_server.environment(clone.parent / "home")
-    for language, text in SNIPPETS:
-        commands = [["-c", text]] if language == "python" else [shlex.split(line)[1:] for line in text.splitlines()]
-        for command in commands:
-            prefix = [sys.executable] if language == "python" else [sys.executable, "-m", "export"]
-            done = subprocess.run(
-                [*prefix, *command], cwd=clone, env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, f"{text}\n{done.stderr}"
-    shutil.rmtree(clone / "build")
-
-
-def test_every_shell_line_is_a_diracnet_command() -> None:
-    lines = [line for language, text in SNIPPETS if language == "sh" for line in text.splitlines()]
-    assert lines and all(line.startswith("diracnet ") for line in lines)
+def test_it_is_read_in_two_minutes() -> None:
+    assert len(TEXT.splitlines()) <= 120
+    first = TEXT[: TEXT.index("## Weights")]
+    assert "<picture>" in first and "```python" in first and "```text" in first
 
 
 def test_the_table_of_weights_is_that_of_the_manifests() -> None:
     expected = []
-    for record in weights().values():
-        if record.folder is None:
-            continue
+    for record in SHIPPED:
         with torch.device("meta"):
             parameters = sum(p.numel() for p in zoo.plain(record.spec).parameters())
-        top1, hours = f"{record.metrics['top1']:.2f} %", f"{record.provenance['cpu_hours']:.1f}"
-        cells = (f"`{record.model}`", f"`{record.tag}`", record.dataset, str(record.recipe["epochs"]), top1)
-        expected.append(f"| {' | '.join(cells)} | {parameters:,} | {hours} |")
-        environment = record.provenance["environment"]
-        assert f"on {environment['device']};" in TEXT
-        assert (f"`{record.model}` in two processes" in TEXT) == (environment.get("processes", "1") == "2")
+        top1, epochs = f"{record.metrics['top1']:.2f} %", str(record.recipe["epochs"])
+        cells = (f"`{record.model}`", f"`{record.tag}`", record.dataset, epochs, top1)
+        expected.append(f"| {' | '.join(cells)} | {parameters:,} |")
         assert record.provenance["measured"] == "last epoch, no test-time augmentation, 10000 test pictures"
     rows = re.findall(r"^\| `diracnet.*$", TEXT, flags=re.MULTILINE)
     assert rows == expected
+
+
+def test_its_counts_are_those_of_the_registry() -> None:
+    assert f"{len(zoo.list_models())} named nets" in TEXT
+    assert len(SHIPPED) == 6 and "The six trained nets" in TEXT
+    assert all(record.repository is None for record in SHIPPED) == ("none is on PyPI or the Hub" in TEXT)
+
+
+def test_the_picture_s_kernels_add_up_and_are_the_net_s() -> None:
+    pytest.importorskip("matplotlib")
+    drawn = runpy.run_path(str(ROOT / "docs" / "pictures" / "draw.py"))
+    net = zoo.get_model(drawn["NAME"], weights=drawn["TAG"]).requires_grad_(False)
+    plain = export.fold(net)
+    parts = drawn["kernel"](net, plain)
+    torch.testing.assert_close(parts.identity + parts.learned, parts.composed)
+    norm = net.get_submodule(f"{drawn['LAYER']}.bn")
+    scale = (norm.weight / (norm.running_var + norm.eps).sqrt()).view(-1, 1, 1, 1)
+    torch.testing.assert_close(parts.composed * scale, parts.folded)
+    # Row and column of a weight: its output and input channel; within the cell its tap.
+    assert drawn["mosaic"](parts.folded)[3 * 5 + 1, 3 * 7 + 2] == parts.folded[5, 7, 1, 2]
+
+
+def test_the_picture_is_there_for_both_backgrounds() -> None:
+    files = re.findall(r"docs/pictures/[\w-]+\.png", TEXT)
+    assert len(set(files)) == 2
+    for file in files:
+        with Image.open(ROOT / file) as picture:
+            assert picture.mode == "RGBA" and picture.getpixel((0, 0))[3] == 0  # the page shows through
