@@ -1,10 +1,10 @@
 """The README and the guides: their snippets run and print what the page says, and their links lead somewhere."""
 
+import json
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,32 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if not path.with_suffix(".json").exists())
 PAGES = [ROOT / "README.md", *(page for page in GUIDES if page.stem not in ("README", "paper"))]
-PENDING = ("--precision all", "--precision int8", "Checkpoint.from_model", "export.verify(", "me/cats-dogs-foxes --out")
-"""What snippets show that the code cannot do yet. One that works must be taken off the list."""
+PENDING = {"export": "`--precision` of export and predict is still called --formats and --form"}
+"""Pages that show what the code cannot do yet, and what that is; a page that works must be taken off."""
+PROGRAM = """
+import contextlib, io, json, sys, traceback
+from export.__main__ import main
+
+sys.path.insert(0, "")
+for language, text in json.load(sys.stdin):
+    printed, status = io.StringIO(), 0
+    with contextlib.redirect_stdout(printed):
+        try:
+            if language == "python":
+                exec(compile(text, "snippet", "exec"), {"__name__": "__main__"})
+            else:
+                sys.argv = ["diracnet", *text]
+                main()
+        except SystemExit as end:
+            status = end.code or 0
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+    print(json.dumps([status, printed.getvalue()]), flush=True)
+    if status:
+        break
+"""
+"""Runs snippets one after the other, in one process, because importing PyTorch takes longer than most of them."""
 
 
 class Block(NamedTuple):
@@ -24,11 +48,11 @@ class Block(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One process: Python code, or a command, and the lines it must print, if the page shows them; … stands for any."""
+    """Python code or a command's arguments, and what it prints, if the page shows that; … stands for anything."""
 
-    arguments: list[str]
+    language: str
+    call: str | list[str]
     shown: str | None
-    pending: bool
 
 
 def _blocks(page: Path) -> list[Block]:
@@ -39,18 +63,15 @@ def _blocks(page: Path) -> list[Block]:
 def _steps(page: Path) -> list[Step]:
     steps = []
     for block, following in pairwise([*_blocks(page), Block("", "")]):
-        pending = any(text in block.text for text in PENDING)
         if block.language == "python":
-            shown = following.text if following.language == "text" else None
-            steps.append(Step(["-c", block.text], shown, pending))
+            steps.append(Step("python", block.text, following.text if following.language == "text" else None))
         elif block.language in ("sh", "console"):
             prompt = "" if block.language == "sh" else r"\$ "
             calls = re.split(rf"^{prompt}diracnet (.*)\n", block.text, flags=re.MULTILINE)
             assert calls[0] == "", f"{page.name}: each snippet of the shell starts with a diracnet command"
             for command, shown in zip(calls[1::2], calls[2::2], strict=True):
                 assert prompt or not shown, f"{page.name}: {shown!r} is no diracnet command"
-                arguments = ["-m", "export", *shlex.split(command)]
-                steps.append(Step(arguments, shown if prompt else None, any(text in command for text in PENDING)))
+                steps.append(Step("sh", shlex.split(command), shown if prompt else None))
     return steps
 
 
@@ -60,36 +81,37 @@ def _fits(shown: str, printed: str) -> bool:
 
 
 @pytest.fixture
-def run(tmp_path: Path, hub_server) -> Callable[[list[str]], subprocess.CompletedProcess]:
-    """Runs Python in a folder like a clone, where snippets find what earlier ones wrote; the Hub is the tests'."""
-    clone = tmp_path / "clone"
-    clone.mkdir()
-    (clone / "build").mkdir()
+def clone(tmp_path: Path) -> Path:
+    folder = tmp_path / "clone"
+    (folder / "build").mkdir(parents=True)
     for name in ("pixels", "zoo", "export", "checkpoints", "docs", "tests", "hubconf.py"):
-        (clone / name).symlink_to(ROOT / name)
-    hub_server.fail()
-    environment = hub_server.environment(tmp_path / "home")
-
-    def call(arguments: list[str]) -> subprocess.CompletedProcess:
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
-
-    return call
+        (folder / name).symlink_to(ROOT / name)
+    return folder
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_snippets_do_what_the_page_says(page: Path, run: Callable[[list[str]], subprocess.CompletedProcess]) -> None:
-    """One after the other, each in a process of its own."""
+def test_snippets_do_what_the_page_says(page: Path, clone: Path, hub_server, request: pytest.FixtureRequest) -> None:
+    """One after the other in a folder like a clone, because some use what earlier ones wrote; the Hub is the tests'."""
+    if page.stem in PENDING:
+        request.applymarker(pytest.mark.xfail(reason=PENDING[page.stem], strict=True))
     steps = _steps(page)
     assert steps
-    for step in steps:
-        done = run(step.arguments)
-        right = done.returncode == 0 and (step.shown is None or _fits(step.shown, done.stdout))
-        what = f"{step.arguments[-1] if step.arguments[0] == '-c' else step.arguments}"
-        if step.pending:
-            assert not right, f"{what} works now: take it off PENDING"
-        else:
-            assert right, f"{what}\nended with {done.returncode} and printed\n{done.stdout[-2000:]}\n{done.stderr}"
+    hub_server.fail()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=clone,
+        env=hub_server.environment(clone.parent / "home"),
+        input=json.dumps([step[:2] for step in steps]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    for step, (status, printed) in zip(steps, results, strict=False):
+        assert status == 0, f"{step.call}\n{printed}\n{done.stderr[-3000:]}"
+        if step.shown is not None:
+            assert _fits(step.shown, printed), f"{step.call}\nprinted\n{printed[-3000:]}\nin place of\n{step.shown}"
+    assert len(results) == len(steps), done.stderr[-3000:]
 
 
 def test_an_ellipsis_stands_for_anything_and_nothing_else_does() -> None:
