@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer
+
+from export.__main__ import app
+from zoo.training.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if not path.with_suffix(".json").exists())
 PAGES = [ROOT / "README.md", *(page for page in GUIDES if page.stem not in ("README", "paper"))]
 PENDING = {"export": "`--precision` of export and predict is still called --formats and --form"}
 """Pages that show what the code cannot do yet, and what that is; a page that works must be taken off."""
+COMING = {"--teacher", "--teacher-weight", "zoo/datasets.py"}
+"""Flags and files that pages name and the repository does not have yet; one that is there must be taken off."""
 PROGRAM = """
 import contextlib, io, json, sys, traceback
 from export.__main__ import main
@@ -140,3 +146,38 @@ def test_the_index_leads_to_every_page() -> None:
     assert set(re.findall(r"\]\((\w+\.md)\)", index)) == {path.name for path in (ROOT / "docs").glob("*.md")} - {
         "README.md"
     }
+
+
+def test_flags_that_pages_name_exist() -> None:
+    command = typer.main.get_command(app)
+    context = command.make_context("diracnet", [], resilient_parsing=True)
+    commands = [command.get_command(context, name) for name in command.list_commands(context)]
+    known = {flag for each in commands for option in each.params for flag in (*option.opts, *option.secondary_opts)}
+    named = set()
+    for page in PAGES:
+        code = "\n".join(re.findall(r"`+[^`]+`+", page.read_text(encoding="utf-8")))
+        named |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code)) - {
+            "--help",
+            "--nproc-per-node",
+        }  # the latter is torchrun's
+    assert len(named) > 20
+    assert named - known == {flag for flag in COMING if flag.startswith("--")}
+
+
+def test_files_that_contributors_are_sent_to_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:pixels|zoo|export|benchmarks|docs|tests|runtimes)/[\w/.-]*)`", text))
+    assert len(named) > 25
+    assert {path for path in named if not (ROOT / path).exists()} == {path for path in COMING if "/" in path}
+
+
+def test_the_rooms_are_those_that_contributors_are_told_of() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `((?:zoo|export)/\w+)/` \|", text, flags=re.MULTILINE))
+    rooms = {path.parent for name in ("zoo", "export") for path in (ROOT / name).glob("*/__init__.py")}
+    assert told == {str(room.relative_to(ROOT)) for room in rooms}
+
+
+def test_the_recipes_are_those_of_the_guide() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## Recipes")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", text, flags=re.MULTILINE)) == set(RECIPES)
