@@ -20,7 +20,7 @@ GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if not path.with_s
 PAGES = [ROOT / "README.md", *(page for page in GUIDES if page.stem not in ("README", "paper"))]
 PENDING = {"export": "`--precision` of export and predict is still called --formats and --form"}
 """Pages that show what the code cannot do yet, and what that is; a page that works must be taken off."""
-COMING = {"--teacher", "--teacher-weight", "zoo/datasets.py"}
+COMING = {"--teacher", "--teacher-weight", "zoo/commands/", "zoo/datasets.py"}
 """Flags and files that pages name and the repository does not have yet; one that is there must be taken off."""
 PROGRAM = """
 import contextlib, io, json, sys, traceback
@@ -175,7 +175,7 @@ def test_the_rooms_are_those_that_contributors_are_told_of() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `((?:zoo|export)/\w+)/` \|", text, flags=re.MULTILINE))
     rooms = {path.parent for name in ("zoo", "export") for path in (ROOT / name).glob("*/__init__.py")}
-    assert told == {str(room.relative_to(ROOT)) for room in rooms}
+    assert told - {path.rstrip("/") for path in COMING} == {str(room.relative_to(ROOT)) for room in rooms}
 
 
 def test_the_recipes_are_those_of_the_guide() -> None:
