@@ -56,9 +56,11 @@ def test_the_picture_s_kernels_add_up_and_are_the_net_s() -> None:
     assert drawn["mosaic"](parts.folded)[3 * 5 + 1, 3 * 7 + 2] == parts.folded[5, 7, 1, 2]
 
 
-def test_the_picture_is_there_for_both_backgrounds() -> None:
+def test_the_picture_is_there_for_both_backgrounds_and_drawn_from_the_shipped_weights() -> None:
     files = re.findall(r"docs/pictures/[\w-]+\.png", TEXT)
     assert len(set(files)) == 2
     for file in files:
         with Image.open(ROOT / file) as picture:
+            digest = zoo.get_weight("diracnet16_cifar", "cifar10").files["dirac"].sha256
+            assert picture.text["Source"] == f"diracnet16_cifar:cifar10, sha256 {digest}"
             assert picture.mode == "RGBA" and picture.getpixel((0, 0))[3] == 0  # the page shows through

@@ -107,7 +107,8 @@ def draw(theme: Theme, path: Path) -> None:
         line = ConnectionPatch((corner, 0), above, "axes fraction", "data", axesA=panel, axesB=chain)
         line.set(color=theme.positive, linewidth=0.8, alpha=0.7)
         figure.add_artist(line)
-    figure.savefig(path, dpi=200, transparent=True)
+    source = f"{NAME}:{TAG}, sha256 {record.files['dirac'].sha256}"  # a test compares it
+    figure.savefig(path, dpi=200, transparent=True, metadata={"Source": source})
     plt.close(figure)
 
 
