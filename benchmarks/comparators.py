@@ -52,7 +52,7 @@ class ResNet(nn.Module):
 
     Stem, groups, channels and classifier are those of the DiracNet, and so is the number of 3×3 convolutions; each
     pair of them makes a block. In place of the pools between groups stand convolutions of stride 2. The spec's version
-    decides weight decay only.
+    decides how it is trained, not its structure.
 
     Source: Zagoruyko and Komodakis, "Wide Residual Networks" (arXiv 1605.07146), table 1.
     """

@@ -1,27 +1,15 @@
-"""What a run's figures depend on besides recipe, seed and data: hardware, versions, time."""
+"""What measured figures depend on besides the code: hardware and versions."""
 
 from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-
-
-class Clock:
-    """Wall and processor seconds of a run over all its sittings."""
-
-    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
-        self._wall, self._cpu = wall - time.monotonic(), cpu - time.process_time()
-
-    def elapsed(self) -> tuple[float, float]:
-        """Return wall and processor seconds so far."""
-        return self._wall + time.monotonic(), self._cpu + time.process_time()
 
 
 def environment(device: torch.device) -> dict[str, str]:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks.comparators import COMPARATORS
 from benchmarks.paper.page import write
-from benchmarks.paper.runs import NETS, SHORT_RUNS, Run, beside, keep
+from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, Run, beside, keep
 from zoo.command_line import run
 from zoo.files import write_json
 from zoo.training.loop import train
@@ -76,7 +76,8 @@ def _train(name: str, one: Run, data: str, out: Path, docs: Path) -> None:
         log.print(f"{name}: epoch {line['epoch'] + 1}/{one.recipe.epochs}: {', '.join(accuracies)}")
 
     dataset = load_dataset(data, one.size)
-    train(one.recipe, dataset, out / name, seed=one.seed, build=NETS[one.net], on_epoch=tell)
+    how = {"build": NETS[one.net], "architecture": RECORDED[one.net]}
+    train(one.recipe, dataset, out / name, seed=one.seed, **how, on_epoch=tell)
     write_json(docs / "paper" / f"{name}.json", keep(out / name))
 
 

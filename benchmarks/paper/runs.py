@@ -19,6 +19,8 @@ from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.record import get_weight
 
 NETS = {"dirac": DiracNet, **COMPARATORS}
+RECORDED = {"dirac": "DiracNet", "plain": "plain", "resnet": "ResNet"}
+"""What the logs of runs call each of them."""
 SMALL = Recipe(epochs=3, lr=0.1, crop_padding=2, holdout=0.1, precision="bf16")
 """The recipe of the short runs: SGD as in the paper, annealed to zero, measured on held-out training pictures."""
 SMALL_SIZE = 16
@@ -88,6 +90,6 @@ def keep(folder: Path) -> dict[str, Any]:
     request = read_json(run.request)
     lines = run.metrics.read_text(encoding="utf-8").splitlines()
     kept = {**request, **read_json(run.result), "history": [json.loads(line) for line in lines]}
-    if request["net"] == DiracNet.__name__:
+    if request["net"] == RECORDED["dirac"]:
         kept["layers"] = [asdict(layer) for layer in dirac_layers(build_from(Checkpoint.load(run.model)))]
     return kept

@@ -1,4 +1,4 @@
-"""A picture of a run: loss, accuracy and learning rate over the epochs."""
+"""Plots of a run: loss, accuracy and learning rate over the epochs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zoo.files import replace_file
 
 
 def plot_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw the lines of `metrics.jsonl` to a PNG file; held-out pictures are drawn where the run has any.
+    """Plot the lines of `metrics.jsonl` to a PNG file, with a curve for the held-out pictures if the run has any.
 
-    Equal lines give equal bytes on the same versions.
+    Equal lines give equal bytes with the same versions of matplotlib.
 
     Raises:
         ModuleNotFoundError: matplotlib, of the `train` extra, is not installed.

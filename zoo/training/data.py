@@ -40,6 +40,10 @@ class Trainable(Measurable, Protocol):
     crop: ClassVar[str]
     """Which random crops it makes: a choice of `Recipe.crop`."""
 
+    @property
+    def targets(self) -> Tensor:
+        """Index of each picture's class, int64, (n,)."""
+
     def split(self, share: float, seed: int) -> tuple[Trainable, Trainable]:
         """Return (rest, held out) where the second has this share of each class, drawn by the seed."""
 

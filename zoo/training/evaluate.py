@@ -16,7 +16,7 @@ from zoo.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Tally:
-    """What is known after some pictures: how many there were, how many were right, and the sum of the losses."""
+    """Running totals of an evaluation: pictures seen, top-1 and top-5 hits, and the summed loss."""
 
     pictures: int = 0
     right1: int = 0
@@ -54,13 +54,13 @@ def evaluate(
 
     Args:
         model: maps (batch, channels, height, width) to logits; evaluated in eval mode and left in the mode it had.
-        pictures: what to measure on.
-        preprocessing: the weights' own.
-        batch_size: pictures at a time; the figures do not depend on it.
-        on_batch: told after each batch how many pictures are done.
+        pictures: the pictures to measure on.
+        preprocessing: the preprocessing that belongs to the weights.
+        batch_size: pictures per forward pass; the figures do not depend on it.
+        on_batch: called after each batch with the number of pictures done.
 
     Returns:
-        What `Tally.metrics` says.
+        `{"top1": %, "top5": %, "loss": nats}`; see `Tally.metrics`.
     """
     was_training = model.training
     model.eval()
@@ -77,7 +77,7 @@ def evaluate(
 
 
 def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data: str) -> None:
-    """Raise ValueError where a net tells other classes apart than a data set has; both are named as given."""
+    """Raise ValueError where the classes of a net are not those of a data set; errors name them as `what` and `data`."""
     if checkpoint.spec.num_classes != len(pictures.classes):
         raise ValueError(f"{what} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}")
     if checkpoint.labels and checkpoint.labels != pictures.classes:

@@ -1,4 +1,4 @@
-"""Which optimizer moves which parameters, and Muon for convolution kernels."""
+"""The recipe's optimizers: SGD, and Muon for convolution kernels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from torch import Tensor, nn
 from zoo.training.recipes import Recipe
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic that drives all singular values towards 1 (Jordan et al., "Muon", 2024)."""
+"""Coefficients of the quintic that drives all singular values towards 1 (Jordan et al., "Muon", 2024)."""
 
 
-def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def make_optimizers(model: nn.Module, recipe: Recipe, *, decay_scales: bool) -> list[torch.optim.Optimizer]:
     """Return the recipe's optimizers: SGD for all parameters, or Muon for the kernels and SGD for the others.
 
-    Under SGD weight decay spares one-dimensional parameters (alpha, beta, BatchNorm, biases), except in version 1
-    as upstream trained it. Each group keeps its peak rate as `initial_lr`.
+    Each group keeps its peak rate as `initial_lr`.
+
+    Args:
+        model: its parameters are moved.
+        recipe: gives rates, momentum and weight decay.
+        decay_scales: whether SGD's weight decay applies to one-dimensional parameters (alpha, beta, BatchNorm, biases)
+            too, as in upstream's training of version 1.
     """
-    spares = getattr(getattr(model, "spec", None), "version", 2) == 2
     kernels: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
@@ -28,7 +32,7 @@ def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimi
         if recipe.muon_lr and parameter.ndim > 2:
             kernels.append(parameter)
         else:
-            (spared if spares and parameter.ndim < 2 else decayed).append(parameter)
+            (spared if parameter.ndim < 2 and not decay_scales else decayed).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": decayed, "initial_lr": recipe.lr},
         {"params": spared, "initial_lr": recipe.lr, "weight_decay": 0.0},
@@ -47,9 +51,9 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose step is orthogonalized: each kernel moves by a matrix with singular values near 1.
 
     `torch.optim.Muon` takes matrices only; here a kernel (out, in, *size) counts as the matrix (out, in · size). There
-    is no weight decay: a kernel that is normalized, as in a Dirac convolution or in front of a BatchNorm, has no scale
-    that the net could see. It grows with every step, though, and what counts is the angle by which a step turns a
-    kernel: that falls as the norm grows, unless the norm is fixed.
+    is no weight decay: the net cannot see the scale of a kernel that is normalized, as in a Dirac convolution or before
+    a BatchNorm. The kernel does grow with every step, though, so that the angle by which a step turns it shrinks,
+    unless the norm is fixed.
 
     Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), and its use on CIFAR-10 in
     KellerJordan/cifar10-airbench.
@@ -57,9 +61,9 @@ class Muon(torch.optim.Optimizer):
     Args:
         parameters: kernels of two and more dimensions.
         lr: the step's spectral norm, times sqrt(rows / columns) where a kernel has more rows than columns.
-        momentum: of Nesterov's kind.
-        fixed_norm: whether each step ends with a rescaling of the kernel to the norm sqrt(rows), which makes `lr` the
-            angle of a step, in radians.
+        momentum: Nesterov momentum.
+        fixed_norm: whether each step ends by rescaling the kernel to the norm sqrt(rows), which makes `lr` the angle of
+            a step, in radians.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move all kernels once, by their gradients; a closure makes these first, as in all optimizers of PyTorch."""
+        """Move all kernels once, by their gradients; as in PyTorch's optimizers, a closure computes these first."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -95,11 +99,11 @@ class Muon(torch.optim.Optimizer):
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """Return a matrix of the same shape with the same singular vectors, and singular values of 0.68 to 1.13.
 
-    Those that are near zero are multiplied by some 500.
+    Singular values near zero grow about 500-fold.
 
-    Newton and Schulz's iteration, in matrix products alone. Each step multiplies from the left by a polynomial of the
-    matrix's Gram matrix, and so does it to that; the iteration therefore needs the small, square Gram matrix only, and
-    the product of all polynomials is applied once. A kernel's matrix is some nine times as wide as high.
+    This is Newton and Schulz's iteration, in matrix products alone. Each step left-multiplies both the matrix and its
+    Gram matrix by the same polynomial, so it suffices to iterate on the small Gram matrix and apply the product once:
+    the matrix of a 3×3 kernel is about nine times as wide as it is high.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
     x: Tensor = wide / wide.norm().clamp_min(1e-7)

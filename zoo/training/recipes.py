@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Annotated, Any
 
 CHOICES = {
@@ -17,69 +18,90 @@ CHOICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a net is trained on cross-entropy. Each field is annotated with what it means.
+    """How a net is trained on cross-entropy, and on a teacher's answers if there is a teacher.
+
+    Each field is annotated with its meaning, which is also the help text of its flag: `replace(RECIPES["cifar"],
+    epochs=100)` and `diracnet train --recipe cifar --epochs 100` say the same.
 
     Raises:
         ValueError: a value is outside what its field allows.
     """
 
-    model: Annotated[str, "the net's name"] = "diracnet16_cifar"
+    model: Annotated[str, "name of the net"] = "diracnet16_cifar"
     epochs: Annotated[int, "passes over the training pictures"]
-    batch_size: Annotated[int, "pictures a step, over all processes; an epoch's last, smaller batch is left out"] = 128
+    batch_size: Annotated[int, "pictures per step, over all processes; an incomplete last batch is dropped"] = 128
     accumulation: Annotated[int, "parts in which each process works through its share of a step, to save memory"] = 1
-    precision: Annotated[str, "float32; bf16 where the operation allows; float64, for tests"] = "float32"
-    compile: Annotated[bool, "whether torch.compile compiles the net"] = False
-    lr: Annotated[float, "the peak learning rate of SGD"]
-    momentum: Annotated[float, "of SGD"] = 0.9
-    nesterov: Annotated[bool, "whether SGD's momentum is Nesterov's"] = True
-    muon_lr: Annotated[float, "the kernels' peak rate under Muon, which then takes them over from SGD; 0: no Muon"] = (
+    precision: Annotated[str, "float32; bf16 (autocast); float64, for tests"] = "float32"
+    compile: Annotated[bool, "compile the net with torch.compile"] = False
+    lr: Annotated[float, "peak learning rate of SGD"]
+    momentum: Annotated[float, "momentum of SGD"] = 0.9
+    nesterov: Annotated[bool, "use Nesterov momentum in SGD"] = True
+    muon_lr: Annotated[float, "peak learning rate of Muon, which trains the kernels instead of SGD (0 = no Muon)"] = 0.0
+    fixed_norm: Annotated[
+        bool, "let Muon hold the norm of each kernel constant, so that a step at rate r turns it by about r radians"
+    ] = False
+    ema: Annotated[float, "decay per step of the running average that replaces the weights at the end (0 = none)"] = 0.0
+    beta: Annotated[float, "initial beta of every Dirac layer (0 = upstream's default: 0.1, or 0.001 in version 1)"] = (
         0.0
     )
-    fixed_norm: Annotated[
-        bool, "whether Muon gives each kernel a norm that stays, so that a step at rate r turns it by about r radians"
-    ] = False
-    ema: Annotated[float, "decay a step of the running average of weights that is kept in their place; 0: none"] = 0.0
-    beta: Annotated[float, "what beta of all Dirac layers starts from; 0: upstream's 0.1, or 0.001 in version 1"] = 0.0
-    bn_bias: Annotated[float, "what the bias of each BatchNorm behind a Dirac layer starts from"] = 0.0
-    stem: Annotated[str, "what the first kernels start from: random; principal: the data's principal components"] = (
+    bn_bias: Annotated[float, "initial bias of each BatchNorm that follows a Dirac layer"] = 0.0
+    stem: Annotated[str, "initial kernels of the first layer: random, or the principal components of the data"] = (
         "random"
     )
-    weight_decay: Annotated[float, "on weights of two and more dimensions; in version 1 on all, as upstream did"] = 5e-4
-    schedule: Annotated[str, "steps: constant between milestones; triangle: linear up, then linear down to zero"] = (
-        "triangle"
-    )
-    warmup: Annotated[float, "share of all steps in which a triangle rises"] = 0.2
-    milestones: Annotated[tuple[int, ...], "epochs after which the rate of steps is multiplied by gamma"] = ()
-    gamma: Annotated[float, "see milestones"] = 0.2
+    weight_decay: Annotated[
+        float, "weight decay on parameters of two or more dimensions; in version 1 on all, as upstream did"
+    ] = 5e-4
+    schedule: Annotated[
+        str, "steps: constant between milestones; triangle: rises linearly, then falls linearly to zero"
+    ] = "triangle"
+    warmup: Annotated[float, "share of all steps during which the triangle rises"] = 0.2
+    milestones: Annotated[tuple[int, ...], "epochs after which the rate is multiplied by gamma, for steps"] = ()
+    gamma: Annotated[float, "factor by which the rate changes at each milestone"] = 0.2
     label_smoothing: Annotated[float, "share of the target probability that is spread over all classes"] = 0.0
+    teacher: Annotated[
+        str,
+        "trained classifier to learn from: NAME:TAG, a checkpoint file, ORG/NAME, timm:NAME or torchvision:NAME; "
+        "empty for none",
+    ] = ""
+    teacher_weight: Annotated[
+        float, "share of the loss that is the divergence from the teacher's answers; the rest is cross-entropy"
+    ] = 0.0
+    temperature: Annotated[float, "by which the logits of net and teacher are divided before they are compared"] = 1.0
     crop: Annotated[
         str,
-        "random crops: padded: of the pictures with a border, held in memory; resized: of any part of the pictures, "
-        "read from their files in each epoch",
+        "random crops: padded (shifted within a border; pictures are held in memory) or resized (any part of the "
+        "picture; files are read again in each epoch)",
     ] = "padded"
-    crop_padding: Annotated[int, "pixels of reflection around pictures, for padded crops"] = 4
-    flip: Annotated[str, "which pictures are mirrored: none; random: half of them; alternating: every other epoch"] = (
-        "random"
-    )
-    holdout: Annotated[float, "share of the training pictures to measure on in place of the test pictures"] = 0.0
+    crop_padding: Annotated[int, "pixels of reflection around each picture, for padded crops"] = 4
+    flip: Annotated[str, "mirroring: none; random (half of the pictures); alternating (every other epoch)"] = "random"
+    holdout: Annotated[
+        float, "share of the training pictures that is held out and measured on instead of the test pictures"
+    ] = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: allowed are {', '.join(allowed)}")
-        for name in ("epochs", "batch_size", "accumulation", "lr"):
+        for name in ("epochs", "batch_size", "accumulation", "lr", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above zero and finite")
         for name in ("momentum", "muon_lr", "beta", "bn_bias", "weight_decay", "crop_padding"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name}={getattr(self, name)}: must not be negative, and finite")
+                raise ValueError(f"{name}={getattr(self, name)}: must be finite and at least 0")
         for name in ("ema", "warmup", "label_smoothing", "holdout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0 and below 1")
+        if not 0 <= self.teacher_weight <= 1:
+            raise ValueError(f"teacher_weight={self.teacher_weight}: must be at least 0 and at most 1")
+        if self.teacher and not self.teacher_weight:
+            raise ValueError(
+                f"teacher={self.teacher!r}, teacher_weight=0: nothing would be learnt from it; give a teacher_weight "
+                "above 0, such as 0.9, or no teacher"
+            )
         if self.fixed_norm and not self.muon_lr:
             raise ValueError(
-                "fixed_norm=True, muon_lr=0: it is Muon that fixes norms; give muon_lr, such as 0.015, or no fixed_norm"
+                "fixed_norm=True, muon_lr=0: only Muon fixes norms; give a muon_lr, such as 0.015, or no fixed_norm"
             )
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
@@ -93,12 +115,21 @@ class Recipe:
         return now / peak if now < peak else (total - now) / (total - peak)
 
     def without_dirac_layers(self) -> Recipe:
-        """Return the recipe without what Dirac layers start from: what it means to a net that has none."""
+        """Return the recipe without the initial values of Dirac layers: its meaning for a net that has none."""
         return replace(self, beta=0.0, bn_bias=0.0)
 
     def for_trained_weights(self) -> Recipe:
-        """Return the recipe without what only a new net can start from."""
+        """Return the recipe without the initial values that only a new net can have."""
         return replace(self.without_dirac_layers(), stem="random")
+
+    @classmethod
+    def completed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of an older recipe with the defaults of the fields that it lacks.
+
+        A new field's default means what was done before there was the field.
+        """
+        defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
+        return {**defaults, "milestones": list(cls.milestones), **values}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -141,3 +172,6 @@ RECIPES: dict[str, Recipe] = {
     "digits": Recipe(model="diracnet10_cifar", epochs=15, batch_size=64, lr=0.1, crop_padding=1, flip="none"),
 }
 """Name → recipe. `diracnet train --recipe NAME` starts from one; flags replace single fields."""
+
+DATA: Mapping[str, str] = {"digits": "digits"}
+"""Recipe → the data set that it is trained on if no other is named."""

@@ -5,19 +5,24 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from zoo.files import read_json, replace_file, write_json
+from zoo.training.lock import LockedError, locked
+from zoo.training.recipes import Recipe
 
 
 class RunFolder:
     """The folder of one run.
 
-    `run.json` holds recipe, seed and data; `state.pt` all that resuming needs; `metrics.jsonl` a line an epoch;
-    at the end `model.safetensors` the weights, `curves.png` the log as a picture and `result.json` the figures.
+    `run.json` holds recipe, seed and data; `state.pt` all that resuming needs; `metrics.jsonl` a line per epoch;
+    at the end `model.safetensors` the weights, `curves.png` the log as a picture and `result.json` the figures. The
+    empty `.lock` keeps a second process out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,39 +33,63 @@ class RunFolder:
         self.curves = path / "curves.png"
         self.request = path / "run.json"
         self._state = path / "state.pt"
+        self._lock = path / ".lock"
 
-    def open(self, request: dict[str, Any]) -> None:
-        """Create the folder for this request, or check that it holds a run of the same one.
+    @contextmanager
+    def lock(self, on_note: Callable[[str], None]) -> Iterator[None]:
+        """Create the folder if need be, and keep other processes from training in it during a block.
+
+        Args:
+            on_note: told where the file system has no locks, so that the folder cannot be protected.
 
         Raises:
-            ValueError: the folder holds another run, or something else.
+            ValueError: another process trains there, or the folder holds something else.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; name a folder for the run")
+        if not self.request.exists() and self.path.exists() and set(self.path.iterdir()) - self._leftovers():
+            raise ValueError(f"{self.path} is not empty and holds no run; name a new folder")
+        self.path.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self._lock))
+            except LockedError as error:
+                raise ValueError(
+                    f"another process trains in {self.path}; wait until it ends, or name another folder"
+                ) from error
+            except OSError as error:
+                on_note(f"{self.path} cannot be locked ({error.strerror}): start no second training there")
+            yield
+
+    def open(self, request: dict[str, Any]) -> None:
+        """Write down what the run is, or check that the folder holds a run of the same request.
+
+        Raises:
+            ValueError: the folder holds another run.
+        """
+        self._remove_leftovers()
         if not self.request.exists():
-            if self.path.exists() and set(self.path.iterdir()) - self._leftovers():
-                raise ValueError(f"{self.path} is not empty and holds no run; name a new folder")
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._remove_leftovers()
             write_json(self.request, request)
             return
         found = read_json(self.request)
-        wanted = json.loads(json.dumps(request))
-        changed = _differences(found, wanted)
+        found["recipe"] = Recipe.completed(found["recipe"])
+        changed = _differences(found, json.loads(json.dumps(request)))
         if changed:
-            raise ValueError(
-                f"{self.path} holds a run with {'; '.join(changed)}. Give the same command line to continue it, or "
-                "name a new folder"
-            )
-        self._remove_leftovers()
+            advice = "Give the same command line to continue it, or name a new folder for another run"
+            if self.result.exists():
+                advice = (
+                    f"That run is finished. To train its net further, start a new run from its weights: --init "
+                    f"{self.model} and another --out"
+                )
+            raise ValueError(f"{self.path} holds a run with {'; '.join(changed)}. {advice}")
 
     def _leftovers(self) -> set[Path]:
-        """The temporary files of a process that was killed while it wrote."""
+        """Return what a process leaves that was killed while it wrote: temporary files, and the lock."""
         files = (self.model, self.result, self.metrics, self.curves, self.request, self._state)
-        return {leftover for file in files for leftover in self.path.glob(f".{file.name}.*")}
+        return {self._lock} | {leftover for file in files for leftover in self.path.glob(f".{file.name}.*")}
 
     def _remove_leftovers(self) -> None:
-        for leftover in self._leftovers():
+        for leftover in self._leftovers() - {self._lock}:
             leftover.unlink()
 
     @property

@@ -21,10 +21,10 @@ _PICTURES_AT_ONCE = 4
 
 
 def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.Module:
-    """Return a new net, its Dirac layers' beta and the bias behind them as the recipe says.
+    """Return a new net with the recipe's initial beta in the Dirac layers and bias in the BatchNorms that follow them.
 
     A bias above zero lets more of the identity path through the next ReLU, so that a deep net without skip connections
-    starts nearer to a linear one (compare Martens et al., "Rapid training of deep neural networks without skip
+    starts closer to a linear one (compare Martens et al., "Rapid training of deep neural networks without skip
     connections or normalization layers using Deep Kernel Shaping", 2021).
     """
     net = build(spec)
@@ -37,22 +37,22 @@ def fresh(build: Callable[[Spec], nn.Module], spec: Spec, recipe: Recipe) -> nn.
 
 
 def set_stem(net: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Let a net's first convolution start from the principal components of its input's patches, each with both signs.
+    """Initialize a net's first convolution with the principal components of its input patches, each with both signs.
 
-    Random kernels of this size mostly see a patch's mean, so that their outputs repeat each other; principal components
-    are uncorrelated. Their scale is left to the BatchNorm behind. If there are more kernels than components and their
-    negatives, the others stay random.
+    Random kernels of this size mostly respond to a patch's mean, so their outputs are largely redundant; principal
+    components are uncorrelated. The BatchNorm that follows sets their scale. If there are more kernels than components
+    and their negatives, the remaining ones stay random.
 
     Source: Page, "How to train your ResNet" (2019), and KellerJordan/cifar10-airbench, whose first layer stays fixed.
 
     Args:
-        net: its first convolution is `conv`, as in DiracNets and their comparators.
-        batches: of the net's input, (batch, channels, height, width).
+        net: a net whose first convolution is `conv`, as in DiracNets and their comparators.
+        batches: batches of the net's input, (batch, channels, height, width).
     """
     weight = cast(nn.Conv2d, net.conv).weight
     gram = torch.zeros(weight[0].numel(), weight[0].numel(), dtype=torch.float64)
     for images in batches:
-        # A few pictures at a time: patches overlap, and take as much more memory than pictures as a kernel has taps.
+        # A few pictures at a time: unfolded patches take as many times the memory of the pictures as a kernel has taps.
         for few in images.split(_PICTURES_AT_ONCE):
             patches = F.unfold(few, weight.shape[2:]).double()
             gram += (patches @ patches.mT).sum(dim=0)
@@ -64,16 +64,16 @@ def set_stem(net: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
-    """Return the net of a checkpoint, its last layer new where the classes are others.
+    """Return the net of a checkpoint, with a new last layer if the number of classes differs.
 
     Raises:
-        ValueError: it is not the net that the recipe asks for, or the recipe says what only a new net can have.
+        ValueError: it is not the net that the recipe asks for, or the recipe sets initial values of a new net.
     """
     bare = recipe.for_trained_weights().to_dict()
     starts = [f"{name}={value!r}" for name, value in recipe.to_dict().items() if value != bare[name]]
     if starts:
         raise ValueError(
-            f"{', '.join(starts)}: only a new net starts so; with weights to start from leave that out "
+            f"{', '.join(starts)}: only a new net starts so; with weights to start from, leave that out "
             "(Recipe.for_trained_weights)"
         )
     if init.form != "dirac":

@@ -1,7 +1,8 @@
-"""All that changes while a net is trained, and what of it a later process needs to go on."""
+"""The mutable state of a training run: what changes at every step and is saved for resuming."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from zoo.machine import Clock
+
+class Clock:
+    """Wall-clock and processor seconds of a run, over all the processes that continued it one after another."""
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._wall, self._cpu = wall - time.monotonic(), cpu - time.process_time()
+
+    def elapsed(self) -> tuple[float, float]:
+        """Return wall and processor seconds so far."""
+        return self._wall + time.monotonic(), self._cpu + time.process_time()
 
 
 @dataclass
@@ -34,12 +44,12 @@ class EpochSums:
 
 
 class TrainingState:
-    """Net, running average, optimizers, place in the run, log and time.
+    """Net, running average of its weights, optimizers, place in the run, log and time.
 
     Args:
-        net: being trained, not wrapped for several processes.
+        net: the net being trained, not wrapped for several processes.
         optimizers: its optimizers; each group keeps its peak rate as `initial_lr`.
-        ema: decay a step of the running average of the weights; 0 for none.
+        ema: decay per step of the running average of the weights; 0 for none.
     """
 
     def __init__(self, net: nn.Module, optimizers: list[torch.optim.Optimizer], ema: float) -> None:
@@ -71,8 +81,13 @@ class TrainingState:
         if self._average is not None:
             self._average.update_parameters(self.net)
 
+    def next_epoch(self, line: dict[str, Any]) -> None:
+        """Keep the line of an epoch that is done, and start counting the next."""
+        self.history.append(line)
+        self.now = EpochSums(self.now.epoch + 1)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return all of it, in what `torch.load` reads with weights_only."""
+        """Return everything, in types that `torch.load` reads with weights_only."""
         average: dict[str, Tensor] = {} if self._average is None else self._average.state_dict()
         return {
             "model": self.net.state_dict(),

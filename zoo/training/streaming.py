@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,9 +89,15 @@ class PictureFiles:
             _Crops(self, wanted),
             batch_size,
             num_workers=self.workers,
+            worker_init_fn=_leave_interrupts,
             generator=torch.Generator(),  # or each loader would advance the caller's random numbers
         )
         yield from loader
+
+
+def _leave_interrupts(_: int) -> None:
+    """Let a worker ignore Ctrl-C, which a terminal sends to it too: the process that it reads for decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 _Augmentation = tuple[int, bool]

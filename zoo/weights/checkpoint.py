@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -109,10 +110,8 @@ class Checkpoint:
     def digest(self) -> str:
         """Return the sha256 of description and tensors, which does not depend on how a file stores them."""
         digest = hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode())
-        for name, tensor in sorted(self.state.items()):
-            digest.update(
-                f"{name}{tuple(tensor.shape)}".encode() + tensor.detach().cpu().contiguous().numpy().tobytes()
-            )
+        for part in state_bytes(self.state):
+            digest.update(part)
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
@@ -156,6 +155,14 @@ class Checkpoint:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"the description inside {path} is damaged: {error}") from error
+
+
+def state_bytes(state: Mapping[str, Tensor]) -> Iterator[bytes]:
+    """Yield each tensor's name, shape and bytes, sorted by name, for a digest; tensors may be of any dtype."""
+    for name, tensor in sorted(state.items()):
+        # Through uint8, because numpy knows neither bfloat16 nor float8.
+        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        yield f"{name}{tuple(tensor.shape)}".encode() + raw.numpy().tobytes()
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:

@@ -132,10 +132,10 @@ def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Pat
 PROGRAM = """
 import dataclasses, json, os, sys
 from pathlib import Path
-from zoo.machine import Clock
 from zoo.training.sources import load_dataset
 from zoo.training.loop import train
 from zoo.training.recipes import RECIPES
+from zoo.training.state import Clock
 
 out, accumulation = Path(sys.argv[1]), int(sys.argv[2])
 recipe = dataclasses.replace(RECIPES["digits"], epochs=3, precision="float64", accumulation=accumulation)

@@ -25,7 +25,7 @@ def test_weight_decay_spares_one_dimensional_parameters_in_version_2(version: in
     net = zoo.diracnet(depth=10, family="cifar", version=version)
     spared = [
         p
-        for group in make_optimizers(net, DIGITS)[0].param_groups
+        for group in make_optimizers(net, DIGITS, decay_scales=version == 1)[0].param_groups
         if group["weight_decay"] == 0
         for p in group["params"]
     ]

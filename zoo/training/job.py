@@ -1,0 +1,182 @@
+"""What a run trains, on which data and with what: everything that is decided before its folder is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from zoo.models import DiracNet
+from zoo.nets.registry import get_spec
+from zoo.nets.spec import Spec
+from zoo.training.data import Dataset, Measurable, Trainable
+from zoo.training.recipes import Recipe
+from zoo.training.start import fresh, trained_before
+from zoo.training.teacher import Teacher, open_teacher
+from zoo.weights.checkpoint import Checkpoint
+
+_ARCHITECTURE = "DiracNet"
+"""What `run.json` calls our own nets."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training to be done; `plan_job` makes one.
+
+    Args:
+        recipe: how the net is trained.
+        data: the data set.
+        seed: seed of the initial weights and of all randomness in the data.
+        spec: the structure of the net, with the channels and classes of the data.
+        build: makes the net from its spec.
+        architecture: name by which the run's folder knows `build`.
+        init: weights to start from, or None for a new net.
+        teacher: classifier to learn from, or None.
+        pictures: pictures to train on.
+        measured: pictures to measure on.
+        accelerator: device and processes.
+    """
+
+    recipe: Recipe
+    data: Dataset
+    seed: int
+    spec: Spec
+    build: Callable[[Spec], nn.Module]
+    architecture: str
+    init: Checkpoint | None
+    teacher: Teacher | None
+    pictures: Trainable
+    measured: Measurable
+    accelerator: Accelerator
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in the training pictures."""
+        return len(self.pictures) // self.recipe.batch_size
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of weights and input; bf16 is left to autocast."""
+        return torch.float64 if self.recipe.precision == "float64" else torch.float32
+
+    def net(self) -> nn.Module:
+        """Return the net that the run starts from."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            if self.init is None:
+                return fresh(self.build, self.spec, self.recipe)
+            return trained_before(self.init, self.spec, self.recipe)
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield this process's share of an epoch's batches, on the device: (input, targets)."""
+        device = self.accelerator.device
+        batches = self.pictures.batches(
+            self.data.preprocessing,
+            self.recipe,
+            seed=self.seed,
+            epoch=epoch,
+            first_step=first_step,
+            share=(self.accelerator.process_index, self.accelerator.num_processes),
+        )
+        for images, targets in batches:
+            yield images.to(device, self.dtype), targets.to(device)
+
+    def request(self) -> dict[str, Any]:
+        """Return what `run.json` keeps: all that decides what the run computes."""
+        init = self.init
+        return {
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "net": self.architecture,
+            "spec": self.spec.to_dict(),
+            "init": None if init is None else {"weights": init.weights, "digest": init.digest()},
+            "teacher": None if self.teacher is None else self.teacher.identity(),
+            "preprocessing": self.data.preprocessing.to_dict(),
+            "labels": list(self.pictures.classes),
+            "data": {"train": self.data.train.sha256(), "test": self.data.test.sha256()},
+        }
+
+
+def plan_job(
+    recipe: Recipe,
+    data: Dataset,
+    *,
+    seed: int,
+    init: Checkpoint | None,
+    build: Callable[[Spec], nn.Module],
+    architecture: str | None,
+    teacher: nn.Module | Teacher | None,
+) -> Job:
+    """Return the job that the arguments of `train` describe.
+
+    Raises:
+        ValueError: recipe, data, weights to start from, teacher and number of processes do not go together.
+    """
+    if architecture is None:
+        if build is not DiracNet:
+            raise ValueError("architecture=None: name the nets that `build` makes; the run's folder knows them by it")
+        architecture = _ARCHITECTURE
+    pictures, measured = data.train, data.test
+    if recipe.holdout:
+        pictures, measured = pictures.split(recipe.holdout, seed=0)
+    channels = len(data.preprocessing.mean)
+    spec = replace(get_spec(recipe.model), in_channels=channels, num_classes=len(pictures.classes))
+    accelerator = Accelerator(mixed_precision="no")  # the recipe says where to compute in bf16
+    _check(recipe, spec, build, data, len(pictures), accelerator.num_processes)
+    if isinstance(teacher, nn.Module):
+        teacher = Teacher(teacher, type(teacher).__qualname__)
+    if teacher is not None and recipe.teacher:
+        raise ValueError(f"teacher={recipe.teacher!r} in the recipe, and {teacher.name} was passed: give one of them")
+    if recipe.teacher:
+        teacher = open_teacher(recipe.teacher)
+    if (teacher is None) != (recipe.teacher_weight == 0):
+        missing = (
+            "no teacher: name one, or pass one to train" if teacher is None else "nothing is learnt from a teacher"
+        )
+        raise ValueError(f"teacher_weight={recipe.teacher_weight}: {missing}")
+    if teacher is not None:
+        teacher.check(data.preprocessing, pictures.classes, accelerator.device)
+    return Job(recipe, data, seed, spec, build, architecture, init, teacher, pictures, measured, accelerator)
+
+
+def _check(
+    recipe: Recipe, spec: Spec, build: Callable[[Spec], nn.Module], data: Dataset, pictures: int, processes: int
+) -> None:
+    """Raise ValueError where the recipe does not suit the data or the number of processes."""
+    size = data.preprocessing.size
+    if pictures < recipe.batch_size:
+        raise ValueError(f"batch_size={recipe.batch_size} exceeds the {pictures} training pictures")
+    if size < spec.min_size:
+        raise ValueError(f"{recipe.model} takes no pictures of {size} pixels: it needs {spec.min_size}")
+    if data.train.crop != recipe.crop:
+        raise ValueError(f"crop={recipe.crop!r}: these pictures were loaded for crop={data.train.crop!r}")
+    if recipe.crop_padding >= size:
+        raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
+    if recipe.batch_size % (processes * recipe.accumulation):
+        raise ValueError(
+            f"batch_size={recipe.batch_size}: must be a multiple of {processes} processes times "
+            f"accumulation={recipe.accumulation}"
+        )
+    if recipe.batch_size == processes * recipe.accumulation and not _normalizes_one(build, spec, size):
+        raise ValueError(
+            f"batch_size={recipe.batch_size}, accumulation={recipe.accumulation}, {processes} processes: one picture "
+            f"at a time, of {size} pixels, which the net shrinks to one value per channel, and BatchNorm needs more "
+            "than one; raise batch_size, lower accumulation or train on larger pictures (--image-size)"
+        )
+
+
+def _normalizes_one(build: Callable[[Spec], nn.Module], spec: Spec, size: int) -> bool:
+    """Return whether a net in train mode takes a batch of one picture: its BatchNorms say, on the meta device."""
+    with torch.device("meta"):
+        net, picture = build(spec).train(), torch.empty(1, spec.in_channels, size, size)
+    try:
+        net(picture)
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):
+            return False
+        raise
+    return True

@@ -1,0 +1,152 @@
+"""What a training would do and take: the data found, the net's size, and a few steps timed. Nothing is written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+
+from zoo.machine import processor
+from zoo.models import DiracNet
+from zoo.training.data import Dataset
+from zoo.training.job import plan_job
+from zoo.training.recipes import Recipe
+from zoo.training.teacher import Teacher
+from zoo.training.trainer import Trainer
+from zoo.weights.checkpoint import Checkpoint
+
+_WARM_UP, _TIMED = 2, 10
+_MEASURED = 64
+_SECONDS = 20.0
+"""After how long the timing ends, once it has two steps."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `preview` found out.
+
+    Args:
+        data: the data in a sentence.
+        counts: class → number of training pictures.
+        recipe: all fields of the recipe.
+        parameters: number of parameters of the net in training form.
+        steps: steps of the whole run.
+        step_seconds: fastest, median and slowest of the timed steps, in seconds.
+        timed: number of timed steps.
+        measure_seconds: estimate for measuring the net once on the test (or held-out) pictures, in seconds.
+        device: what was timed on.
+    """
+
+    data: str
+    counts: dict[str, int]
+    recipe: dict[str, Any]
+    parameters: int
+    steps: int
+    step_seconds: tuple[float, float, float]
+    timed: int
+    measure_seconds: float
+    device: str
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The whole run, if all steps are as the fastest and as the slowest that was timed."""
+        times = self.recipe["epochs"] + 1 if self.recipe["holdout"] else 1
+        fastest, _, slowest = (self.steps * each + times * self.measure_seconds for each in self.step_seconds)
+        return fastest, slowest
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON can hold it."""
+        return {**asdict(self), "seconds": list(self.seconds)}
+
+    def text(self) -> str:
+        """Return it for people."""
+        low, high = (_duration(each) for each in self.seconds)
+        lines = [
+            self.data,
+            f"training pictures per class: {', '.join(f'{name} {count:,}' for name, count in self.counts.items())}",
+            f"{self.recipe['model']}: {self.parameters:,} parameters in training form",
+            "recipe: " + ", ".join(f"{name} {value}" for name, value in self.recipe.items() if value not in ("", [])),
+            f"{self.steps:,} steps in {self.recipe['epochs']} epochs, {self.step_seconds[1]:.3f} s a step (median of "
+            f"{self.timed}; {self.step_seconds[0]:.3f} to {self.step_seconds[2]:.3f}) on {self.device}",
+            f"the whole run: {low}" if low == high else f"the whole run: {low} to {high}",
+            "That assumes that the machine stays as busy as it is now. Nothing was written.",
+        ]
+        return "\n".join(lines)
+
+
+def preview(
+    recipe: Recipe,
+    data: Dataset,
+    *,
+    seed: int = 0,
+    init: Checkpoint | None = None,
+    teacher: nn.Module | Teacher | None = None,
+) -> Preview:
+    """Find out what `train` would do with the same arguments, by doing a few steps of it.
+
+    Raises:
+        ValueError: as `train`, except that no folder is looked at.
+    """
+    job = plan_job(recipe, data, seed=seed, init=init, build=DiracNet, architecture=None, teacher=teacher)
+    net = job.net()
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    trainer = Trainer(job, net)
+    trainer.state.set_rate(0.0)
+    times: list[float] = []
+    begin = last = time.monotonic()
+    for images, targets in job.batches(epoch=0):
+        trainer.move(*trainer.gradients(images, targets))
+        now = time.monotonic()
+        times.append(now - last)
+        last = now
+        if len(times) >= _WARM_UP + _TIMED or (len(times) >= _WARM_UP + 2 and now - begin > _SECONDS):
+            break
+    timed = times[_WARM_UP:] or times  # an epoch may have fewer steps
+    pictures, _ = next(iter(job.measured.in_order(_MEASURED)))
+    begin = time.monotonic()
+    with torch.inference_mode():
+        inputs = data.preprocessing.normalize(pictures.to(job.accelerator.device)).to(job.dtype)
+        trainer.state.trained.eval()(inputs).sum().item()  # .item() waits for the device
+    measure_seconds = (time.monotonic() - begin) * len(job.measured) / len(pictures)
+    device = job.accelerator.device
+    return Preview(
+        data=describe_data(data),
+        counts=class_counts(data),
+        recipe=recipe.to_dict(),
+        parameters=parameters,
+        steps=recipe.epochs * job.steps_per_epoch,
+        step_seconds=(min(timed), median(timed), max(timed)),
+        timed=len(timed),
+        measure_seconds=measure_seconds,
+        device=processor() if device.type == "cpu" else str(device),
+    )
+
+
+def class_counts(data: Dataset) -> dict[str, int]:
+    """Return the number of training pictures of each class."""
+    counts = torch.bincount(data.train.targets, minlength=len(data.train.classes)).tolist()
+    return dict(zip(data.train.classes, counts, strict=True))
+
+
+def describe_data(data: Dataset) -> str:
+    """Return how many pictures of how many classes a data set has, in a sentence."""
+    counts, how = class_counts(data), data.preprocessing
+    fewest, most = min(counts.values()), max(counts.values())
+    each = f"{fewest:,} each" if fewest == most else f"{fewest:,} to {most:,} each"
+    only = "" if len(counts) > 1 else "; with a single class there is nothing to tell apart"
+    return (
+        f"{len(data.train):,} training pictures in {len(counts)} {'classes' if len(counts) > 1 else 'class'} ({each}) "
+        f"and {len(data.test):,} test pictures, {len(how.mean)}×{how.size}×{how.size}{only}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in a unit that suits it, to two digits or so."""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,107 @@
+"""How a training run begins and how it ends; `zoo.training.loop` is what lies between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import torch
+
+from zoo.files import read_json, write_json
+from zoo.machine import environment
+from zoo.models import DiracNet
+from zoo.training.curves import plot_curves
+from zoo.training.evaluate import evaluate
+from zoo.training.job import Job
+from zoo.training.run_folder import RunFolder
+from zoo.training.start import set_stem
+from zoo.training.trainer import Trainer
+from zoo.weights.checkpoint import TRAINED, Checkpoint
+
+_BATCHES_FOR_STEM = 16
+"""Number of batches from which a stem's principal components are computed."""
+
+
+def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None]) -> Trainer | None:
+    """Open a run's folder and return what trains, where the run stopped if it was begun before; None if it is finished.
+
+    Raises:
+        ValueError: the folder holds another run, or its state is damaged.
+    """
+    net = job.net()
+    if job.accelerator.is_main_process:
+        folder.open(job.request())
+    job.accelerator.wait_for_everyone()
+    if folder.result.exists():
+        on_note(f"{folder.path} holds the finished run already")
+        return None
+    if job.recipe.stem == "principal" and not folder.has_state:
+        first = job.pictures.batches(job.data.preprocessing, job.recipe, seed=job.seed, epoch=0)
+        set_stem(net, (images for images, _ in islice(first, _BATCHES_FOR_STEM)))
+    trainer = Trainer(job, net)
+    saved = folder.load()
+    if saved is not None:
+        trainer.state.load_state_dict(saved)
+        on_note(f"{folder.path} continues {_place(trainer)}")
+    elif job.init is not None and job.init.spec.num_classes != job.spec.num_classes:
+        on_note(
+            f"new last layer for {job.spec.num_classes} classes: the weights to start from have "
+            f"{job.init.spec.num_classes}"
+        )
+    return trainer
+
+
+def _place(trainer: Trainer) -> str:
+    now, epochs = trainer.state.now, trainer.job.recipe.epochs
+    if now.epoch == epochs:
+        return f"after the last of {epochs} epochs"
+    after = f", after step {now.step} of {trainer.job.steps_per_epoch}" if now.step else ""
+    return f"at epoch {now.epoch + 1} of {epochs}{after}"
+
+
+def end_epoch(trainer: Trainer) -> dict[str, Any]:
+    """Close an epoch: return its line of `metrics.jsonl`, kept in the state's history, and start counting anew."""
+    job, state = trainer.job, trainer.state
+    loss, accuracy = state.now.means
+    steps = job.steps_per_epoch
+    rate = job.recipe.rate(state.now.epoch * steps + state.now.step - 1, steps)
+    line = {"epoch": state.now.epoch, "train_loss": loss, "train_top1": accuracy, "lr": job.recipe.lr * rate}
+    if job.recipe.holdout:
+        line |= evaluate(state.trained, job.measured, job.data.preprocessing)
+    state.next_epoch(line)
+    return line
+
+
+def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
+    """Write weights, curves and result of a run whose epochs are all done, and return the result."""
+    job, state, accelerator = trainer.job, trainer.state, trainer.accelerator
+    wall, own = state.clock.elapsed()
+    cpu = float(accelerator.reduce(torch.tensor(own, dtype=torch.float64, device=accelerator.device), "sum"))
+    if accelerator.is_main_process:
+        trained = state.trained.float()
+        if isinstance(trained, DiracNet):
+            _checkpoint(trained, job).save(folder.model)
+        plot_curves(state.history, folder.curves)
+        result = {
+            "metrics": evaluate(trained, job.measured, job.data.preprocessing),
+            "measured_on": "held-out training pictures" if job.recipe.holdout else "test pictures",
+            "pictures": len(job.measured),
+            "wall_hours": wall / 3600,
+            "cpu_hours": cpu / 3600,
+            "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
+        }
+        write_json(folder.result, result)
+    accelerator.wait_for_everyone()
+    return read_json(folder.result)
+
+
+def _checkpoint(net: DiracNet, job: Job) -> Checkpoint:
+    return Checkpoint(
+        form="dirac",
+        spec=net.spec,
+        weights=TRAINED,
+        labels=job.data.train.classes,
+        preprocessing=job.data.preprocessing,
+        state=net.state_dict(),
+    )
