@@ -76,8 +76,8 @@ def _train(name: str, one: Run, data: str, out: Path, docs: Path) -> None:
         log.print(f"{name}: epoch {line['epoch'] + 1}/{one.recipe.epochs}: {', '.join(accuracies)}")
 
     dataset = load_dataset(data, one.size)
-    how = {"build": NETS[one.net], "architecture": RECORDED[one.net]}
-    train(one.recipe, dataset, out / name, seed=one.seed, **how, on_epoch=tell)
+    build, architecture = NETS[one.net], RECORDED[one.net]
+    train(one.recipe, dataset, out / name, seed=one.seed, build=build, architecture=architecture, on_epoch=tell)
     write_json(docs / "paper" / f"{name}.json", keep(out / name))
 
 

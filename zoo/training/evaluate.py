@@ -77,7 +77,7 @@ def evaluate(
 
 
 def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data: str) -> None:
-    """Raise ValueError where the classes of a net are not those of a data set; errors name them as `what` and `data`."""
+    """Raise ValueError where a net has other classes than a data set; errors name them as `what` and `data`."""
     if checkpoint.spec.num_classes != len(pictures.classes):
         raise ValueError(f"{what} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}")
     if checkpoint.labels and checkpoint.labels != pictures.classes:
