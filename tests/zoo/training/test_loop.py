@@ -1,6 +1,7 @@
 """Training: the data's randomness, resuming, errors; on scikit-learn's digits."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -12,9 +13,10 @@ import torch
 from PIL import Image
 
 import zoo
+from benchmarks.comparators import COMPARATORS
 from zoo.training.data import Dataset, Pictures
 from zoo.training.evaluate import evaluate
-from zoo.training.loop import train
+from zoo.training.loop import Progress, train
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
 
@@ -204,3 +206,58 @@ def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None
     for name, value in (("beta", 0.5), ("bn_bias", 0.5), ("stem", "principal")):
         with pytest.raises(ValueError, match=rf"{name}={value!r}: .* leave that out"):
             train(dataclasses.replace(recipe, **{name: value}), digits, tmp_path / name, init=first)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_weights_of_any_floating_type_start_a_run(dtype: torch.dtype, digits: Dataset, tmp_path: Path) -> None:
+    net = zoo.get_model("diracnet10_cifar", num_classes=10, in_channels=1)
+    state = {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in net.state_dict().items()
+    }
+    dataclasses.replace(zoo.Checkpoint.from_model(net), state=state).save(tmp_path / "w.safetensors")
+    first = zoo.Checkpoint.load(tmp_path / "w.safetensors")
+    assert first.state["fc.weight"].dtype == dtype
+    train(dataclasses.replace(DIGITS, epochs=1), digits, tmp_path / "run", init=first)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["init"]["digest"] == first.digest()
+
+
+def test_a_digest_is_of_the_bytes_that_numpy_gives() -> None:
+    checkpoint = zoo.Checkpoint.from_model(zoo.get_model("diracnet10_cifar"))
+    digest = hashlib.sha256(json.dumps(checkpoint.describe(), sort_keys=True).encode())
+    for name, tensor in sorted(checkpoint.state.items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    assert checkpoint.digest() == digest.hexdigest()
+
+
+@pytest.mark.parametrize("accumulation", [4, 8])
+def test_a_part_of_one_value_per_channel_is_an_error(accumulation: int, tmp_path: Path) -> None:
+    data = load_dataset("digits", 32)
+    recipe = dataclasses.replace(
+        DIGITS, epochs=1, model="diracnet18_x0_5", batch_size=accumulation, accumulation=accumulation
+    )
+    message = (
+        rf"batch_size={accumulation}, accumulation={accumulation}, 1 processes: one picture at a time, of 32 pixels"
+    )
+    with pytest.raises(ValueError, match=message):
+        train(recipe, data, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_picture_at_a_time_is_enough_where_it_has_more_values_per_channel(digits: Dataset, tmp_path: Path) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        raise EnoughError(progress)
+
+    with pytest.raises(EnoughError):
+        train(dataclasses.replace(DIGITS, batch_size=2, accumulation=2), digits, tmp_path, on_step=stop)
+
+
+def test_another_architecture_has_to_be_named(digits: Dataset, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(DIGITS, epochs=1)
+    with pytest.raises(ValueError, match="architecture=None: name the nets"):
+        train(recipe, digits, tmp_path, build=COMPARATORS["resnet"])
+    train(recipe, digits, tmp_path, build=COMPARATORS["resnet"], architecture="ResNet")
+    assert json.loads((tmp_path / "run.json").read_text())["net"] == "ResNet"
+    assert not (tmp_path / "model.safetensors").exists()

@@ -99,7 +99,7 @@ def test_weights_that_are_not_finite_are_never_saved(
 
 def test_a_stop_at_the_last_step_of_an_epoch_is_continued(digits: Dataset, tmp_path: Path) -> None:
     def terminate(progress: Progress) -> None:
-        if progress.step == progress.steps_per_epoch - 1:  # seen at the next step, the last
+        if progress.step == progress.steps_per_epoch:
             os.kill(os.getpid(), signal.SIGTERM)
 
     for _ in range(DIGITS.epochs):
