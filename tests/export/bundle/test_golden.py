@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from export import fold
 from export.bundle.golden import golden
 from export.folding.exact import evaluate_exactly
+from export.folding.folded import FoldedNet
 from zoo import Checkpoint, DiracNet, Spec
 from zoo.preprocessing import CIFAR, IMAGENET
 
@@ -100,7 +101,7 @@ def test_padding_stride_dilation_and_groups() -> None:
 
 @every_spec
 def test_what_the_file_holds(spec: Spec, folded: nn.Sequential) -> None:
-    tensors = golden(checkpoint(spec, folded), ["group1"])
+    tensors = golden(FoldedNet(checkpoint(spec, folded), folded), ["group1"])
     size = 32 if spec.family == "cifar" else 224
     assert list(tensors) == ["pictures", "pixel_values", "logits", "group1"]
     pictures, pixel_values, logits, feature = tensors.values()
@@ -118,9 +119,10 @@ def test_what_the_file_holds(spec: Spec, folded: nn.Sequential) -> None:
 SCRIPT = """
 import hashlib
 from export.bundle.golden import golden, to_bytes
+from export.folding.folded import FoldedNet
 from zoo.weights.locate import load_weight
 import zoo
-folded = load_weight(zoo.get_weight("diracnet16_cifar", "cifar10"), "folded")
+folded = FoldedNet.of(load_weight(zoo.get_weight("diracnet16_cifar", "cifar10"), "folded"))
 print(hashlib.sha256(to_bytes(golden(folded, ["group1"]))).hexdigest())
 """
 MACHINES = {

@@ -119,6 +119,7 @@ def test_every_attribute_is_written() -> None:
 SCRIPT = """
 import hashlib, sys
 from export import emit, fold
+from zoo import build_from
 from zoo.reference import open_model
 for name in sys.argv[1:]:
     model = emit(fold(build_from(open_model(name)[0])), {"labels": {"b": 1, "a": 2}, "set": sorted({"x", "y", "z"})})
