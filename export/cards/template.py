@@ -7,9 +7,17 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from export import layout
+from export.layout import FOLDED, GOLDEN, GRAPH, INPUT, OUTPUT, PICTURES, REPORT
 
-_NAMES = {name: value for name, value in vars(layout).items() if name.isupper() and isinstance(value, str)}
+_NAMES = {
+    "FOLDED": FOLDED,
+    "GOLDEN": GOLDEN,
+    "GRAPH": GRAPH,
+    "INPUT": INPUT,
+    "OUTPUT": OUTPUT,
+    "PICTURES": PICTURES,
+    "REPORT": REPORT,
+}
 """Names of files, inputs and outputs, which every template may use."""
 
 
@@ -20,7 +28,7 @@ def fill(template: str, **values: object) -> str:
 
     Args:
         template: the file's name in `templates/`, without `.md`.
-        values: what the names stand for; those of `export.layout` are known already.
+        values: what the names stand for; those of files, inputs and outputs are known already.
 
     Raises:
         KeyError: the template has another name.

@@ -21,7 +21,7 @@ from export.int8.record import Quantization
 from export.int8.reference import evaluate_integers
 from export.proof.check import Check
 from export.proof.error import largest_error, relative_error
-from export.runtime.sessions import session_options
+from export.runtime.sessions import open_session
 
 VALID = "faults found by ONNX's checker, shape inference and runtimes"
 FOREIGN = "operators that it has no use for"
@@ -139,11 +139,8 @@ def check_range(title: str, limit: float, net: nn.Sequential, batch: Tensor) -> 
 
 
 def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> onnxruntime.InferenceSession:
-    options = session_options()
-    options.graph_optimization_level = level
-    # Threads that spin while they wait would slow PyTorch's down, which compute in turn with these.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # Threads that spin while they wait would slow down PyTorch's, which compute in turn with these.
+    return open_session(model, spinning=False, graph_optimization_level=level)
 
 
 def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Case, tolerance: float) -> str:

@@ -6,7 +6,6 @@ import onnxruntime
 import pytest
 
 from export import Classifier
-from export.bundle import accuracy
 from export.layout import GRAPH
 from export.proof import graph as graph_checks
 from export.runtime import sessions
@@ -47,7 +46,6 @@ def test_every_session_of_ours_has_the_entry(monkeypatch: pytest.MonkeyPatch, un
     path = untrained / GRAPH
     opened = (
         Classifier(untrained)._session,
-        accuracy._session(path),
         graph_checks._session(path, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL),
     )
     for session in opened:
