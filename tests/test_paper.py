@@ -148,7 +148,7 @@ def test_a_plain_net_begins_with_the_weights_of_the_dirac_net(spec: Spec) -> Non
 @pytest.mark.parametrize("spec", SPECS[:2], ids=lambda spec: spec.name)
 def test_a_residual_net_has_the_depth_and_width_of_the_dirac_net(spec: Spec) -> None:
     def kernels(net: nn.Module) -> list[tuple[int, ...]]:
-        shapes = [module.weight.shape for module in net.modules() if isinstance(module, nn.Conv2d)]
+        shapes = [module.weight.shape for module in net.modules() if isinstance(module, (nn.Conv2d, DiracConv2d))]
         return sorted(tuple(shape) for shape in shapes if shape[2] > 1)
 
     net = ResNet(spec)

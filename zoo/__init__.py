@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from zoo.nets.conv import DiracConv2d as DiracConv2d
     from zoo.nets.conv import DiracConv3d as DiracConv3d
     from zoo.nets.conv import NCReLU as NCReLU
-    from zoo.nets.conv import dirac_delta as dirac_delta
-    from zoo.nets.conv import dirac_weight as dirac_weight
     from zoo.nets.folded import plain as plain
+    from zoo.nets.kernel import dirac_delta as dirac_delta
+    from zoo.nets.kernel import dirac_weight as dirac_weight
     from zoo.nets.parametrize import dirac as dirac
     from zoo.nets.registry import get_spec as get_spec
     from zoo.nets.registry import list_models as list_models
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 _NAMES = {
     "models": ["DiracNet", "build", "build_from", "diracnet", "from_pretrained", "get_model", "load_upstream"],
     "nets.composing": ["composed_together"],
-    "nets.conv": ["DiracConv1d", "DiracConv2d", "DiracConv3d", "NCReLU", "dirac_delta", "dirac_weight"],
+    "nets.conv": ["DiracConv1d", "DiracConv2d", "DiracConv3d", "NCReLU"],
     "nets.folded": ["plain"],
+    "nets.kernel": ["dirac_delta", "dirac_weight"],
     "nets.parametrize": ["dirac"],
     "nets.registry": ["get_spec", "list_models"],
     "nets.spec": ["Spec"],

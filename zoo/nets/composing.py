@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from zoo.nets.conv import DiracConv1d, DiracConv2d, DiracConv3d, dirac_weight
+from zoo.nets.conv import DiracConv1d, DiracConv2d, DiracConv3d
+from zoo.nets.kernel import Composed, Parts, dirac_weight
 
 _Layer = DiracConv1d | DiracConv2d | DiracConv3d
 
@@ -19,36 +20,47 @@ _Layer = DiracConv1d | DiracConv2d | DiracConv3d
 def composed_together(net: nn.Module) -> Iterator[None]:
     """Within it, all Dirac layers of `net` that are alike get their kernels from one composition.
 
-    Their outputs and gradients are those of layers that compose by themselves. Enter it for each forward pass of a
-    training step: the kernels are composed on entering, and weights that change meanwhile have no effect.
+    Outputs and gradients are those of layers that compose by themselves. Enter it for each forward pass of a training
+    step: the kernels are composed on entering. A layer whose weight, alpha or beta has changed since then composes by
+    itself, as do layers whose weight is made at call time (by pruning, `weight_norm`, `torch.func.functional_call`)
+    and whatever runs under activation checkpointing or is compiled or traced.
 
-    ```
-    with zoo.composed_together(net):
-        loss = criterion(net(pictures), targets)
-    loss.backward()
-    ```
+    Example:
+        >>> import torch, zoo
+        >>> net = zoo.get_model("diracnet10_cifar")
+        >>> with zoo.composed_together(net):
+        ...     loss = net(torch.randn(2, 3, 32, 32)).square().mean()
+        >>> loss.backward()
     """
-    layers = [module for module in net.modules() if isinstance(module, _Layer)]
-    alike: dict[Any, list[_Layer]] = defaultdict(list)
-    for layer in layers:
-        weight = layer.weight
-        alike[weight.shape, weight.dtype, weight.device, layer.groups, layer.delta, layer.scale].append(layer)
+    alike: dict[Any, list[tuple[_Layer, Parts]]] = defaultdict(list)
+    for layer in net.modules():
+        if isinstance(layer, _Layer) and (parts := _parts(layer)):
+            weight = parts[0]
+            key = weight.shape, weight.dtype, weight.device, layer.groups, layer.delta, layer.scale
+            alike[key].append((layer, parts))
+    # Blocks may be nested.
+    before = [(layer, layer.composed) for several in alike.values() for layer, _ in several]
     try:
         for several in alike.values():
-            for layer, kernel in zip(several, _kernels(several), strict=True):
-                layer.composed = kernel
+            for (layer, parts), kernel in zip(several, _kernels(several), strict=True):
+                layer.composed = Composed.of(kernel, parts)
         yield
     finally:
-        for layer in layers:
-            layer.composed = None
+        for layer, composed in before:
+            layer.composed = composed
 
 
-def _kernels(layers: list[_Layer]) -> tuple[Tensor, ...]:
-    """Return the kernels of layers that are alike: together they are one layer of as many groups more."""
-    first, count = layers[0], len(layers)
-    weight, alpha, beta = (
-        torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "alpha", "beta")
-    )
+def _parts(layer: _Layer) -> Parts | None:
+    """Return what a layer's kernel is composed from, or nothing where that is made or gathered at each call."""
+    parts = tuple(layer._parameters.get(name) for name in ("weight", "alpha", "beta"))
+    stored = all(type(part) is nn.Parameter and not part.is_inference() for part in parts)
+    return cast(Parts, parts) if stored else None
+
+
+def _kernels(alike: list[tuple[_Layer, Parts]]) -> tuple[Tensor, ...]:
+    """Compose the kernels of `n` layers that are alike at once, as if they were one layer of `n` times the groups."""
+    (first, _), count = alike[0], len(alike)
+    weight, alpha, beta = (torch.cat(several) for several in zip(*(parts for _, parts in alike), strict=True))
     if first.scale == "scalar" and count > 1:
         alpha, beta = (values.repeat_interleave(len(weight) // count) for values in (alpha, beta))
     return dirac_weight(weight, alpha, beta, groups=first.groups * count, delta=first.delta).chunk(count)

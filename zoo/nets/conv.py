@@ -1,107 +1,31 @@
-"""Dirac convolutions: the parametrization, the layers built on it, and NCReLU.
-
-Source: Zagoruyko and Komodakis, "DiracNets: Training Very Deep Neural Networks Without Skip-Connections"
-(arXiv 1706.00388), section 2. A layer convolves with
-
-    w_hat = diag(alpha) * delta + diag(beta) * normalize(w)
-
-where `delta` is the kernel of the identity convolution and `normalize` divides each output filter by its
-Euclidean norm. The identity path of a residual block thereby lives inside the kernel, and at inference the layer
-is an ordinary convolution.
-"""
+"""Dirac convolutions: the layers built on the parametrization of `zoo.nets.kernel`, and NCReLU."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, cast, get_args
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
-Scale = Literal["channel", "scalar"]
-"""Whether alpha and beta hold one value per output channel (version 2) or one for the layer (version 1)."""
+from zoo.nets.kernel import Composed, Delta, Scale, check_kernel, compose_kernel, dirac_weight
+
+torch.fx.wrap("compose_kernel")  # a leaf to torch.fx wherever it is called from this file
 
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
-Delta = Literal["dirac", "tiled"]
-"""Which delta: as `torch.nn.init.dirac_` makes it (version 2), or the square identity tiled (version 1)."""
+STOCK: Mapping[int, type[Conv]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+"""The stock convolutions by number of dimensions."""
 
 INITIAL_SCALES: dict[Scale, tuple[float, float]] = {"channel": (1.0, 0.1), "scalar": (5.0, 1e-3)}
 """Initial (alpha, beta) as in upstream's training code (diracnet.py on its branches master and v1)."""
 
 
-def dirac_weight(weight: Tensor, alpha: Tensor, beta: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> Tensor:
-    """Return `alpha * delta + beta * normalize(weight)`, differentiable in all three.
-
-    `delta` has at most one entry per row and tap, so alpha is added through a view of the centre tap; no dense
-    delta is made and the cost is that of scaling the weight.
-
-    Args:
-        weight: (out, in / groups, *kernel) with odd kernel sizes.
-        alpha: (out,) or (1,).
-        beta: (out,) or (1,).
-        groups: channel groups of the convolution; every group has an identity of its own.
-        delta: "dirac" or "tiled", see `Delta`.
-
-    Returns:
-        A new tensor of weight's shape and dtype.
-
-    Raises:
-        ValueError: such a kernel has no identity.
-    """
-    check_kernel(weight.shape, groups, delta)
-    # 1e-12 is the bound of torch.nn.functional.normalize; it is zero in float16, where tiny takes its place.
-    bound = max(1e-12, torch.finfo(weight.dtype).tiny)
-    # Dimensions by name, because to flatten a weight in channels_last is to copy it; and few calls, because thin layers
-    # spend their time on those.
-    norm = torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True).clamp(min=bound)
-    composed: Tensor = weight * (beta.view(-1, *[1] * (weight.ndim - 1)) / norm)
-
-    centre = composed
-    for size in weight.shape[2:]:
-        centre = centre.select(2, size // 2)
-    rows, columns = weight.shape[0] // groups, weight.shape[1]
-    square = min(rows, columns)
-    down, across = (rows // square, columns // square) if delta == "tiled" else (1, 1)
-    centre = centre.view(groups, rows, columns)[:, : down * square, : across * square]
-    # The identities are the diagonals over row and column of each tile.
-    ones = centre.view(groups, down, square, across, square).diagonal(dim1=2, dim2=4)
-    if alpha.numel() > 1:
-        alpha = alpha.view(groups, rows)[:, : down * square].view(groups, down, 1, square)
-    ones.add_(alpha)
-    return composed
-
-
-def dirac_delta(weight: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> Tensor:
-    """Return the dense delta that belongs to a kernel of weight's shape, dtype and device.
-
-    For looking at and testing; the layers never build it.
-    """
-    one = torch.ones(1, dtype=weight.dtype, device=weight.device)
-    return dirac_weight(torch.zeros_like(weight), one, torch.zeros_like(one), groups=groups, delta=delta)
-
-
-def check_kernel(shape: Sequence[int], groups: int, delta: Delta) -> None:
-    """Raise ValueError where a kernel of this shape, (out, in / groups, *kernel), has no identity."""
-    rows, channels = shape[0] // groups, shape[1]
-    if delta not in get_args(Delta):
-        raise ValueError(f"delta={delta!r}: allowed are {', '.join(map(repr, get_args(Delta)))}")
-    if any(size % 2 == 0 for size in shape[2:]):
-        raise ValueError(
-            f"kernel_size={tuple(shape[2:])}: a Dirac kernel has odd sizes, because the identity needs a centre tap"
-        )
-    if shape[0] % groups or rows == 0 or channels == 0:
-        raise ValueError(f"out_channels={shape[0]}, groups={groups}: every group needs the same number, at least 1")
-    if delta == "tiled" and max(rows, channels) % min(rows, channels):
-        raise ValueError(
-            f"in_channels={channels * groups}, out_channels={shape[0]}, groups={groups}: a tiled identity needs one of "
-            f"{channels} and {rows} channels per group to be a multiple of the other; use delta='dirac'"
-        )
-
-
 def check_identity(conv: nn.Module, delta: Delta) -> None:
     """Raise ValueError where a convolution of conv's geometry has no identity kernel, TypeError for other modules."""
-    if not isinstance(conv, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) or isinstance(conv.weight, nn.UninitializedParameter):
+    kinds = (_DiracConv, *STOCK.values())
+    if not isinstance(conv, kinds) or isinstance(conv.weight, nn.UninitializedParameter):
         raise TypeError(f"expected an initialised Conv1d, Conv2d or Conv3d, got {type(conv).__name__}")
     if any(stride != 1 for stride in conv.stride):
         raise ValueError(
@@ -127,7 +51,7 @@ def initial_scales(conv: nn.Module, scale: Scale) -> tuple[nn.Parameter, nn.Para
 def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
     """Return a new stock convolution of conv's geometry, device, dtype and mode, with this kernel and bias."""
     source = cast(nn.Conv2d, conv)  # or of another dimension: their attributes have the same names
-    kind = next(kind for kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d) if isinstance(conv, kind))
+    kind = STOCK[len(source.kernel_size)]
     own = next(source.parameters())
     plain: Conv = nn.utils.skip_init(  # drawing initial values would advance the user's random numbers
         kind,
@@ -151,10 +75,16 @@ def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
 
 
 class _DiracConv(nn.modules.conv._ConvNd):
-    """What the three Dirac convolutions share; each also inherits the convolution of its dimension."""
+    """What the three Dirac convolutions share.
 
-    composed: Tensor | None = None
-    """The kernel, while `zoo.composed_together` has composed it already."""
+    They have the attributes of stock convolutions but are none: whatever looks for `nn.Conv2d` to scale its weight,
+    as code that fuses BatchNorm does, takes the weight for the kernel.
+    """
+
+    dims: ClassVar[int]
+    composed: Composed | None = None
+    """The kernel, within `zoo.composed_together`."""
+    _loading = False
 
     def __init__(
         self,
@@ -173,14 +103,27 @@ class _DiracConv(nn.modules.conv._ConvNd):
         scale: Scale = "channel",
         delta: Delta = "dirac",
     ) -> None:
-        # The base classes' own constructor, reached through Conv1d, Conv2d or Conv3d, which spreads the sizes.
-        spread = cast(Any, super()).__init__
-        spread(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        cast(Any, super()).__init__(
+            in_channels,
+            out_channels,
+            self._spread(kernel_size),
+            self._spread(stride),
+            padding if isinstance(padding, str) else self._spread(padding),
+            self._spread(dilation),
+            False,  # transposed
+            self._spread(0),  # output_padding
+            groups,
+            bias,
+            padding_mode,
+            device=device,
+            dtype=dtype,
         )
         check_identity(self, delta)
         self.scale, self.delta = scale, delta
         self.alpha, self.beta = initial_scales(self, scale)
+
+    def _spread(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
+        return (value,) * self.dims if isinstance(value, int) else tuple(value)
 
     def reset_parameters(self) -> None:
         """Draw the weight as upstream does (He et al.'s normal); set alpha, beta and bias to their first values."""
@@ -193,14 +136,16 @@ class _DiracConv(nn.modules.conv._ConvNd):
 
     def composed_weight(self) -> Tensor:
         """Return the kernel that the layer convolves with, of weight's shape."""
-        if self.composed is not None:
-            return self.composed
-        return dirac_weight(self.weight, self.alpha, self.beta, groups=self.groups, delta=self.delta)
+        parts = self.weight, self.alpha, self.beta
+        # A compiler composes in its graph.
+        if not torch.compiler.is_compiling() and self.composed is not None and self.composed.holds_for(parts):
+            return self.composed.kernel
+        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        return compose_kernel(*parts, shape, self.groups, self.delta, per_channel=self.scale == "channel")
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve, with shapes as in the plain convolution of the same arguments."""
-        convolve = cast(Any, super())._conv_forward  # of Conv1d, Conv2d or Conv3d: knows the padding modes
-        return cast(Tensor, convolve(input, self.composed_weight(), self.bias))
+        return self._conv_forward(input, self.composed_weight(), self.bias)
 
     def fold(self) -> Conv:
         """Return a new plain convolution that computes the same, its kernel composed in float64."""
@@ -209,33 +154,85 @@ class _DiracConv(nn.modules.conv._ConvNd):
         parts = (part.double() if part.is_meta else part.cpu().double() for part in parts)
         return plain_conv(self, dirac_weight(*parts, groups=self.groups, delta=self.delta), self.bias)
 
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        """Refuse another weight in place of the one there is, which is how PyTorch and others fuse BatchNorm."""
+        # Types of their own, such as DTensor, come from what distributes parameters.
+        replaces = name == "weight" and self._parameters.get(name) is not None and type(param) is nn.Parameter
+        if replaces and not self._loading:
+            raise RuntimeError(
+                f"{self} was given another weight, but its weight is not its kernel, so that no BatchNorm can be fused "
+                "into it by scaling it. Fold the net first, by export.fold(net). To set the weight itself, copy "
+                "into it: layer.weight.data.copy_(weight)"
+            )
+        super().register_parameter(name, param)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._loading = True  # load_state_dict(…, assign=True) replaces the weight, and knows what it is
+        try:
+            super()._load_from_state_dict(*args, **kwargs)
+        finally:
+            del self._loading
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies and pickles made within `zoo.composed_together` compose by themselves.
+        return {name: value for name, value in vars(self).items() if name != "composed"}
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        raise RuntimeError(cannot_script(self))
+
     def extra_repr(self) -> str:
         return f"{cast(Any, super()).extra_repr()}, scale={self.scale}, delta={self.delta}"
 
 
-class DiracConv1d(_DiracConv, nn.Conv1d):
-    """A drop-in for `torch.nn.Conv1d` with the Dirac parametrization (arXiv 1706.00388, section 2).
+def cannot_script(module: nn.Module) -> str:
+    """Return what to tell people who give `torch.jit.script` a module with a Dirac kernel."""
+    return (
+        f"torch.jit.script cannot compile {module}. Fold the net first, by export.fold(net), and script the result; "
+        "or use torch.jit.trace or torch.export"
+    )
 
-    Takes Conv1d's arguments and two keywords:
+
+class DiracConv1d(_DiracConv):
+    """A drop-in for `torch.nn.Conv1d` with the Dirac parametrization; see `DiracConv2d`."""
+
+    dims = 1
+    _conv_forward = nn.Conv1d._conv_forward
+
+
+class DiracConv2d(_DiracConv):
+    """A drop-in for `torch.nn.Conv2d` with the Dirac parametrization (arXiv 1706.00388, section 2).
+
+    Takes Conv2d's arguments and two keywords. The state dict holds `weight`, `alpha`, `beta` and, if any, `bias`; delta
+    is never stored. It is no instance of `nn.Conv2d`, because its `weight` is not its kernel, as code that fuses
+    BatchNorm into every `nn.Conv2d` would believe; `export.fold` makes it one.
+
+    Example:
+        >>> import torch, zoo
+        >>> layer = zoo.DiracConv2d(16, 32, 3, padding=1, bias=False)
+        >>> layer(torch.randn(2, 16, 8, 8)).shape
+        torch.Size([2, 32, 8, 8])
+        >>> list(layer.state_dict())
+        ['weight', 'alpha', 'beta']
 
     Args:
         scale: "channel" gives alpha and beta of shape (out,) (version 2), "scalar" of shape (1,) (version 1).
         delta: "dirac" leaves the rows beyond min(in, out) without an identity, as `torch.nn.init.dirac_` does; "tiled"
             repeats the square identity over the larger side (version 1).
 
-    The state dict holds `weight`, `alpha`, `beta` and, if any, `bias`; delta is never stored.
-
     Raises:
         ValueError: the stride is not 1, a kernel size is even, or the channels admit no identity.
+        RuntimeError: its weight is replaced by another parameter, or `torch.jit.script` compiles it.
     """
 
+    dims = 2
+    _conv_forward = nn.Conv2d._conv_forward
 
-class DiracConv2d(_DiracConv, nn.Conv2d):
-    """A drop-in for `torch.nn.Conv2d`; see `DiracConv1d` for its two further keywords."""
 
+class DiracConv3d(_DiracConv):
+    """A drop-in for `torch.nn.Conv3d` with the Dirac parametrization; see `DiracConv2d`."""
 
-class DiracConv3d(_DiracConv, nn.Conv3d):
-    """A drop-in for `torch.nn.Conv3d`; see `DiracConv1d` for its two further keywords."""
+    dims = 3
+    _conv_forward = nn.Conv3d._conv_forward
 
 
 class NCReLU(nn.Module):

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
+import torch.fx
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from zoo.nets.conv import (
-    Delta,
-    DiracConv1d,
-    DiracConv2d,
-    DiracConv3d,
-    Scale,
-    check_identity,
-    dirac_weight,
-    initial_scales,
-)
+from zoo.nets.conv import DiracConv1d, DiracConv2d, DiracConv3d, cannot_script, check_identity, initial_scales
+from zoo.nets.kernel import Delta, Scale, compose_kernel
+
+torch.fx.wrap("compose_kernel")  # a leaf to torch.fx wherever it is called from this file
 
 Conv = TypeVar("Conv", nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -27,20 +22,40 @@ class DiracParametrization(nn.Module):
     def __init__(self, conv: nn.Module, *, scale: Scale, delta: Delta) -> None:
         super().__init__()
         check_identity(conv, delta)
-        self.groups, self.delta = cast(int, conv.groups), delta
+        self.shape, self.groups = tuple(cast(Tensor, conv.weight).shape), cast(int, conv.groups)
+        self.scale, self.delta = scale, delta
         self.alpha, self.beta = initial_scales(conv, scale)
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the composed kernel, of weight's shape."""
-        return dirac_weight(weight, self.alpha, self.beta, groups=self.groups, delta=self.delta)
+        per_channel = self.scale == "channel"
+        return compose_kernel(
+            weight, self.alpha, self.beta, self.shape, self.groups, self.delta, per_channel=per_channel
+        )
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        raise RuntimeError(cannot_script(self))
+
+    def extra_repr(self) -> str:
+        return f"{self.shape}, groups={self.groups}, scale={self.scale}, delta={self.delta}"
 
 
 def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta: Delta = "dirac") -> Conv:
     """Give a convolution of yours the Dirac parametrization, in place like `torch.nn.utils.parametrizations`.
 
-    The raw weight moves to `parametrizations.weight.original`; alpha and beta are trained beside it.
-    `torch.nn.utils.parametrize.remove_parametrizations(module, "weight")` folds it: what remains is the plain
-    convolution that computes the same. Save such a module by its state_dict.
+    The raw weight moves to `parametrizations.weight.original`; alpha and beta are trained alongside it. Save such a
+    module by its state_dict. `export.fold` folds it and leaves the original as it is. So does
+    `torch.nn.utils.parametrize.remove_parametrizations(module, "weight")`, in place, but never call that on a deepcopy
+    of the module, or on a module that was deepcopied: PyTorch has both share one class, and the other one breaks.
+
+    Example:
+        >>> import torch, zoo
+        >>> conv = zoo.dirac(torch.nn.Conv2d(4, 4, 3, padding=1))
+        >>> sorted(conv.state_dict())[1:3]
+        ['parametrizations.weight.0.alpha', 'parametrizations.weight.0.beta']
+        >>> import export
+        >>> type(export.fold(conv.eval()))
+        <class 'torch.nn.modules.conv.Conv2d'>
 
     Args:
         module: a Conv1d, Conv2d or Conv3d with stride 1 and odd kernel sizes.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-from zoo.nets.conv import Delta, Scale
+from zoo.nets.kernel import Delta, Scale
 
 
 @dataclass(frozen=True)

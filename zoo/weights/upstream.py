@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from zoo.nets.conv import dirac_delta
+from zoo.nets.kernel import dirac_delta
 from zoo.nets.spec import FAMILIES, VERSIONS, Spec
 from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.weights.checkpoint import UPSTREAM, Checkpoint

@@ -164,7 +164,7 @@ def test_alpha_one_beta_zero_is_the_identity(dims, scale, delta, groups, dtype):
     assert torch.equal(conv(x), x)
 
 
-def test_composition_allocates_one_tensor_of_the_weights_size():
+def test_composition_allocates_the_scaled_weight_and_the_kernel_and_no_dense_delta():
     class Allocations(TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             result = func(*args, **(kwargs or {}))
@@ -176,7 +176,8 @@ def test_composition_allocates_one_tensor_of_the_weights_size():
     with Allocations():
         composed = dirac_weight(weight, alpha, beta)
     large = {pointer for pointer, size in seen.items() if size >= 64 * 32 * 4}  # also one tap of all channels is large
-    assert large - {weight.untyped_storage().data_ptr()} == {composed.untyped_storage().data_ptr()}
+    others = large - {weight.untyped_storage().data_ptr()}
+    assert len(others) == 2 and composed.untyped_storage().data_ptr() in others
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

@@ -33,7 +33,7 @@ def test_every_name_builds_its_spec(name: str) -> None:
         net = zoo.get_model(name)
         folded = zoo.get_model(name, folded=True)
     assert net.spec.name == name
-    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    convolutions = [module for module in net.modules() if isinstance(module, (nn.Conv2d, zoo.DiracConv2d))]
     assert len(convolutions) == sum(group.blocks for group in net.spec.groups) + 1
     assert len([module for module in folded.modules() if isinstance(module, nn.Conv2d)]) == len(convolutions)
     assert folded.conv.in_channels == 3 and net.fc.out_features == net.spec.num_classes
