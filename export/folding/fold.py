@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from export.folding.chain import record_outputs
-from export.folding.pairing import CONVS, DIRAC_CONVS, find_pairs, has_hooks, is_dirac
+from export.folding.pairing import CONVS, DIRAC_CONVS, find_pairs, has_hooks, is_dirac, is_norm, unwrapped
 from zoo import DiracNet, plain
 from zoo.nets.conv import Conv, plain_conv
 from zoo.weights.checkpoint import load_strictly
@@ -36,15 +36,30 @@ def fold(model: nn.Module) -> nn.Module:
     A `DiracNet` becomes the plain `nn.Sequential` of `zoo.plain`. In any other module (a subclass included) every Dirac
     convolution (layers of `zoo.DiracConv*` and convolutions with the `zoo.dirac` parametrization) becomes a plain one,
     and every BatchNorm that directly follows a convolution goes into it and leaves an `nn.Identity`; the module's class
-    stays. The result holds for calls `model(input)` with optional arguments at their defaults, on batches. Folded in
+    stays. BatchNorm may be synchronized (`nn.SyncBatchNorm`) or frozen (torchvision's `FrozenBatchNorm2d`). Of an
+    `AveragedModel`, a `DataParallel` or `DistributedDataParallel` and what `torch.compile` returns, the model inside is
+    folded. The result holds for calls `model(input)` with optional arguments at their defaults, on batches. Folded in
     float64, stored in the model's dtype; the original is left untouched.
+
+    Example:
+        >>> import torch, zoo, export
+        >>> net = zoo.get_model("diracnet10_cifar").eval()
+        >>> folded = export.fold(net)
+        >>> folded.group0.block0
+        Sequential(
+          (relu): ReLU()
+          (conv): Conv2d(16, 16, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+        )
+        >>> images = torch.randn(2, 3, 32, 32)
+        >>> torch.allclose(folded(images), net(images), atol=1e-4)
+        True
 
     Raises:
         ValueError: the model or one of its layers is in train mode, or a layer cannot be folded; it is named.
     """
     # Also where the caller is in inference mode, the result can be trained.
     with torch.inference_mode(False):
-        return _fold(model)
+        return _fold(unwrapped(model))
 
 
 def _fold(model: nn.Module) -> nn.Module:
@@ -53,7 +68,7 @@ def _fold(model: nn.Module) -> nn.Module:
         raise ValueError(f"{type(model).__name__} has no Dirac layer, so there is nothing to fold")
     _refuse_train_mode(model)
     pairs = find_pairs(model)
-    if isinstance(model, DiracNet) and _is_as_built(model):
+    if isinstance(model, DiracNet) and _is_as_built(model, pairs):
         return _fold_diracnet(model, pairs)
     # Folded layers replace originals in a copy; shared layers are replaced at every place that they stand.
     replaced: dict[int, nn.Module] = {}
@@ -75,6 +90,7 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
         folded: what `fold(model)` returned, or what was loaded from a file of it.
         input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
     """
+    model = unwrapped(model)
     _refuse_train_mode(model)
     pairs = find_pairs(model)
     names = [name for name, module in folded.named_modules() if isinstance(module, CONVS)]
@@ -101,14 +117,20 @@ def _refuse_train_mode(model: nn.Module) -> None:
         )
 
 
-def _is_as_built(model: DiracNet) -> bool:
-    """Tell whether a net still is what its spec describes: no subclass, no layer exchanged or added, no hooks."""
+def _is_as_built(model: DiracNet, pairs: Mapping[str, str]) -> bool:
+    """Tell whether a net still is what its spec describes: no subclass, no layer exchanged or added, no hooks.
+
+    Norms of another class that compute the same in eval mode are no difference.
+    """
     with torch.device("meta"):
         built = DiracNet(model.spec)
-    found, expected = (
-        [(name, type(module), module.extra_repr()) for name, module in net.named_modules()] for net in (model, built)
-    )
-    return found == expected and not any(has_hooks(module) for module in model.modules())
+
+    def layers(net: nn.Module) -> list[Any]:
+        modules = net.named_modules()
+        return [(name, "norm" if is_norm(m) else (type(m), m.extra_repr())) for name, m in modules]
+
+    whole = all(name in pairs for name, m in built.named_modules() if isinstance(m, (*CONVS, *DIRAC_CONVS)))
+    return whole and layers(model) == layers(built) and not any(has_hooks(module) for module in model.modules())
 
 
 def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
@@ -128,7 +150,7 @@ def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
 def _exact(module: nn.Module) -> Any:
     """Return a float64 copy, on the CPU because not every accelerator has float64."""
     copy = deepcopy(module)
-    on_meta = any(parameter.is_meta for parameter in copy.parameters())
+    on_meta = any(tensor.is_meta for tensor in (*copy.parameters(), *copy.buffers()))
     return copy.double() if on_meta else copy.cpu().double()
 
 

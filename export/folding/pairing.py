@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, cast
@@ -10,14 +11,16 @@ from typing import Any, cast
 import torch.fx
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.utils import parametrize
+from torch.optim.swa_utils import AveragedModel
 
 from zoo import DiracConv1d, DiracConv2d, DiracConv3d, NCReLU
 from zoo.nets.parametrize import DiracParametrization
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 DIRAC_CONVS = (DiracConv1d, DiracConv2d, DiracConv3d)
-_NORMS = {nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d, nn.Conv3d: nn.BatchNorm3d}
+_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
 def is_dirac(module: nn.Module) -> bool:
@@ -28,6 +31,26 @@ def is_dirac(module: nn.Module) -> bool:
         isinstance(part, DiracParametrization)
         for part in cast(Mapping[str, nn.ModuleList], module.parametrizations)["weight"]
     )
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model inside what training puts around one: averaging, several devices or processes, a compiler."""
+    while True:
+        if isinstance(model, (AveragedModel, DataParallel, DistributedDataParallel)):
+            model = model.module
+        elif type(model).__name__ == "OptimizedModule":  # of torch.compile; to import its class takes seconds
+            model = cast(nn.Module, model._orig_mod)
+        else:
+            return model
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Tell whether a module computes in eval mode what BatchNorm does: it, its synchronized or its frozen form."""
+    if isinstance(module, _BatchNorm):
+        return type(module).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward)
+    # Where torchvision was never imported, there is none of its layers.
+    ops = sys.modules.get("torchvision.ops")
+    return ops is not None and type(module) is ops.FrozenBatchNorm2d
 
 
 def find_pairs(model: nn.Module) -> dict[str, str]:
@@ -41,7 +64,7 @@ def find_pairs(model: nn.Module) -> dict[str, str]:
     for name, module in model.named_modules():
         if is_dirac(module):
             _check_foldable(name, module)
-    if isinstance(model, CONVS):
+    if isinstance(model, (*CONVS, *DIRAC_CONVS)):
         return {}
     graph, modules = _trace(model), dict(model.named_modules())
     read = _parameters_read(graph, modules)
@@ -50,9 +73,9 @@ def find_pairs(model: nn.Module) -> dict[str, str]:
     for node in graph.nodes:
         if node.op == "call_module":
             name, module = str(node.target), modules[str(node.target)]
-            if isinstance(module, CONVS):
+            if isinstance(module, (*CONVS, *DIRAC_CONVS)):
                 followers.setdefault(name, set()).add(_only_user(node, modules))
-            elif isinstance(module, _BatchNorm):
+            elif is_norm(module):
                 sources.setdefault(name, set()).add(_source(node))
     pairs = {}
     for conv, norms in followers.items():
@@ -73,7 +96,11 @@ def find_pairs(model: nn.Module) -> dict[str, str]:
 def _trace(model: nn.Module) -> torch.fx.Graph:
     class Tracer(torch.fx.Tracer):
         def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-            return isinstance(m, (*CONVS, NCReLU)) or super().is_leaf_module(m, module_qualified_name)
+            return (
+                isinstance(m, (*CONVS, *DIRAC_CONVS, NCReLU))
+                or is_norm(m)
+                or super().is_leaf_module(m, module_qualified_name)
+            )
 
     try:
         parameters = inspect.signature(model.forward).parameters.values()
@@ -107,7 +134,7 @@ def _parameters_read(graph: torch.fx.Graph, modules: Mapping[str, nn.Module]) ->
 
 def _only_user(node: torch.fx.Node, modules: Mapping[str, nn.Module]) -> str | None:
     users = list(node.users)
-    if len(users) == 1 and users[0].op == "call_module" and isinstance(modules[str(users[0].target)], _BatchNorm):
+    if len(users) == 1 and users[0].op == "call_module" and is_norm(modules[str(users[0].target)]):
         return str(users[0].target)
     return None
 
@@ -119,13 +146,10 @@ def _source(node: torch.fx.Node) -> str | None:
 
 def _fits(conv: nn.Module, norm: nn.Module) -> bool:
     """Tell whether both compute what their stock classes compute."""
-    dimension = next(kind for kind in CONVS if isinstance(conv, kind))
+    dims = len(cast(nn.Conv2d, conv).kernel_size)
+    any_dims = not isinstance(norm, tuple(_NORMS.values()))  # frozen ones say no number of dimensions either
     return (
-        isinstance(norm, _NORMS[dimension])
-        and type(norm).forward is _BatchNorm.forward
-        and _is_stock(conv)
-        and not has_hooks(conv)
-        and not has_hooks(norm)
+        (any_dims or isinstance(norm, _NORMS[dims])) and _is_stock(conv) and not has_hooks(conv) and not has_hooks(norm)
     )
 
 
@@ -137,7 +161,7 @@ def _is_stock(conv: nn.Module) -> bool:
 
 def has_hooks(module: Any) -> bool:
     """Tell whether calling a module does more than its forward."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 def _check_foldable(name: str, layer: nn.Module) -> None:
@@ -145,4 +169,6 @@ def _check_foldable(name: str, layer: nn.Module) -> None:
     if not _is_stock(layer):
         raise ValueError(f"{name} cannot be folded: its class {type(layer).__name__} computes something of its own")
     if has_hooks(layer):
-        raise ValueError(f"{name} cannot be folded: it has forward hooks, which would be lost; remove them first")
+        raise ValueError(
+            f"{name} cannot be folded: it has forward hooks, or a forward of its own, which would be lost; remove them"
+        )

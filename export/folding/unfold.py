@@ -34,6 +34,14 @@ def unfold(folded: nn.Sequential, pictures: Tensor | None = None) -> DiracNet:
     goes on from where the folded net stands. Without them BatchNorm's statistics are 0 and 1, and the first steps in
     train mode would undo what the net has learned: then leave the BatchNorms in eval mode.
 
+    Example:
+        >>> import torch, zoo, export
+        >>> folded = zoo.get_model("diracnet10_cifar", folded=True).eval()
+        >>> net = export.unfold(folded)
+        >>> images = torch.randn(2, 3, 32, 32)
+        >>> torch.allclose(net(images), folded(images), atol=1e-4)
+        True
+
     Args:
         folded: a folded DiracNet: what `fold` returns for one, or `zoo.plain` with weights.
         pictures: a batch of normalized inputs, float [n, channels, height, width], some hundred of those to train on.

@@ -159,11 +159,7 @@ class _DiracConv(nn.modules.conv._ConvNd):
         # Types of their own, such as DTensor, come from what distributes parameters.
         replaces = name == "weight" and self._parameters.get(name) is not None and type(param) is nn.Parameter
         if replaces and not self._loading:
-            raise RuntimeError(
-                f"{self} was given another weight, but its weight is not its kernel, so that no BatchNorm can be fused "
-                "into it by scaling it. Fold the net first, by export.fold(net). To set the weight itself, copy "
-                "into it: layer.weight.data.copy_(weight)"
-            )
+            raise RuntimeError(cannot_assign(self, "layer.weight"))
         super().register_parameter(name, param)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
@@ -175,13 +171,23 @@ class _DiracConv(nn.modules.conv._ConvNd):
 
     def __getstate__(self) -> dict[str, Any]:
         # Copies and pickles made within `zoo.composed_together` compose by themselves.
-        return {name: value for name, value in vars(self).items() if name != "composed"}
+        state: dict[str, Any] = cast(Any, super()).__getstate__()
+        return {name: value for name, value in state.items() if name != "composed"}
 
     def __prepare_scriptable__(self) -> nn.Module:
         raise RuntimeError(cannot_script(self))
 
     def extra_repr(self) -> str:
         return f"{cast(Any, super()).extra_repr()}, scale={self.scale}, delta={self.delta}"
+
+
+def cannot_assign(module: nn.Module, weight: str) -> str:
+    """Return what to tell people who assign a kernel to a module that computes its own, as fusers of BatchNorm do."""
+    return (
+        f"{module} was given another weight, but it computes its kernel, so that no BatchNorm can be fused into it by "
+        f"scaling its weight. Fold the net first, by export.fold(net). To set the raw weight, copy into it: "
+        f"{weight}.data.copy_(values)"
+    )
 
 
 def cannot_script(module: nn.Module) -> str:
@@ -242,4 +248,5 @@ class NCReLU(nn.Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return torch.cat((input.clamp(min=0), input.clamp(max=0)), dim=1)
+        # Not clamp, in which torch.jit.optimize_for_inference wants both bounds.
+        return torch.cat((input.clamp_min(0), input.clamp_max(0)), dim=1)

@@ -112,6 +112,8 @@ def compose_kernel(
         row = (group * rows + tile_down * square + row).expand(where).flatten()
     if per_channel:
         alpha = alpha.view(groups, rows)[:, : down * square].view(groups, down, 1, square).expand(where).flatten()
+    else:
+        alpha = alpha.expand(row.shape)  # index_put would do it by itself, but not in every exporter
     taps = [torch.full_like(row, size // 2) for size in shape[2:]]
     return composed.index_put((row, column, *taps), alpha.to(composed.dtype), accumulate=True)
 

@@ -8,7 +8,15 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from zoo.nets.conv import DiracConv1d, DiracConv2d, DiracConv3d, cannot_script, check_identity, initial_scales
+from zoo.nets.conv import (
+    DiracConv1d,
+    DiracConv2d,
+    DiracConv3d,
+    cannot_assign,
+    cannot_script,
+    check_identity,
+    initial_scales,
+)
 from zoo.nets.kernel import Delta, Scale, compose_kernel
 
 torch.fx.wrap("compose_kernel")  # a leaf to torch.fx wherever it is called from this file
@@ -38,6 +46,13 @@ class DiracParametrization(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.shape}, groups={self.groups}, scale={self.scale}, delta={self.delta}"
+
+
+def _register_parameter(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
+    """Register a parameter, but refuse a weight in place of the one that is computed."""
+    if name == "weight" and parametrize.is_parametrized(self, name):
+        raise RuntimeError(cannot_assign(self, "conv.parametrizations.weight.original"))
+    nn.Module.register_parameter(self, name, param)
 
 
 def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta: Delta = "dirac") -> Conv:
@@ -79,4 +94,6 @@ def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta
             f"the {name} of {type(module).__name__} is parametrized already; remove that parametrization first"
         )
     parametrize.register_parametrization(module, name, DiracParametrization(module, scale=scale, delta=delta))
+    # The class is one that PyTorch has just made for this module.
+    type(module).register_parameter = _register_parameter  # type: ignore[method-assign]
     return module
