@@ -94,13 +94,12 @@ def find_pairs(model: nn.Module) -> dict[str, str]:
 
 
 def _trace(model: nn.Module) -> torch.fx.Graph:
+    # Norms of any arithmetic, because a tracer cannot follow the checks inside.
+    layers = (*CONVS, *DIRAC_CONVS, NCReLU, _BatchNorm)
+
     class Tracer(torch.fx.Tracer):
         def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-            return (
-                isinstance(m, (*CONVS, *DIRAC_CONVS, NCReLU))
-                or is_norm(m)
-                or super().is_leaf_module(m, module_qualified_name)
-            )
+            return isinstance(m, layers) or is_norm(m) or super().is_leaf_module(m, module_qualified_name)
 
     try:
         parameters = inspect.signature(model.forward).parameters.values()

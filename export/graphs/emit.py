@@ -21,7 +21,7 @@ from torch import nn
 from export.folding.chain import feature_sources, leaves
 from export.folding.pairing import has_hooks
 from export.layout import INPUT, METADATA_KEY, OUTPUT
-from zoo import NCReLU
+from zoo import DiracConv2d, NCReLU
 
 OPSET = 20
 IR_VERSION = 9  # the oldest that has opset 20, for the sake of older runtimes
@@ -51,7 +51,7 @@ def emit(
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
     chain = list(leaves(folded)) if isinstance(folded, nn.Sequential) else []
-    if not chain or not isinstance(chain[0][1], nn.Conv2d) or not isinstance(chain[-1][1], nn.Linear):
+    if not chain or not isinstance(chain[0][1], (nn.Conv2d, DiracConv2d)) or not isinstance(chain[-1][1], nn.Linear):
         raise ValueError(
             "a folded net is an nn.Sequential that starts with a Conv2d and ends with a Linear, not a "
             f"{type(folded).__name__}; give what export.fold returns for a DiracNet"
