@@ -1,4 +1,4 @@
-"""Within `zoo.composed_together`: the numbers and gradients of layers that compose by themselves, whatever calls them."""
+"""Within `zoo.composed_together`: the numbers and gradients of layers that compose by themselves."""
 
 import copy
 import warnings
