@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *GUIDES]
 INDEX = ROOT / "docs" / "README.md"
 PENDING = {"export": "`--precision` of export and predict is still called --formats and --form"}
 """Pages that show what the code cannot do yet, and what that is; a page that works must be taken off."""
-COMING = {"--teacher", "--teacher-weight", "zoo/commands/", "zoo/datasets.py"}
+COMING = {"zoo/datasets.py"}
 """Flags and files that pages name and the repository does not have yet; one that is there must be taken off."""
 OTHERS = {"--help", "--no-deps", "--nproc-per-node"}
 """Flags of every command, of pip and of torchrun."""
