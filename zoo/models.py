@@ -75,6 +75,14 @@ def build_from(checkpoint: Checkpoint) -> nn.Module:
     return net.eval()
 
 
+_REMEDIES = {
+    "num_classes": ", or load them and call reset_classifier(num_classes)",
+    "in_channels": ", and convert the pictures; timm.create_model(…, pretrained=True, in_chans=…), after import "
+    "zoo.timm, adapts the first layer instead",
+}
+"""What else one can do, where the weights' own value of a field is not the wanted one."""
+
+
 def get_model(
     name: str,
     weights: str | None = None,
@@ -115,8 +123,8 @@ def get_model(
         fixed = getattr(record.spec, field)
         if wanted != fixed:
             raise ValueError(
-                f"{field}={wanted!r} contradicts the weights {weights!r}, which have {field}={fixed!r}; leave it out, "
-                "or load them and call reset_classifier(num_classes)"
+                f"{field}={wanted!r} contradicts the weights {weights!r}, which have {field}={fixed!r}; leave it out"
+                f"{_REMEDIES.get(field, '')}"
             )
     checkpoint = load_weight(record, form, None if mirror is None else Path(mirror))
     if checkpoint.spec != record.spec:

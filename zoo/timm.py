@@ -7,55 +7,74 @@ in the package does.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, cast
 
-from timm.models import generate_default_cfgs, register_model
+import torch
+from timm.models import (
+    FeatureDictNet,
+    build_model_with_cfg,
+    generate_default_cfgs,
+    get_pretrained_cfg,
+    load_state_dict,
+    register_model,
+)
+from timm.models._pretrained import PretrainedCfg  # has no public name
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from zoo.models import DiracNet
 from zoo.nets.registry import MODELS, get_spec
 from zoo.nets.spec import Spec
-from zoo.preprocessing import CIFAR, IMAGENET, Preprocessing
+from zoo.nets.timm_net import TimmNetwork
+from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.weights.checkpoint import load_strictly
+from zoo.weights.hub import fetch, parse_reference
 from zoo.weights.locate import load_weight
-from zoo.weights.record import Weight, get_weight, weights
+from zoo.weights.record import Weight, weights
+from zoo.weights.timm_config import pretrained_cfg as describe
+
+OPTIONS = ("num_classes", "in_chans", "global_pool", "final_relu", "features_only", "out_indices", "feature_cls")
+"""Arguments of `timm.create_model` that the nets have, beside those that say where the weights are."""
+
+NEUTRAL: Mapping[str, object] = {
+    "drop_rate": 0,
+    "drop_path_rate": 0,
+    "drop_block_rate": 0,
+    "attn_drop_rate": 0,
+    "proj_drop_rate": 0,
+    "bn_momentum": 0.1,
+    "bn_eps": 1e-5,
+    "bn_tf": False,
+    "pruned": False,
+}
+"""Arguments that timm's scripts pass to every net, and the value with which each asks for nothing."""
+
+PLACES = ("state_dict", "file", "hf_hub_id", "url")
+"""Fields of a `PretrainedCfg` that say where the weights are. As in timm, the first that is set counts."""
 
 
-class TimmDiracNet(DiracNet):
-    """A `DiracNet` with what timm asks of a model beside `forward_features`."""
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Files that timm, huggingface_hub and this package write; looked for in this order where none is named."""
 
-    def __init__(self, spec: Spec, pretrained_cfg: dict[str, Any]) -> None:
-        super().__init__(spec)
-        self.pretrained_cfg = self.default_cfg = pretrained_cfg
-        self.num_features = self.head_hidden_size = self.fc.in_features
 
-    @property
-    def num_classes(self) -> int:
-        """Outputs of the classifier; 0 where there is none and the net gives features."""
-        return self.fc.out_features if isinstance(self.fc, nn.Linear) else 0
-
-    def get_classifier(self) -> nn.Module:
-        """Return the last layer."""
-        return self.fc
+class TimmDiracNet(TimmNetwork, DiracNet):
+    """A `DiracNet` with everything that timm asks of a model, see `TimmNetwork`."""
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the last layer by a fresh one, or for 0 classes take it away."""
-        if global_pool not in (None, "", "avg"):
-            raise ValueError(f"global_pool={global_pool!r}: DiracNets have the average pool, 'avg', only")
-        if num_classes == 0:
-            self.fc = cast(nn.Linear, nn.Identity())
-            return
-        like = self.conv.weight
-        self.spec = replace(self.spec, num_classes=num_classes)
-        self.fc = nn.Linear(self.num_features, num_classes, device=like.device, dtype=like.dtype)
+        super().reset_classifier(num_classes, global_pool)
+        self.labels = ()
 
-    def forward_head(self, input: Tensor, pre_logits: bool = False) -> Tensor:
-        """Map the last feature map to logits, or to the features before the last layer."""
-        pooled = F.adaptive_avg_pool2d(input, 1).flatten(1)
-        return pooled if pre_logits else cast(Tensor, self.fc(pooled))
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> str | None:
+        """Save as `DiracNet.save_pretrained` does; ValueError where that could not load the net again."""
+        if self.num_classes == 0:
+            raise ValueError(
+                "this net has no classifier, and save_pretrained saves whole DiracNets: call reset_classifier first, "
+                "or use timm's save_for_hf"
+            )
+        return super().save_pretrained(save_directory, **options)
 
 
 def _loadable(name: str) -> dict[str, Weight]:
@@ -63,79 +82,183 @@ def _loadable(name: str) -> dict[str, Weight]:
     return {tag: record for (model, tag), record in weights().items() if model == name and "dirac" in record.files}
 
 
-def _cfg(spec: Spec, preprocessing: Preprocessing, record: Weight | None) -> dict[str, Any]:
-    """Return what timm calls a pretrained_cfg."""
-    source: dict[str, Any] = {}
-    if record is not None:
-        path = record.files["dirac"].path
-        hub = {"hf_hub_id": record.repository, "hf_hub_filename": path}
-        source = hub if record.repository else {"file": str(cast(Any, record.folder) / path)}
-        source |= {"label_names": record.labels, "license": record.licence}
-    return {
-        **source,
-        "num_classes": spec.num_classes,
-        "input_size": (spec.in_channels, preprocessing.size, preprocessing.size),
-        "min_input_size": (spec.in_channels, spec.min_size, spec.min_size),
-        "crop_pct": preprocessing.size / preprocessing.resize,
-        "crop_mode": "center",
-        "interpolation": preprocessing.interpolation,
-        "mean": preprocessing.mean,
-        "std": preprocessing.std,
-        "first_conv": "conv",
-        "classifier": "fc",
-        "paper_ids": "arXiv:1706.00388",
-    }
+def _cfg(record: Weight) -> dict[str, Any]:
+    """Return the fields of a record's `PretrainedCfg`."""
+    path = record.files["dirac"].path
+    hub = {"hf_hub_id": record.repository, "hf_hub_filename": path}
+    source = hub if record.repository else {"file": str(cast(Path, record.folder) / path)}
+    return {**describe(record.spec, record.preprocessing, record.labels), **source, "license": record.licence}
 
 
 def _cfgs(name: str, spec: Spec) -> dict[str, dict[str, Any]]:
     """Return a net's configurations: one for each of its weights, or one without any."""
-    found = {f"{name}.{tag}": _cfg(r.spec, r.preprocessing, r) for tag, r in _loadable(name).items()}
-    return found or {f"{name}.untrained": _cfg(spec, CIFAR if spec.family == "cifar" else IMAGENET, None)}
+    found = {f"{name}.{tag}": _cfg(record) for tag, record in _loadable(name).items()}
+    return found or {f"{name}.untrained": describe(spec, CIFAR if spec.family == "cifar" else IMAGENET)}
 
 
-def _entrypoint(name: str) -> Callable[..., TimmDiracNet]:
+def _places(cfg: PretrainedCfg) -> dict[str, Any]:
+    """Return what a configuration says about where the weights are."""
+    names = (*PLACES, "hf_hub_filename", "source")
+    return {name: value for name in names if (value := getattr(cfg, name)) is not None}
+
+
+def _resolve(name: str, given: Any, overlay: Mapping[str, Any] | None) -> PretrainedCfg:
+    """Return the configuration that the user's arguments describe; what they leave open is the net's own.
+
+    A place that they name takes the place of the net's own: timm would look for `file` first, whoever named it.
+    """
+    tag = given if isinstance(given, str) else getattr(given, "tag", None)
+    known = isinstance(given, str) or tag in default_cfgs[name].cfgs  # timm's error names a tag that is not
+    own = cast(PretrainedCfg, get_pretrained_cfg(f"{name}.{tag}" if tag and known else name))
+    chosen: dict[str, Any] = {}
+    if isinstance(given, PretrainedCfg):
+        chosen = {f.name: value for f in fields(given) if (value := getattr(given, f.name)) != f.default}
+    elif given and not isinstance(given, str):
+        chosen = dict(given)
+    if chosen:
+        own = replace(own, **cast(Any, dict.fromkeys((*PLACES, "hf_hub_filename"))))
+    cfg = replace(own, **{**chosen, "architecture": name})
+    changes = dict(overlay or {})
+    cleared: set[str] = set()
+    if any(changes.get(place) is not None for place in PLACES):
+        cleared = {*PLACES, "hf_hub_filename", "source"}
+    elif changes.get("hf_hub_filename"):
+        cleared = {*PLACES, "source"} - {"hf_hub_id"}
+    cfg = replace(cfg, **{**cast(Any, dict.fromkeys(cleared)), **changes})
+    if cfg.hf_hub_filename and not cfg.hf_hub_id and cfg.source != "local-dir":
+        raise ValueError(f"hf_hub_filename={cfg.hf_hub_filename!r} is the file of no repository: add hf_hub_id")
+    return cfg
+
+
+def _read(cfg: PretrainedCfg, cache_dir: str | Path | None) -> Mapping[str, Tensor]:
+    """Return the state dict at the place that a configuration names; nothing but tensors is unpickled."""
+    if cfg.state_dict is not None:
+        return cfg.state_dict
+    names = [cfg.hf_hub_filename] if cfg.hf_hub_filename else [*_WEIGHTS]
+    if cfg.file:
+        path = Path(cfg.file)
+        paths = [path / name for name in names] if cfg.source == "local-dir" else [path]
+        found = next((path for path in paths if path.is_file()), None)
+        if found is None:
+            raise FileNotFoundError(f"there is no file {' or '.join(map(str, paths))} to take the weights from")
+        return _read_file(found)
+    if cfg.hf_hub_id:
+        reference = parse_reference(cfg.hf_hub_id)
+        if reference is None:
+            raise ValueError(f"hf_hub_id={cfg.hf_hub_id!r} is no ORG/NAME or ORG/NAME@REVISION")
+        repository, revision = reference
+        for name in names[:-1]:
+            with suppress(FileNotFoundError):
+                return _read_file(fetch(repository, name, revision=revision, cache_dir=cache_dir))
+        return _read_file(fetch(repository, names[-1], revision=revision, cache_dir=cache_dir))
+    folder = None if cache_dir is None else str(cache_dir)
+    return torch.hub.load_state_dict_from_url(cast(str, cfg.url), folder, "cpu", progress=False, weights_only=True)
+
+
+def _read_file(path: Path) -> Mapping[str, Tensor]:
+    return cast("Mapping[str, Tensor]", load_state_dict(str(path), weights_only=True))
+
+
+def _load(net: TimmDiracNet, state: Mapping[str, Tensor], num_classes: int, source: str) -> None:
+    """Load a state dict strictly, apart from what timm adapts: the stem's channels, and a classifier of other classes.
+
+    Args:
+        net: the net.
+        state: of a DiracNet in training form.
+        num_classes: of the net that the state is from.
+        source: for errors.
+    """
+    if "conv.bias" in state:
+        raise ValueError(
+            f"{source} holds a folded net, and timm builds the training form: take the file below dirac/, or load it "
+            "with zoo.from_pretrained(…, folded=True)"
+        )
+    adapted = dict(state)
+    kernel = state.get("conv.weight")
+    if kernel is not None and kernel.ndim == 4 and kernel.shape[1] != net.in_chans:
+        adapted["conv.weight"] = adapt_channels(kernel, net.in_chans)
+    if num_classes != net.num_classes:
+        adapted = {name: value for name, value in adapted.items() if not name.startswith("fc.")}
+        adapted |= {f"fc.{name}": value for name, value in net.fc.state_dict().items()}
+    load_strictly(net, adapted, f"{net.spec.name} ({source})")
+
+
+def adapt_channels(kernel: Tensor, channels: int) -> Tensor:
+    """Return a stem's kernel (out, in, h, w) for another number of channels, as timm's `adapt_input_conv` does.
+
+    Written here because that of timm before 1.0.16 starts from three channels only.
+    """
+    if channels == 1:
+        return kernel.sum(dim=1, keepdim=True)
+    own = kernel.shape[1]
+    return kernel.repeat(1, -(-channels // own), 1, 1)[:, :channels] * (own / channels)
+
+
+def _options(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that change something; TypeError or ValueError for those that a DiracNet does not have."""
+    asked = {key: value for key, value in arguments.items() if value is not None and NEUTRAL.get(key) != value}
+    if unknown := {key: value for key, value in asked.items() if key not in OPTIONS}:
+        raise TypeError(
+            f"{name} takes no {', '.join(f'{key}={value!r}' for key, value in unknown.items())}; of what timm offers, "
+            f"DiracNets have {', '.join(OPTIONS)}, and zoo.diracnet builds other structures"
+        )
+    if not asked.get("features_only"):
+        if idle := [key for key in ("out_indices", "feature_cls") if key in asked]:
+            raise ValueError(f"{' and '.join(idle)} of {name}: say features_only=True as well")
+        return asked
+    kind = asked.get("feature_cls")
+    if kind in ("list", "dict") or (isinstance(kind, type) and issubclass(kind, FeatureDictNet)):
+        raise ValueError(
+            f"feature_cls={kind!r} of {name}: it would leave out the poolings, which are no modules; use 'getter' (the "
+            "default), 'hook' or 'fx'"
+        )
+    return asked
+
+
+def _entrypoint(name: str) -> Callable[..., nn.Module]:
     def build(
         pretrained: bool = False,
         pretrained_cfg: Any = None,
-        pretrained_cfg_overlay: dict[str, Any] | None = None,
-        num_classes: int | None = None,
-        in_chans: int | None = None,
-        cache_dir: str | None = None,
-        **unknown: Any,
-    ) -> TimmDiracNet:
-        if unknown or cache_dir:
-            raise TypeError(
-                f"{name} takes no {', '.join(unknown) or 'cache_dir'}; num_classes and in_chans it does, other "
-                "structures are built by zoo.diracnet, and HF_HUB_CACHE says where downloads go"
+        pretrained_cfg_overlay: Mapping[str, Any] | None = None,
+        cache_dir: str | Path | None = None,
+        pretrained_model_args: dict[str, Any] | None = None,
+        **arguments: Any,
+    ) -> nn.Module:
+        options = _options(name, arguments)
+        cfg = _resolve(name, pretrained_cfg, pretrained_cfg_overlay)
+        places = _places(cfg)
+        own = default_cfgs[name].cfgs
+        record = next((record for tag, record in _loadable(name).items() if _places(own[tag]) == places), None)
+        spec = record.spec if record else get_spec(name)
+        state: Mapping[str, Tensor] | None = None
+        if pretrained and record:
+            state = load_weight(record, "dirac").state
+        elif pretrained and not places:
+            raise ValueError(
+                f"{name} has no weights in training form: build it with pretrained=False, or say where yours are by "
+                f"pretrained_cfg_overlay={{'file': …}} ({', '.join(PLACES)})"
             )
-        wanted = {
-            key: value
-            for key, value in {"num_classes": num_classes, "in_channels": in_chans}.items()
-            if value is not None
-        }
-        if not pretrained:
-            base = default_cfgs[name].default
-            spec = Spec.from_dict(
-                {**get_spec(name).to_dict(), **{key: value for key, value in wanted.items() if value}}
-            )
-            net = TimmDiracNet(spec, {**base.to_dict(), **(pretrained_cfg_overlay or {}), "architecture": name})
-        else:
-            tag = pretrained_cfg if isinstance(pretrained_cfg, str) else getattr(pretrained_cfg, "tag", None)
-            tags = list(_loadable(name))
-            if not tags:
-                raise ValueError(f"{name} has no weights in training form")
-            record = get_weight(name, tag or tags[0])
-            if wanted.get("in_channels", record.spec.in_channels) != record.spec.in_channels:
-                raise ValueError(
-                    f"in_chans={in_chans}: the weights {record.tag} take {record.spec.in_channels} channels"
-                )
-            cfg = default_cfgs[name].cfgs[record.tag].to_dict()
-            net = TimmDiracNet(record.spec, {**cfg, **(pretrained_cfg_overlay or {}), "architecture": name})
-            load_strictly(net, load_weight(record, "dirac").state, name)
-            net.eval()
-        if num_classes is not None and num_classes != net.num_classes:
-            net.reset_classifier(num_classes)
-        return net
+        elif pretrained:
+            state = _read(cfg, cache_dir)
+
+        def make(**structure: Any) -> TimmDiracNet:
+            net = TimmDiracNet(spec, **structure)
+            if state is not None:
+                _load(net, state, cfg.num_classes, str(record.tag if record else places))
+                if record and net.spec == record.spec:
+                    net.labels, net.preprocessing = record.labels, record.preprocessing
+            return net
+
+        net = cast(Any, build_model_with_cfg)(
+            make,
+            name,
+            pretrained=False,  # make has loaded them
+            pretrained_cfg=replace(cfg, state_dict=None),
+            feature_cfg={"out_indices": tuple(range(len(spec.groups) + 1)), "feature_cls": "getter"},
+            **options,
+            **({"pretrained_model_args": pretrained_model_args} if pretrained_model_args else {}),
+        )
+        return cast(nn.Module, net.eval() if pretrained else net)
 
     build.__name__ = build.__qualname__ = name
     build.__doc__ = f"{name}, as timm builds models."

@@ -1,21 +1,26 @@
 """The zoo's nets for torchvision: `import zoo.torchvision`, then `torchvision.models.get_model("diracnet18")`.
 
 The weights of a net are members of an enumeration, as torchvision's own are:
-`torchvision.models.get_model_weights("diracnet16_cifar").DEFAULT.transforms()`.
+`torchvision.models.get_model_weights("diracnet16_cifar").DEFAULT.transforms()`. It is added to `torchvision.models`, so
+that `torchvision.models.get_weight("Diracnet16Cifar_Weights.CIFAR10")` finds it.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+import torchvision
 from torch import nn
 from torchvision.models import Weights, WeightsEnum
 from torchvision.models._api import register_model  # has no public name
 
 from zoo.models import get_model
 from zoo.nets.registry import MODELS
+from zoo.preprocessing import Preprocessing
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, get_weight, weights
 
@@ -40,8 +45,17 @@ def _member(record: Weight) -> Weights:
         },
     }
     return Weights(
-        url=f"{record.repository or ''}/{record.files['dirac'].path}", transforms=record.transforms, meta=meta
+        url=f"{record.repository or ''}/{record.files['dirac'].path}",
+        transforms=partial(_transforms, record.preprocessing),
+        meta=meta,
     )
+
+
+def _transforms(preprocessing: Preprocessing, *, antialias: bool = True) -> Preprocessing:
+    """Return the preprocessing. torchvision's reference scripts pass antialias=True, which describes PIL's resize."""
+    if not antialias:
+        raise ValueError("antialias=False: pictures are resized by PIL, which always filters as it shrinks")
+    return preprocessing
 
 
 def _weights_of(name: str) -> Any:
@@ -52,7 +66,11 @@ def _weights_of(name: str) -> Any:
     members = {record.tag.upper(): _member(record) for record in records}
     title = "".join(part.capitalize() for part in name.split("_")) + "_Weights"
     first = next(iter(members.values()))
-    return DiracNetWeights(title, {**members, "DEFAULT": first})
+    enumeration = DiracNetWeights(title, {**members, "DEFAULT": first}, module=__name__)
+    # torchvision.models.get_weight("Diracnet16Cifar_Weights.CIFAR10") looks nowhere else; pickle looks here.
+    for module in (torchvision.models, sys.modules[__name__]):
+        setattr(module, title, enumeration)
+    return enumeration
 
 
 def _builder(name: str) -> Callable[..., nn.Module]:

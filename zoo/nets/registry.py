@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import re
 from types import MappingProxyType
 
 from zoo.nets.spec import Spec
@@ -42,9 +43,26 @@ def get_spec(name: str) -> Spec:
     try:
         return MODELS[name]
     except KeyError:
-        near = difflib.get_close_matches(name, MODELS, n=3, cutoff=0.5)
+        near = _nearest(name)
         hint = f"; nearest are {', '.join(near)}" if near else ""
         raise ValueError(
             f"no model is named {name!r}{hint}; zoo.list_models() gives all names and zoo.diracnet(depth=…, width=…) "
             "builds what has none"
         ) from None
+
+
+def _nearest(name: str) -> list[str]:
+    """Return up to three names that may have been meant.
+
+    Those that have all parts of the given one and the fewest others, since it is the family that people leave out
+    (`diracnet16` for `diracnet16_cifar`); then those that begin with it. Without any, those that are spelt like it, of
+    the same depth if there are some.
+    """
+    plain = re.sub(r"(?<=[a-z])_(?=\d)", "", re.sub(r"[-. ]", "_", name.lower()))  # diracnet-16: diracnet16
+    parts = set(plain.split("_"))
+    short = sorted(MODELS, key=lambda other: other.count("_"))
+    complete = [other for other in short if parts <= set(other.split("_"))]
+    longer = [other for other in short if plain and other.startswith(plain)]
+    near = list(dict.fromkeys([*complete, *longer]))[:3]
+    same = [other for other in short if other.split("_")[0] == plain.split("_")[0]]
+    return near or difflib.get_close_matches(plain, same or MODELS, n=3, cutoff=0.5)
