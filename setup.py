@@ -39,7 +39,8 @@ setup(
     # A wheel carries the manifests, so that it knows the weights; the weights themselves stay in the repository.
     package_dir={"zoo.checkpoints": "checkpoints"},
     package_data={
-        **{package: ["py.typed"] for package in ("pixels", "zoo", "export")},
+        **{package: ["py.typed"] for package in ("pixels", "export")},
+        "zoo": ["py.typed", "imagenet1k.txt"],
         "export.cards": ["templates/*.md"],
         "zoo.checkpoints": ["*/*/manifest.json"],
     },

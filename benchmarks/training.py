@@ -16,7 +16,7 @@ from benchmarks.comparators import plain
 from benchmarks.pairs import Case, all_paired
 from zoo.nets.conv import DiracConv2d
 from zoo.preprocessing import CIFAR
-from zoo.training.data import Pictures
+from zoo.training.data import Pictures, Place
 from zoo.training.recipes import RECIPES
 
 NET = "diracnet28_cifar"
@@ -127,7 +127,7 @@ def _pictures() -> Pictures:
 def _batches() -> Iterator[object]:
     epoch = 0
     while True:
-        yield from _pictures().batches(CIFAR, RECIPES["cifar-short"], seed=0, epoch=epoch)
+        yield from _pictures().batches(CIFAR, RECIPES["cifar-short"], Place(seed=0, epoch=epoch))
         epoch += 1
 
 

@@ -200,7 +200,7 @@ def quantize(
 def ship(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training run.")],
     tag: Annotated[str, typer.Option(help="The weights' name among those of the net, such as cifar10.")],
-    dataset: Annotated[str, typer.Option(help="What it was trained and measured on, as people should read it.")],
+    dataset: Annotated[str, typer.Option(help="What it was trained and measured on: a key such as cifar10.")],
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "Apache-2.0",
     checkpoints: Annotated[Path, typer.Option(help="The repository's folder of checkpoints.")] = Path("checkpoints"),
 ) -> None:

@@ -5,6 +5,16 @@ Below `zoo` and `export`, so that a net sees the same pixels in PyTorch and with
 
 from pixels.cropping import INTERPOLATIONS, crop
 from pixels.decoding import eight_bit, open_picture
-from pixels.finding import SUFFIXES, find_pictures
+from pixels.finding import PassedOver, find_pictures, is_hidden, picture_suffixes, pictures_below
 
-__all__ = ["INTERPOLATIONS", "SUFFIXES", "crop", "eight_bit", "find_pictures", "open_picture"]
+__all__ = [
+    "INTERPOLATIONS",
+    "PassedOver",
+    "crop",
+    "eight_bit",
+    "find_pictures",
+    "is_hidden",
+    "open_picture",
+    "picture_suffixes",
+    "pictures_below",
+]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-
-from pixels.finding import SUFFIXES
+from PIL.PngImagePlugin import PngImageFile
 
 MODES = {1: "L", 3: "RGB"}
 """Channels of a net's input → Pillow's name of such pictures."""
+
+_DEPTHS = {"1": 1, "L;2": 2, "L;4": 4, "L": 8, "RGB": 8, "I;16B": 16, "RGB;16B": 16}
+"""Layout of a PNG's pixels, in Pillow's words → bits a channel; those that may have a transparent colour."""
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -25,8 +28,7 @@ def open_picture(path: Path) -> Image.Image:
     try:
         _check_file(path)
         with Image.open(path) as picture:
-            picture.load()
-            return _upright(picture).copy()  # which needs the file no longer
+            return _upright(_loaded(picture)).copy()  # which needs the file no longer
     except FileNotFoundError:
         raise FileNotFoundError(f"no picture {path}") from None
     # Pillow's decoders end with errors of any class on some damaged files: KeyError, struct.error, EOFError, …
@@ -37,7 +39,8 @@ def open_picture(path: Path) -> Image.Image:
 def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
     """Return a picture of any mode as 8-bit RGB or grey, upright.
 
-    - What is transparent stands on white, as pages and viewers show it.
+    - What is transparent stands on white, as pages and viewers show it. The transparent colour of a PNG is compared at
+      the file's own depth, for which a picture that the caller opened must not have been loaded yet.
     - 16-bit channels keep their high byte. 32-bit integers are taken for 16-bit ones, as which Pillow gives some.
     - Floats are taken to be on the scale 0…1, or 0…255 if one exceeds 1.
     - CMYK becomes RGB by Pillow's formula; embedded colour profiles are not applied.
@@ -51,7 +54,7 @@ def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
     """
     if min(picture.size) == 0:
         raise ValueError(f"the picture has {picture.width}×{picture.height} pixels")
-    picture = _upright(picture)
+    picture = _upright(_loaded(picture))
     if picture.mode.startswith("I"):
         picture = _integers(picture)
     elif picture.mode == "F":
@@ -60,6 +63,45 @@ def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
         opaque = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
     return picture if picture.mode == MODES[channels] else picture.convert(MODES[channels])
+
+
+def _loaded(picture: Image.Image) -> Image.Image:
+    """Load a picture; of a PNG that names one colour as transparent, return a copy with an alpha channel for it.
+
+    Pillow leaves that colour as the file has it, and brings the pixels of 2, 4 and 16 bits to 8 without it.
+    """
+    unread = isinstance(picture, PngImageFile) and picture.tile and "transparency" in picture.info
+    layout = cast(PngImageFile, picture).tile[0][3] if unread else None
+    if layout not in _DEPTHS:
+        picture.load()
+        return picture
+    depth = _DEPTHS[layout]
+    # Of 16-bit colours Pillow keeps one byte of each channel; which one is asked for by the layout.
+    low = _read_as(cast(PngImageFile, picture), "RGB;16L") if layout == "RGB;16B" else None
+    picture.load()
+    values = np.asarray(picture).astype(np.int64)
+    if low is not None:
+        values = values * 256 + np.asarray(low)
+    elif depth < 8 and picture.mode == "L":
+        values //= 255 // (2**depth - 1)
+    transparent = values == np.array(picture.info["transparency"]) % 2**depth  # of whose 16 bits the others say nothing
+    if transparent.ndim == 3:
+        transparent = transparent.all(axis=2)
+    opaque = _integers(picture) if depth == 16 and layout != "RGB;16B" else picture
+    opaque = opaque.convert("L") if opaque.mode == "1" else opaque.copy()
+    opaque.info = {key: value for key, value in picture.info.items() if key != "transparency"}
+    opaque.putalpha(Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8)))
+    return opaque
+
+
+def _read_as(picture: PngImageFile, layout: str) -> Image.Image:
+    """Decode the file of a picture that is not loaded yet once more, its pixels taken to be laid out so."""
+    file = cast(IO[bytes], picture.fp)
+    file.seek(0)
+    other = cast(PngImageFile, Image.open(file))
+    other.tile = cast(Any, [(*tile[:3], layout) for tile in other.tile])
+    other.load()
+    return other
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -93,7 +135,7 @@ def _check_file(path: Path) -> None:
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
         next(path.iterdir(), None)  # which fails where the folder may not be read
-        raise ValueError(f"it is a folder, with no file below that ends in {', '.join(sorted(SUFFIXES))}")
+        raise ValueError("it is a folder without pictures that can be opened here")
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
     if not status.st_size:

@@ -29,12 +29,13 @@ ROOMS = {
         "commands": {"bundle", "hub", "layout", "proof", "runtime"},
     },
     "zoo": {
-        **{name: set() for name in ("command_line", "files", "machine", "preprocessing")},
-        "nets": set(),
-        "weights": {"files", "nets", "preprocessing"},
+        **{name: set() for name in ("command_line", "files", "labels", "machine", "preprocessing")},
+        "datasets": {"preprocessing"},
+        "nets": {"preprocessing"},
+        "weights": {"files", "labels", "nets", "preprocessing"},
         "models": {"nets", "weights"},
         "reference": {"files", "models", "nets", "preprocessing", "weights"},
-        "training": {"files", "machine", "models", "nets", "preprocessing", "weights"},
+        "training": {"datasets", "files", "labels", "machine", "models", "nets", "preprocessing", "weights"},
         **{name: {"models", "nets", "preprocessing", "weights"} for name in ("timm", "torchvision")},
     },
 }

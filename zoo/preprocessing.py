@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from PIL import Image
-from torch import Tensor
 
 from pixels import INTERPOLATIONS, crop
+
+if TYPE_CHECKING:  # the constants below are for programs without PyTorch, too
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,8 @@ class Preprocessing:
 
     def crop(self, picture: Image.Image) -> Tensor:
         """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size); see `pixels`."""
+        import torch
+
         pixels = crop(
             picture,
             resize=self.resize,
@@ -57,6 +60,8 @@ class Preprocessing:
 
     def normalize(self, pictures: Tensor) -> Tensor:
         """Map uint8 pictures (…, channels, height, width) to the net's float32 input of the same shape."""
+        import torch
+
         mean, std = (torch.tensor(v, device=pictures.device).reshape(-1, 1, 1) for v in (self.mean, self.std))
         return (pictures.to(torch.float32) / 255 - mean) / std
 
@@ -90,3 +95,6 @@ IMAGENET = Preprocessing(
 
 FASHION = Preprocessing(resize=28, size=32, interpolation="bilinear", mean=(0.286,), std=(0.353,))
 """Fashion-MNIST in a black border; mean and deviation of its training pictures without it."""
+
+DIGITS = Preprocessing(resize=16, size=16, interpolation="bilinear", mean=(0.305,), std=(0.375,))
+"""For scikit-learn's digits, rescaled to 0…255."""

@@ -10,7 +10,6 @@ import torch
 from zoo.files import sha256
 from zoo.models import DiracNet
 from zoo.nets.registry import MODELS, get_spec
-from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.weights.checkpoint import FORMS, UNTRAINED, Checkpoint
 from zoo.weights.hub import parse_reference
 from zoo.weights.locate import load_weight
@@ -66,7 +65,7 @@ def open_model(reference: str, form: str | None = None, mirror: Path | None = No
             # doubling them and taking 1 away is too, and a single product is rounded alike everywhere.
             bound = math.sqrt(6 / parameter[0].numel()) if parameter.ndim > 1 else net.fc.in_features**-0.5
             parameter.copy_((2 * torch.rand_like(parameter) - 1) * bound)
-    preprocessing = CIFAR if spec.family == "cifar" else IMAGENET
+    preprocessing = spec.stem.preprocessing
     return Checkpoint(
         form="dirac", spec=spec, weights=UNTRAINED, preprocessing=preprocessing, state=net.state_dict()
     ), None

@@ -29,7 +29,6 @@ from zoo.models import DiracNet
 from zoo.nets.registry import MODELS, get_spec
 from zoo.nets.spec import Spec
 from zoo.nets.timm_net import TimmNetwork
-from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.weights.checkpoint import load_strictly
 from zoo.weights.hub import fetch, parse_reference
 from zoo.weights.locate import load_weight
@@ -93,7 +92,7 @@ def _cfg(record: Weight) -> dict[str, Any]:
 def _cfgs(name: str, spec: Spec) -> dict[str, dict[str, Any]]:
     """Return a net's configurations: one for each of its weights, or one without any."""
     found = {f"{name}.{tag}": _cfg(record) for tag, record in _loadable(name).items()}
-    return found or {f"{name}.untrained": describe(spec, CIFAR if spec.family == "cifar" else IMAGENET)}
+    return found or {f"{name}.untrained": describe(spec, spec.stem.preprocessing)}
 
 
 def _places(cfg: PretrainedCfg) -> dict[str, Any]:

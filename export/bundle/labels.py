@@ -7,15 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoo import Checkpoint, Weight
+from zoo.labels import check_labels
 
 
 def labels_text(labels: Sequence[str]) -> str:
-    """Return the contents of labels.txt; ValueError where a label has no place on a line."""
-    for label in labels:
-        if not label.strip() or len(label.splitlines()) != 1:
-            raise ValueError(
-                f"the label {label!r} is empty or has several lines; labels.txt names a class in each line"
-            )
+    """Return the contents of labels.txt; ValueError where a label has no place on a line, or two are equal."""
+    check_labels(labels)
     return "".join(f"{label}\n" for label in labels)
 
 

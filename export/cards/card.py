@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from export.cards.datasets import DATASETS
 from export.cards.facts import provenance_text, recipe_text
 from export.cards.front_matter import front_matter
 from export.cards.note import FormatNote
@@ -13,6 +12,7 @@ from export.cards.template import fill
 from export.cards.usage import usage
 from export.layout import FILES, FOLD_TOLERANCE, FOLDED, TRAINING_CONFIG, TRAINING_FORM
 from export.proof.check import Check
+from zoo.datasets import find_dataset
 
 UNITS = {"top1": ("top-1", "{:.2f} %"), "top5": ("top-5", "{:.2f} %"), "loss": ("loss", "{:.4g} nats")}
 """Figure → name and format in the table of a card."""
@@ -53,7 +53,7 @@ def card(
         mean=_numbers(preprocessing["mean"]),
         std=_numbers(preprocessing["std"]),
         usage=_section(usage(description, files, formats)),
-        data=_section(f"## Data\n\n{_note(dataset)}" if dataset is not None else ""),
+        data=_section(f"## Data\n\n{find_dataset(dataset).note}" if dataset is not None else ""),
         recipe=_section(f"## Recipe\n\n{recipe_text(description['recipe'])}" if "recipe" in description else ""),
         limits=fill("limits"),
         licence=_section(f"## Licence\n\n{description['licence']}." if "licence" in description else ""),
@@ -68,10 +68,6 @@ _WARNING = "**Untrained: the weights are initial values drawn with a fixed seed.
 
 def _section(text: str) -> str:
     return f"{text}\n" if text else ""
-
-
-def _note(dataset: str) -> str:
-    return DATASETS[dataset].note if dataset in DATASETS else f"{dataset}."
 
 
 def _accuracy(description: Mapping[str, Any]) -> str:

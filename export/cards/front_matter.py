@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from export.cards.datasets import DATASETS, dataset_identifier
+from zoo.datasets import find_dataset
 
 METRICS = {"top1": ("accuracy", "top-1 accuracy, %"), "top5": ("top_5_accuracy", "top-5 accuracy, %")}
 """Figure → type and name of the Hub's metric."""
@@ -28,14 +28,15 @@ def front_matter(description: Mapping[str, Any]) -> list[str]:
         "tags: [diracnet, image-classification, onnx, safetensors, transformers.js]",
     ]
     if (dataset := description.get("dataset")) is not None:
-        if dataset in DATASETS:
-            lines.append(f"datasets: [{_value(dataset_identifier(dataset))}]")
+        if (hub_id := find_dataset(dataset).hub_id) is not None:
+            lines.append(f"datasets: [{_value(hub_id)}]")
         lines += _model_index(description, dataset)
     return lines
 
 
 def _model_index(description: Mapping[str, Any], dataset: str) -> list[str]:
-    where = {"type": dataset_identifier(dataset), "name": dataset, "split": "test"}
+    known = find_dataset(dataset)
+    where = {"type": known.hub_id or known.key, "name": dataset, "split": "test"}
     figures = {key: value for key, value in sorted(description["metrics"].items()) if key in METRICS}
     metrics = [
         {"type": METRICS[key][0], "value": round(value, 4), "name": METRICS[key][1]} for key, value in figures.items()

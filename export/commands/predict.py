@@ -15,7 +15,7 @@ from typing import Any
 from export.layout import GRAPH
 from export.runtime.answers import Answer, Net, answer
 from export.runtime.download import is_published
-from pixels import find_pictures
+from pixels import PassedOver, find_pictures
 
 _FEW = 5
 """Pictures up to which nobody needs a progress bar."""
@@ -71,7 +71,10 @@ def print_answers(
     Raises:
         PicturesFailedError: at the end, if some could not be read; each was named when its turn came.
     """
-    paths = find_pictures(images)
+    passed_over = PassedOver()
+    paths = find_pictures(images, passed_over)
+    if passed_over:
+        print(f"passed over: {passed_over}", file=sys.stderr)
     readers = min(threads or os.cpu_count() or 1, len(paths))
     if net.untrained and not as_json:
         print(f"{name} is untrained: these answers mean nothing", file=sys.stderr)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pixels import find_pictures, open_picture
+from pixels import PassedOver, find_pictures
 from zoo import Preprocessing
-from zoo.training.sources import load_sample
+from zoo.training.sources import load_sample, read_pictures
 
 SEED = 0
 COUNT = 512
+FEWEST = 10
+"""Pictures below which calibration would see too little of what a net computes."""
+
+_log = logging.getLogger(__name__)
 
 
 def draw_pictures(
@@ -33,14 +38,30 @@ def draw_pictures(
         pixels, for a record.
 
     Raises:
-        ValueError: no such data, or one of the pictures cannot be read, or the data set has a test half alone.
+        ValueError: no such data, pictures that cannot be read, too few different ones to calibrate on (equal ones and
+            those of a single colour do not count), or a data set with a test half alone.
     """
     folder = Path(data)
     if folder.is_dir() and not any((folder / half).is_dir() for half in ("train", "test", "val")):
-        files = find_pictures([folder])
+        passed_over = PassedOver()
+        files = find_pictures([folder], passed_over)
+        if passed_over:
+            _log.warning("%s: passed over: %s", folder, passed_over)
         order = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed))[:count].tolist()
-        images = torch.stack([preprocessing.crop(open_picture(files[place])).permute(1, 2, 0) for place in order])
+        images = read_pictures([files[place] for place in order], preprocessing)
     else:
         images = load_sample(data, preprocessing, count, seed)
+    _check_variety(images, data)
     digest = hashlib.sha256(str(tuple(images.shape)).encode() + images.contiguous().numpy().tobytes()).hexdigest()
     return images, {"pictures": len(images), "seed": seed, "sha256": digest}
+
+
+def _check_variety(images: Tensor, data: str) -> None:
+    """Raise ValueError where the pictures say too little of what layers compute: few, equal, or of one colour each."""
+    colourful = images[(images != images[:, :1, :1]).flatten(1).any(dim=1)]
+    different = len(torch.unique(colourful, dim=0)) if len(colourful) else 0
+    if different < FEWEST:
+        raise ValueError(
+            f"{data} has {len(images)} pictures, of which {different} are different and of more than one colour; "
+            f"calibration needs at least {FEWEST}, better {COUNT}, like those that the net will see"
+        )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from export.cards.datasets import DATASETS
 from export.cards.facts import recipe_text, run_text
 from export.cards.template import fill
 from zoo import Weight, plain
+from zoo.datasets import find_dataset
 from zoo.files import replace_file
 from zoo.weights.record import weights
 
@@ -30,7 +30,9 @@ def zoo_card() -> str:
             f"| `{record.model}` | `{record.tag}` | {record.dataset} | {_figure(record, 'top1')} | {record.licence} |"
             for record in theirs
         ),
-        data="\n".join(f"- **{name}**: {_note(name)}" for name in dict.fromkeys(record.dataset for record in records)),
+        data="\n".join(
+            f"- **{name}**: {find_dataset(name).note}" for name in dict.fromkeys(record.dataset for record in records)
+        ),
         limits=fill("limits"),
         citation=fill("citation"),
     )
@@ -70,10 +72,6 @@ def _row(record: Weight) -> str:
 
 def _figure(record: Weight, name: str) -> str:
     return f"{record.metrics[name]:.2f} %" if name in record.metrics else "–"
-
-
-def _note(dataset: str) -> str:
-    return DATASETS[dataset].note if dataset in DATASETS else "nothing more is recorded."
 
 
 def _details(record: Weight) -> str:

@@ -12,6 +12,7 @@ from export.layout import FOLDED, TRAINING_FORM
 from export.proof.check import require
 from export.proof.fold import check_fold
 from zoo import Checkpoint, Weight
+from zoo.datasets import get_dataset
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
 from zoo.weights.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
@@ -27,14 +28,15 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         run_path: the run's folder.
         checkpoints: the repository's folder of checkpoints.
         tag: the weights' name among those of the net; begins with the data set's, such as "cifar10".
-        dataset: what the net was trained and measured on, as people should read it.
+        dataset: key of what the net was trained and measured on, in `zoo.datasets`; the manifest gets its title.
         licence: of the weights, as an SPDX identifier.
 
     Returns:
         The folder written.
 
     Raises:
-        ValueError: the run is not finished or measured held-out pictures, or the entry exists already.
+        ValueError: no data set has this key, the run is not finished or measured held-out pictures, or the
+            entry exists already.
         VerificationError: the folded file does not compute what the training form computes.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", tag) or tag in (UNTRAINED, TRAINED, SAVED, UPSTREAM):
@@ -42,6 +44,7 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
             f"tag={tag!r}: a tag is made of lower-case words and digits joined by _, such as cifar10 or cifar10_64px, "
             f"and is none of {UNTRAINED}, {TRAINED}, {SAVED} and {UPSTREAM}"
         )
+    title = get_dataset(dataset).title
     run = RunFolder(run_path)
     if not run.result.is_file():
         raise ValueError(f"{run_path} holds no finished run: it has no {run.result.name}")
@@ -77,7 +80,7 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
             spec=source.spec,
             labels=source.labels,
             preprocessing=source.known_preprocessing(),
-            dataset=dataset,
+            dataset=title,
             metrics=result["metrics"],
             licence=licence,
             files=files,

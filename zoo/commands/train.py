@@ -47,6 +47,9 @@ def _train(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the run records how many.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for weight initialisation and data order.")] = 0,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write events for TensorBoard to OUT/tensorboard.")
@@ -70,7 +73,9 @@ def _train(
     if data is None:
         raise ValueError(f"--data is missing: the recipe {recipe} has no data set of its own; name a folder")
     with log.status(escape(f"reading {data}")):
-        dataset = load_dataset(data, image_size, stream=chosen.crop == "resized", workers=workers)
+        dataset = load_dataset(
+            data, image_size, stream=chosen.crop == "resized", workers=workers, skip_damaged=skip_damaged
+        )
     if dry_run:
         with log.status("timing a few steps"):
             found = preview(chosen, dataset, seed=seed, init=start)

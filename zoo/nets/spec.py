@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from zoo.nets.kernel import Delta, Scale
+from zoo.preprocessing import CIFAR, IMAGENET, Preprocessing
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Family:
     depths: str
     """The rule behind the depths, for error messages."""
     num_classes: int
+    preprocessing: Preprocessing
+    """How pictures become the input of its nets, where nothing else is known."""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -39,6 +42,7 @@ FAMILIES: Mapping[str, Family] = {
         blocks={18: (4, 4, 4, 4), 34: (6, 8, 12, 6)},
         depths="18 or 34",
         num_classes=1000,
+        preprocessing=IMAGENET,
     ),
     "cifar": Family(
         kernel_size=3,
@@ -49,6 +53,7 @@ FAMILIES: Mapping[str, Family] = {
         blocks={6 * n + 4: (2 * n,) * 3 for n in range(1, 171)},
         depths="6n + 4 (10, 16, 22, 28, 34, …)",
         num_classes=10,
+        preprocessing=CIFAR,
     ),
 }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -16,6 +16,23 @@ from zoo.training.recipes import Recipe
 
 _NO_EPOCH = 2**31
 """Stands for an epoch in the key of what is drawn once a run."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which batches of a run are meant.
+
+    Args:
+        seed: of the run.
+        epoch: counted from 0.
+        first_step: the first batch of the epoch to make.
+        share: (i, n) for the i-th of n equal parts of each batch, one for each process.
+    """
+
+    seed: int
+    epoch: int
+    first_step: int = 0
+    share: tuple[int, int] = (0, 1)
 
 
 class Measurable(Protocol):
@@ -47,31 +64,30 @@ class Trainable(Measurable, Protocol):
     def split(self, share: float, seed: int) -> tuple[Trainable, Trainable]:
         """Return (rest, held out) where the second has this share of each class, drawn by the seed."""
 
-    def batches(
-        self,
-        preprocessing: Preprocessing,
-        recipe: Recipe,
-        *,
-        seed: int,
-        epoch: int,
-        first_step: int = 0,
-        share: tuple[int, int] = (0, 1),
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield an epoch's (input, targets) in a fresh order, augmented as the recipe says.
 
-        Order and augmentation depend on seed and epoch alone, so that a run resumed at `first_step` sees what an
-        uninterrupted one saw. With share=(i, n) only the i-th of n equal parts of each batch is made. The input is
-        float32, (batch_size / n, channels, height, width), in channels_last order.
+        Order and augmentation depend on the place's seed and epoch alone, so that a run resumed within an epoch sees
+        what an uninterrupted one saw. The input is float32, (batch_size / processes, channels, height, width), in
+        channels_last order.
         """
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training and test pictures with the preprocessing that both get."""
+    """Training and test pictures with the preprocessing that both get.
+
+    Args:
+        train: to train on.
+        test: to measure on.
+        preprocessing: how pictures become a net's input.
+        skipped: "train" and "test" → how many damaged pictures were left out; empty where there were none.
+    """
 
     train: Trainable
     test: Measurable
     preprocessing: Preprocessing
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,24 +128,15 @@ class Pictures:
         for images, targets in zip(self.images.split(batch_size), self.targets.split(batch_size), strict=True):
             yield images.permute(0, 3, 1, 2), targets
 
-    def batches(
-        self,
-        preprocessing: Preprocessing,
-        recipe: Recipe,
-        *,
-        seed: int,
-        epoch: int,
-        first_step: int = 0,
-        share: tuple[int, int] = (0, 1),
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = random_stream(seed, epoch)
+    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = random_stream(place.seed, place.epoch)
         count, (height, width) = len(self), self.images.shape[1:3]
         order = torch.randperm(count, generator=generator)
         pad = recipe.crop_padding
         tops, lefts = torch.randint(-pad, pad + 1, (2, count), generator=generator)
-        mirrored = mirror(recipe, count, generator, seed, epoch)
-        for start in range(first_step * recipe.batch_size, count - recipe.batch_size + 1, recipe.batch_size):
-            chosen = order[start : start + recipe.batch_size].chunk(share[1])[share[0]]
+        mirrored = mirror(recipe, count, generator, place)
+        for start in range(place.first_step * recipe.batch_size, count - recipe.batch_size + 1, recipe.batch_size):
+            chosen = order[start : start + recipe.batch_size].chunk(place.share[1])[place.share[0]]
             rows = _reflect(tops[chosen, None] + torch.arange(height), height)
             columns = _reflect(lefts[chosen, None] + torch.arange(width), width)
             columns = torch.where(mirrored[chosen, None], columns.flip(1), columns)
@@ -137,11 +144,11 @@ class Pictures:
             yield preprocessing.normalize(crops.permute(0, 3, 1, 2)), self.targets[chosen]
 
 
-def mirror(recipe: Recipe, count: int, generator: torch.Generator, seed: int, epoch: int) -> Tensor:
+def mirror(recipe: Recipe, count: int, generator: torch.Generator, place: Place) -> Tensor:
     """Return for each of `count` pictures whether the recipe mirrors it in this epoch, bool (count,)."""
     if recipe.flip == "alternating":
         # Half of the pictures, drawn once a run, and the other half in the next epoch (KellerJordan/cifar10-airbench).
-        return (torch.rand(count, generator=random_stream(seed, _NO_EPOCH)) < 0.5) ^ bool(epoch % 2)
+        return (torch.rand(count, generator=random_stream(place.seed, _NO_EPOCH)) < 0.5) ^ bool(place.epoch % 2)
     return (torch.rand(count, generator=generator) < 0.5) & (recipe.flip == "random")
 
 

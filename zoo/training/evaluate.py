@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.labels import difference
 from zoo.preprocessing import Preprocessing
 from zoo.training.data import Measurable
 from zoo.weights.checkpoint import Checkpoint
@@ -77,8 +78,19 @@ def evaluate(
 
 
 def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data: str) -> None:
-    """Raise ValueError where a net has other classes than a data set; errors name them as `what` and `data`."""
+    """Raise ValueError where a net tells other classes apart than a data set has, with what differs.
+
+    Args:
+        checkpoint: the net; without labels only the number of classes is compared.
+        pictures: those of the data set.
+        what: the net, as the user named it.
+        data: the data set, as the user named it.
+    """
+    labels = checkpoint.labels
+    differing = f": {difference(labels, pictures.classes, what, data)}" if labels else ""
     if checkpoint.spec.num_classes != len(pictures.classes):
-        raise ValueError(f"{what} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}")
-    if checkpoint.labels and checkpoint.labels != pictures.classes:
-        raise ValueError(f"{what} tells apart {checkpoint.labels}, {data} has {pictures.classes}")
+        raise ValueError(
+            f"{what} has {checkpoint.spec.num_classes} classes, {data} has {len(pictures.classes)}{differing}"
+        )
+    if labels and labels != pictures.classes:
+        raise ValueError(f"{what} tells other classes apart than {data} has{differing}")

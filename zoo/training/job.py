@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from zoo.models import DiracNet
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
-from zoo.training.data import Dataset, Measurable, Trainable
+from zoo.training.data import Dataset, Measurable, Place, Trainable
 from zoo.training.recipes import Recipe
 from zoo.training.start import fresh, trained_before
 from zoo.training.teacher import Teacher, open_teacher
@@ -77,10 +77,7 @@ class Job:
         batches = self.pictures.batches(
             self.data.preprocessing,
             self.recipe,
-            seed=self.seed,
-            epoch=epoch,
-            first_step=first_step,
-            share=(self.accelerator.process_index, self.accelerator.num_processes),
+            Place(self.seed, epoch, first_step, (self.accelerator.process_index, self.accelerator.num_processes)),
         )
         for images, targets in batches:
             yield images.to(device, self.dtype), targets.to(device)
@@ -98,6 +95,7 @@ class Job:
             "preprocessing": self.data.preprocessing.to_dict(),
             "labels": list(self.pictures.classes),
             "data": {"train": self.data.train.sha256(), "test": self.data.test.sha256()},
+            **({"skipped": dict(self.data.skipped)} if self.data.skipped else {}),
         }
 
 

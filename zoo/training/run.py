@@ -12,6 +12,7 @@ from zoo.files import read_json, write_json
 from zoo.machine import environment
 from zoo.models import DiracNet
 from zoo.training.curves import plot_curves
+from zoo.training.data import Place
 from zoo.training.evaluate import evaluate
 from zoo.training.job import Job
 from zoo.training.run_folder import RunFolder
@@ -37,7 +38,7 @@ def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None]) -> Traine
         on_note(f"{folder.path} holds the finished run already")
         return None
     if job.recipe.stem == "principal" and not folder.has_state:
-        first = job.pictures.batches(job.data.preprocessing, job.recipe, seed=job.seed, epoch=0)
+        first = job.pictures.batches(job.data.preprocessing, job.recipe, Place(job.seed, epoch=0))
         set_stem(net, (images for images, _ in islice(first, _BATCHES_FOR_STEM)))
     trainer = Trainer(job, net)
     saved = folder.load()

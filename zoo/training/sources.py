@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,53 +18,53 @@ from PIL import Image
 from torch import Tensor
 
 from pixels import open_picture
-from zoo.preprocessing import CIFAR, FASHION, IMAGENET, Preprocessing
+from zoo.datasets import DATASETS, find_dataset
+from zoo.labels import check_labels, difference, imagenet_classes
+from zoo.preprocessing import IMAGENET, Preprocessing
 from zoo.training.data import Dataset, Pictures, split_classes
+from zoo.training.folders import HALVES, half_folder, labelled_pictures, read_all
 from zoo.training.streaming import PictureFiles
 
-DIGITS_NAME = "digits"
-DIGITS = Preprocessing(resize=16, size=16, interpolation="bilinear", mean=(0.305,), std=(0.375,))
-"""For scikit-learn's digits, rescaled to 0…255."""
-
-HALVES = {"train": ("train",), "test": ("test", "val")}
-"""The folders that each half of a data set may lie in."""
+DIGITS_KEY = "digits"
+"""Of the one data set that lies in no folder."""
 
 Samples = tuple[Sequence[Any], Sequence[int], tuple[str, ...]]
 """Pictures (PIL's, arrays or paths), their targets, and the label of each class."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """A known data set.
-
-    Args:
-        read: maps its folder and "train" or "test" to samples.
-        preprocessing: by which its pictures become a net's input, if nothing else is asked for.
-    """
-
-    read: Callable[[Path, str], Samples]
-    preprocessing: Preprocessing
+_log = logging.getLogger(__name__)
 
 
 def _folders(folder: Path, half: str) -> Samples:
-    pictures = torchvision.datasets.ImageFolder(str(_half(folder, half)))
-    return [Path(path) for path, _ in pictures.samples], pictures.targets, tuple(pictures.classes)
+    chosen = half_folder(folder, half, _kinds())
+    if half == "test":
+        others = [name for name in HALVES[half] if name != chosen.name and (folder / name).is_dir()]
+        if others:
+            _log.warning("%s has %s, too: the test pictures are those of %s", folder, ", ".join(others), chosen.name)
+        elif chosen.name != half:
+            _log.warning("%s has no folder test: %s takes its place", folder, chosen.name)
+    return labelled_pictures(chosen)
 
 
-def _half(folder: Path, half: str) -> Path:
-    found = [folder / name for name in HALVES[half] if (folder / name).is_dir()]
-    if not found:
-        raise ValueError(
-            f"{folder} has no folder {' or '.join(HALVES[half])}: a data set is a folder with train/CLASS/PICTURE and "
-            f"test/CLASS/PICTURE, or one of {', '.join(f'{name}:FOLDER' for name in SOURCES)}, or the word "
-            f"'{DIGITS_NAME}'"
-        )
-    return found[0]
+def _kinds() -> str:
+    named = ", ".join(f"{key}:FOLDER" for key in DATASETS if key != DIGITS_KEY)
+    return (
+        f"a data set is a folder with train/CLASS/PICTURE and test/CLASS/PICTURE, or one of {named}, or the word "
+        f"'{DIGITS_KEY}'"
+    )
 
 
 def _imagenet(folder: Path, half: str) -> Samples:
-    pictures = torchvision.datasets.ImageNet(str(folder), "train" if half == "train" else "val")
-    return [Path(path) for path, _ in pictures.samples], pictures.targets, tuple(names[0] for names in pictures.classes)
+    name = "train" if half == "train" else "val"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}; ImageNet's has train/ and val/, or the archives of them")
+    if not (folder / name).is_dir():
+        torchvision.datasets.ImageNet(str(folder), name)  # unpacks the archives, or says which is missing
+    paths, targets, found = labelled_pictures(folder / name)
+    classes = imagenet_classes()
+    if found != tuple(classes):
+        differing = difference(found, tuple(classes), str(folder / name), "ImageNet-1k")
+        raise ValueError(f"the folders in {folder / name} are not those of ImageNet's 1,000 classes: {differing}")
+    return paths, targets, tuple(classes.values())
 
 
 def _cifar10(folder: Path, half: str) -> Samples:
@@ -109,48 +110,64 @@ def _digits(_: Path, half: str) -> Samples:
     return list(enlarged[chosen]), bunch.target[chosen].tolist(), tuple(str(digit) for digit in range(10))
 
 
-SOURCES = {
-    "cifar10": Source(_cifar10, CIFAR),
-    "cifar100": Source(_cifar100, CIFAR),
-    "fashion-mnist": Source(_fashion, FASHION),
-    "imagenet": Source(_imagenet, IMAGENET),
+READERS: Mapping[str, Callable[[Path, str], Samples]] = {
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+    "fashion-mnist": _fashion,
+    "imagenet": _imagenet,
+    DIGITS_KEY: _digits,
 }
-"""Data sets that are named with their folder, NAME:FOLDER; torchvision reads them, and downloads all but ImageNet."""
+"""How the data sets of `zoo.datasets` are read that are no folders of train/CLASS/PICTURE: with torchvision, which
+downloads CIFAR and Fashion-MNIST, and with scikit-learn."""
 
 
-def load_dataset(data: str, size: int | None = None, *, stream: bool = False, workers: int = 2) -> Dataset:
+def load_dataset(
+    data: str, size: int | None = None, *, stream: bool = False, workers: int = 2, skip_damaged: bool = False
+) -> Dataset:
     """Open a data set.
+
+    What is passed over in folders, and what is left out as damaged, is logged as warnings.
 
     Args:
         data: a folder that holds `train/CLASS/*` and `test/CLASS/*` (or `val`), of pictures that become RGB; or
-            `NAME:FOLDER` with a name of `SOURCES`; or the word "digits" (scikit-learn's, needs the `train` extra).
+            `KEY:FOLDER` with a key of `zoo.datasets`; or the word "digits" (scikit-learn's, needs the `train` extra).
         size: height and width in pixels that pictures are resized to; by default that of the source.
         stream: whether training pictures are read from their files in each epoch, for random crops of any part, rather
             than held in memory at the net's size.
-        workers: processes that read streamed pictures; 0 for none beside this one.
+        workers: processes that read streamed pictures; 0 to read them in this process.
+        skip_damaged: leave out pictures that cannot be read. Streamed ones are all read once to find those.
 
     Raises:
-        ValueError: no such data, or its two halves have different classes, or its pictures are no files to stream.
+        ValueError: no such data, pictures that cannot be read (all are named), fewer than two classes, halves with
+            different ones, or pictures that are no files to stream.
         OSError: the data could not be read or downloaded.
     """
-    source, _ = _find(data)
-    preprocessing = IMAGENET if stream else source.preprocessing
+    preprocessing = IMAGENET if stream else _find(data)[0]
     if size is not None:
         border = preprocessing.size / preprocessing.resize
         preprocessing = replace(preprocessing, resize=round(size / border), size=size)
     halves: list[Pictures | PictureFiles] = []
+    skipped = {}
     for half in HALVES:
         pictures, targets, classes = _read(data, half)
         if stream:
             if not isinstance(pictures[0], Path):
                 raise ValueError(f"{data} has no picture files to stream; crop=resized needs a folder of them")
-            halves.append(PictureFiles(tuple(pictures), torch.tensor(targets), classes, preprocessing, workers))
+            kept = _openable(pictures) if skip_damaged else list(range(len(pictures)))
+            paths = tuple(pictures[index] for index in kept)
+            files = PictureFiles(paths, torch.tensor(targets)[kept], classes, preprocessing, workers)
+            halves.append(files)
         else:
-            halves.append(_in_memory(pictures, targets, classes, preprocessing))
+            halves.append(_in_memory(pictures, targets, classes, preprocessing, skip=skip_damaged))
+        skipped[half] = len(pictures) - len(halves[-1])
+        if skipped[half]:
+            _check_no_class_is_empty(halves[-1], f"the {half} pictures of {data}")
     train, test = halves
     if train.classes != test.classes:
-        raise ValueError(f"{data}: the classes of train ({train.classes}) and test ({test.classes}) differ")
-    return Dataset(train, test, preprocessing)
+        raise ValueError(f"{data}: the halves differ: {difference(train.classes, test.classes, 'train', 'test')}")
+    if len(train.classes) < 2:
+        raise ValueError(f"{data} has one class only, {train.classes[0]!r}: there is nothing to tell apart")
+    return Dataset(train, test, preprocessing, {half: count for half, count in skipped.items() if count})
 
 
 def load_test(data: str, preprocessing: Preprocessing) -> Pictures:
@@ -171,34 +188,87 @@ def load_sample(data: str, preprocessing: Preprocessing, count: int, seed: int) 
     return _in_memory(*chosen, classes, preprocessing).images
 
 
+def read_pictures(pictures: Sequence[Any], preprocessing: Preprocessing) -> Tensor:
+    """Return pictures (paths or arrays), cropped as a net wants them: uint8, (n, size, size, channels).
+
+    Raises:
+        ValueError: some cannot be read; all of these are named.
+    """
+    return _in_memory(pictures, [0] * len(pictures), ("",), preprocessing).images
+
+
 def check_dataset(data: str) -> None:
-    """Raise ValueError unless `data` is what `load_dataset` takes."""
-    source, folder = _find(data)
-    if source.read is _folders:
+    """Raise ValueError or FileNotFoundError unless `data` is what `load_dataset` takes."""
+    _, read, folder = _find(data)
+    if read is _folders:
         for half in HALVES:
-            _half(folder, half)
+            half_folder(folder, half, _kinds())
 
 
-def _find(data: str) -> tuple[Source, Path]:
-    name, colon, folder = data.partition(":")
-    if data == DIGITS_NAME:
-        return Source(_digits, DIGITS), Path()
-    if colon and name in SOURCES:
-        return SOURCES[name], Path(folder)
-    return Source(_folders, CIFAR), Path(data)
+def _find(data: str) -> tuple[Preprocessing, Callable[[Path, str], Samples], Path]:
+    """Return the preprocessing, the reader and the folder of a data set."""
+    if data == DIGITS_KEY:
+        return DATASETS[data].preprocessing, READERS[data], Path()
+    key, colon, folder = data.partition(":")
+    if colon and key in DATASETS and key != DIGITS_KEY:
+        return DATASETS[key].preprocessing, READERS.get(key, _folders), Path(folder)
+    return find_dataset(data).preprocessing, _folders, Path(data)
 
 
 def _read(data: str, half: str) -> Samples:
-    source, folder = _find(data)
-    return source.read(folder, half)
+    _, read, folder = _find(data)
+    pictures, targets, classes = read(folder, half)
+    check_labels(classes, data)
+    return pictures, targets, classes
 
 
 def _in_memory(
-    pictures: Sequence[Any], targets: Sequence[int], classes: tuple[str, ...], preprocessing: Preprocessing
+    pictures: Sequence[Any],
+    targets: Sequence[int],
+    classes: tuple[str, ...],
+    preprocessing: Preprocessing,
+    *,
+    skip: bool = False,
 ) -> Pictures:
     size, channels = preprocessing.size, len(preprocessing.mean)
     images = torch.empty(len(pictures), size, size, channels, dtype=torch.uint8)
-    for index, picture in enumerate(pictures):
+
+    def crop(index: int) -> None:
+        picture = pictures[index]
         opened = open_picture(picture) if isinstance(picture, Path) else Image.fromarray(picture)
         images[index] = preprocessing.crop(opened).permute(1, 2, 0)
-    return Pictures(images, torch.tensor(targets), classes)
+
+    good = torch.tensor(_undamaged(pictures, crop, skip=skip), dtype=torch.long)
+    everything = Pictures(images, torch.tensor(targets, dtype=torch.long), classes)
+    return everything if len(good) == len(pictures) else everything.subset(good)
+
+
+def _openable(paths: Sequence[Path]) -> list[int]:
+    """Return the indices of the files that are pictures, after opening all."""
+
+    def attempt(index: int) -> None:
+        open_picture(paths[index])
+
+    return _undamaged(paths, attempt, skip=True)
+
+
+def _undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: bool) -> list[int]:
+    """Call `use` with the index of each picture and return the indices of those that it could read.
+
+    Raises:
+        ValueError: it could not read some, which are all named, and they are not to be skipped.
+    """
+    damaged = read_all(len(pictures), use)
+    if damaged:
+        count = f"{len(damaged)} picture{'s' if len(damaged) > 1 else ''} cannot be read"
+        lines = "".join(f"\n  {reason}" for reason in damaged.values())
+        if not skip:
+            raise ValueError(f"{count}; repair or remove them, or train without them (--skip-damaged):{lines}")
+        _log.warning("%s and will be left out:%s", count, lines)
+    return [index for index in range(len(pictures)) if index not in damaged]
+
+
+def _check_no_class_is_empty(pictures: Pictures | PictureFiles, what: str) -> None:
+    counts = torch.bincount(pictures.targets, minlength=len(pictures.classes))
+    if counts.min() == 0:
+        raise ValueError(f"no picture of the class {pictures.classes[int(counts.argmin())]!r} can be read among {what}")

@@ -7,16 +7,16 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 from torchvision.transforms import InterpolationMode, v2
 
 from pixels import eight_bit, open_picture
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import mirror, random_stream, split_classes
+from zoo.training.data import Place, mirror, random_stream, split_classes
 from zoo.training.recipes import Recipe
 
 
@@ -60,26 +60,19 @@ class PictureFiles:
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield from self._read([(index, None) for index in range(len(self))], batch_size)
 
-    def batches(
-        self,
-        preprocessing: Preprocessing,
-        recipe: Recipe,
-        *,
-        seed: int,
-        epoch: int,
-        first_step: int = 0,
-        share: tuple[int, int] = (0, 1),
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = random_stream(seed, epoch)
+    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = random_stream(place.seed, place.epoch)
         order = torch.randperm(len(self), generator=generator)
         keys = torch.randint(2**62, (len(self),), generator=generator).tolist()
-        mirrored = mirror(recipe, len(self), generator, seed, epoch).tolist()
+        mirrored = mirror(recipe, len(self), generator, place).tolist()
         steps = len(self) // recipe.batch_size
         wanted: list[tuple[int, _Augmentation | None]] = []
-        for step in range(first_step, steps):
-            batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].chunk(share[1])[share[0]]
+        for step in range(place.first_step, steps):
+            batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].chunk(place.share[1])[
+                place.share[0]
+            ]
             wanted += [(index, (keys[index], mirrored[index])) for index in batch.tolist()]
-        for images, targets in self._read(wanted, recipe.batch_size // share[1]):
+        for images, targets in self._read(wanted, recipe.batch_size // place.share[1]):
             yield preprocessing.normalize(images).contiguous(memory_format=torch.channels_last), targets
 
     def _read(
@@ -90,9 +83,13 @@ class PictureFiles:
             batch_size,
             num_workers=self.workers,
             worker_init_fn=_leave_interrupts,
+            collate_fn=_collate,
             generator=torch.Generator(),  # or each loader would advance the caller's random numbers
         )
-        yield from loader
+        for batch in loader:
+            if isinstance(batch, str):
+                raise ValueError(batch)
+            yield batch
 
 
 def _leave_interrupts(_: int) -> None:
@@ -104,8 +101,14 @@ _Augmentation = tuple[int, bool]
 """Seed of a picture's random crop, and whether it is mirrored."""
 
 
-class _Crops(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """The pictures wanted, in their order: uint8, (channels, size, size), with targets."""
+def _collate(samples: list[tuple[Tensor, int] | str]) -> Any:
+    """Return a batch, or what is wrong with its pictures: an error raised here would bring a worker's traceback."""
+    wrong = [sample for sample in samples if isinstance(sample, str)]
+    return "\n".join(wrong) if wrong else default_collate(samples)
+
+
+class _Crops(torch.utils.data.Dataset[tuple[Tensor, int] | str]):
+    """The pictures wanted, in their order: uint8, (channels, size, size), with targets; a text where one is damaged."""
 
     def __init__(self, files: PictureFiles, wanted: Sequence[tuple[int, _Augmentation | None]]) -> None:
         self._files, self._wanted = files, wanted
@@ -113,7 +116,13 @@ class _Crops(torch.utils.data.Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self._wanted)
 
-    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+    def __getitem__(self, place: int) -> tuple[Tensor, int] | str:
+        try:
+            return self._read(place)
+        except (ValueError, FileNotFoundError) as error:
+            return str(error)
+
+    def _read(self, place: int) -> tuple[Tensor, int]:
         index, augmentation = self._wanted[place]
         files, how = self._files, self._files.preprocessing
         picture, target = open_picture(files.paths[index]), int(files.targets[index])

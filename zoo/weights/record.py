@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from zoo.files import read_json, sha256
+from zoo.labels import imagenet_classes
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
 from zoo.preprocessing import IMAGENET, Preprocessing
@@ -133,14 +134,11 @@ class Weight:
 
 def _upstream(model: str, file: WeightFile, metrics: Mapping[str, float]) -> Weight:
     """A record of weights that the authors published; their own figures."""
-    # torchvision carries the names of ImageNet's classes with its weights.
-    from torchvision.models import ResNet18_Weights
-
     return Weight(
         model=model,
         tag="imagenet1k_upstream",
         spec=get_spec(model),
-        labels=tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"]),
+        labels=tuple(imagenet_classes().values()),
         preprocessing=IMAGENET,
         dataset="ImageNet-1k",
         metrics=metrics,

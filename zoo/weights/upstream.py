@@ -13,7 +13,6 @@ from torch import Tensor
 
 from zoo.nets.kernel import dirac_delta
 from zoo.nets.spec import FAMILIES, VERSIONS, Spec
-from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.weights.checkpoint import UPSTREAM, Checkpoint
 
 
@@ -38,7 +37,7 @@ def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
             f"{name.removesuffix('running_mean')}num_batches_tracked" for name in state if "running_mean" in name
         )
         state |= {name: torch.tensor(0) for name in counters}  # each its own: shared ones cannot be saved
-    preprocessing = (CIFAR if spec.family == "cifar" else IMAGENET) if spec.in_channels == 3 else None
+    preprocessing = spec.stem.preprocessing if spec.in_channels == 3 else None
     return Checkpoint(form=form, spec=spec, weights=UPSTREAM, preprocessing=preprocessing, state=state)
 
 

@@ -13,9 +13,10 @@ from export.bundle.reader import OpenBundle
 from export.int8.source import quantize_on
 from export.layout import GRAPHS
 from zoo import Checkpoint, DiracNet, Spec, Weight, build_from
+from zoo.preprocessing import DIGITS
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
-from zoo.training.sources import DIGITS, load_test
+from zoo.training.sources import load_test
 
 LIMITS = {"fp16": (0.6, 1e-2, 99), "quantized": (2, 0.1, 97), "": (1e-9, 1e-4, 100)}
 """Of the difference in top-1, of that in the loss, and on the agreement, by a word in the graph's name."""

@@ -12,13 +12,13 @@ import zoo
 from export.__main__ import main
 from export.bundle.contents import bundle_card
 from export.bundle.description import describe
-from export.cards.datasets import DATASETS
 from export.cards.front_matter import front_matter
 from export.cards.usage import usage
 from export.formats.table import FORMATS
 from export.layout import FILES, FOLDED, GRAPHS, SUMS, TRAINING_FORM
 from export.release.model_card import check_zoo_card, write_zoo_card, zoo_card
 from zoo import Checkpoint
+from zoo.datasets import DATASETS, find_dataset
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, weights
 
@@ -43,7 +43,7 @@ def test_the_hub_reads_the_measured_figures(record: Weight) -> None:
         **({"top_5_accuracy": pytest.approx(record.metrics["top5"], abs=1e-4)} if "top5" in record.metrics else {}),
     }
     assert {result.dataset_name for result in data.eval_results} == {record.dataset}
-    assert record.dataset in DATASETS and DATASETS[record.dataset].note in text
+    assert find_dataset(record.dataset) in DATASETS.values() and find_dataset(record.dataset).note in text
     assert (data.license, data.library_name, data.pipeline_tag) == (
         "apache-2.0",
         "diracnet-zoo",

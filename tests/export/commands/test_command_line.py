@@ -189,7 +189,7 @@ def test_evaluate_measures_what_training_measured(finished: Path) -> None:
 
 
 def test_ship(finished: Path, tmp_path: Path) -> None:
-    command = ("--tag", "digits", "--dataset", "Digits", "--checkpoints", tmp_path / "checkpoints")
+    command = ("--tag", "digits", "--dataset", "digits", "--checkpoints", tmp_path / "checkpoints")
     result = diracnet("ship", finished, *command)
     folder = tmp_path / "checkpoints" / "diracnet10_cifar" / "digits"
     assert result.status == 0 and folder.is_dir()
@@ -214,7 +214,7 @@ def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tm
     assert diracnet(*run).status == 0
     refused = diracnet(*run, "--beta", 0.5)
     assert refused.status == 2 and "beta=0.5: only a new net starts so" in refused.errors
-    tuned = ("--tag", "digits", "--dataset", "Digits", "--checkpoints", tmp_path / "checkpoints")
+    tuned = ("--tag", "digits", "--dataset", "digits", "--checkpoints", tmp_path / "checkpoints")
     assert diracnet("ship", tmp_path / "run", *tuned).status == 0
     record = Weight.from_manifest(tmp_path / "checkpoints" / "diracnet10_cifar" / "digits" / MANIFEST)
     assert record.provenance["init"] == {"weights": "trained", "digest": zoo.Checkpoint.load(first).digest()}
@@ -222,7 +222,7 @@ def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tm
 
 def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
     assert diracnet(*DIGITS, "--epochs", 1, "--holdout", 0.2, "--out", tmp_path / "r").status == 0
-    result = diracnet("ship", tmp_path / "r", "--tag", "t", "--dataset", "d", "--checkpoints", tmp_path / "c")
+    result = diracnet("ship", tmp_path / "r", "--tag", "t", "--dataset", "digits", "--checkpoints", tmp_path / "c")
     assert result.status == 2 and "held out 20% of its pictures" in result.errors
     assert not (tmp_path / "c").exists()
 
@@ -254,7 +254,7 @@ WRONG = [
     ("export diracnet10_cifar --feature group7 --out OUT", "no feature 'group7'; its features are conv, "),
     ("export diracnet10_cifar --labels NONE.txt --out OUT", "no file of labels"),
     ("export diracnet10_cifar --labels TEXT --out OUT", "has 1 labels, the net has 10 classes"),
-    ("verify BUNDLE --data NONE", "has no folder train"),
+    ("verify BUNDLE --data NONE", "there is no folder"),
     ("predict nonsense PICTURE", "no model is named 'nonsense'"),
     ("predict NONE.onnx PICTURE", "no ONNX file"),
     ("predict EMPTY PICTURE", "is a folder without config.json, so no bundle"),
@@ -263,7 +263,7 @@ WRONG = [
     ("predict diracnet10_cifar PICTURE --form fp32", "form='fp32' is for bundles, .onnx files and reposit"),
     ("predict BUNDLE PICTURE --form fp64", "form='fp64': "),
     ("predict GRAPH.onnx PICTURE --form fp32", "chooses between the graphs of a bundle"),
-    ("evaluate diracnet10_cifar --data NONE", "has no folder train"),
+    ("evaluate diracnet10_cifar --data NONE", "there is no folder"),
     ("evaluate diracnet10_cifar --data digits --form folded", "without a tag is untrained"),
     ("evaluate diracnet10_cifar --data digits --form bogus", "form='bogus': allowed are dirac, folded"),
     ("evaluate diracnet18 --data digits", "diracnet18 has 1000 classes, digits has 10"),
@@ -282,9 +282,10 @@ WRONG = [
     ("train --data digits --epochs 0 --out OUT", "epochs=0: must be above zero"),
     ("import-upstream NONE.pth --out OUT", "no file"),
     ("import-upstream TEXT --out OUT", "is damaged"),
-    ("ship EMPTY --tag ../up --dataset d --checkpoints OUT", "tag='../up': a tag is made of lower-case words"),
-    ("ship EMPTY --tag untrained --dataset d --checkpoints OUT", "is none of untrained"),
-    ("ship EMPTY --tag t --dataset d --checkpoints OUT", "holds no finished run"),
+    ("ship EMPTY --tag ../up --dataset digits --checkpoints OUT", "tag='../up': a tag is made of lower-case words"),
+    ("ship EMPTY --tag untrained --dataset digits --checkpoints OUT", "is none of untrained"),
+    ("ship EMPTY --tag t --dataset digits --checkpoints OUT", "holds no finished run"),
+    ("ship EMPTY --tag t --dataset Cifar --checkpoints OUT", "the keys are cifar10, cifar10-jpeg75, cifar100"),
 ]
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import zoo
 from benchmarks.comparators import COMPARATORS
-from zoo.training.data import Dataset, Pictures
+from zoo.training.data import Dataset, Pictures, Place
 from zoo.training.evaluate import evaluate
 from zoo.training.loop import Progress, train
 from zoo.training.recipes import RECIPES, Recipe
@@ -47,7 +47,7 @@ def test_held_out_pictures_are_measured_in_place_of_the_test_pictures(digits: Da
 
 def test_batches_depend_on_seed_and_epoch_alone(digits: Dataset) -> None:
     def first(seed: int, epoch: int) -> torch.Tensor:
-        return next(digits.train.batches(digits.preprocessing, DIGITS, seed=seed, epoch=epoch))[0]
+        return next(digits.train.batches(digits.preprocessing, DIGITS, Place(seed, epoch)))[0]
 
     assert torch.equal(first(1, 2), first(1, 2))
     assert not torch.equal(first(1, 2), first(2, 1))
@@ -56,7 +56,7 @@ def test_batches_depend_on_seed_and_epoch_alone(digits: Dataset) -> None:
 
 def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(digits: Dataset) -> None:
     recipe = dataclasses.replace(DIGITS, crop_padding=0, flip="none", batch_size=1438)
-    ((images, targets),) = digits.train.batches(digits.preprocessing, recipe, seed=0, epoch=0)
+    ((images, targets),) = digits.train.batches(digits.preprocessing, recipe, Place(seed=0, epoch=0))
     expected = digits.preprocessing.normalize(digits.train.images.permute(0, 3, 1, 2))
     order = torch.argsort(images.flatten(1).double() @ torch.arange(256.0).double())
     reference = torch.argsort(expected.flatten(1).double() @ torch.arange(256.0).double())
@@ -67,7 +67,7 @@ def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(
 def test_crops_are_reflected_and_flips_mirror(digits: Dataset) -> None:
     recipe = dataclasses.replace(DIGITS, crop_padding=2, flip="random", batch_size=64)
     one = digits.train.subset(torch.zeros(64, dtype=torch.long))
-    images, _ = next(one.batches(digits.preprocessing, recipe, seed=0, epoch=0))
+    images, _ = next(one.batches(digits.preprocessing, recipe, Place(seed=0, epoch=0)))
     source = digits.preprocessing.normalize(one.images[:1].permute(0, 3, 1, 2))
     padded = torch.nn.functional.pad(source, (2,) * 4, mode="reflect")
     crops = [padded[..., y : y + 16, x : x + 16] for y in range(5) for x in range(5)]
@@ -88,7 +88,7 @@ def test_folders_of_pictures_are_read(tmp_path: Path) -> None:
     (tmp_path / "test" / "dog").rename(tmp_path / "test" / "fox")
     with pytest.raises(ValueError, match="differ"):
         load_dataset(str(tmp_path))
-    with pytest.raises(ValueError, match="has no folder train: a data set is"):
+    with pytest.raises(ValueError, match=r"has no folder train .*; a data set is"):
         load_dataset(str(tmp_path / "train"))
 
 
@@ -178,7 +178,7 @@ def test_alternating_flips_show_both_sides_in_two_epochs(digits: Dataset) -> Non
     recipe = dataclasses.replace(DIGITS, flip="alternating", crop_padding=0, batch_size=len(digits.train))
 
     def mean(epoch: int) -> torch.Tensor:
-        return next(digits.train.batches(digits.preprocessing, recipe, seed=0, epoch=epoch))[0].mean(0)
+        return next(digits.train.batches(digits.preprocessing, recipe, Place(seed=0, epoch=epoch)))[0].mean(0)
 
     # Each picture is mirrored in one of the two, so their sum is symmetric, and neither of them is.
     total = mean(4) + mean(5)

@@ -11,7 +11,7 @@ from torch import nn
 import zoo
 from benchmarks.comparators import COMPARATORS
 from zoo.nets.network import Block
-from zoo.training.data import Dataset
+from zoo.training.data import Dataset, Place
 from zoo.training.loop import train
 from zoo.training.optimizers import Muon, make_optimizers, orthogonalize
 from zoo.training.recipes import RECIPES
@@ -77,7 +77,7 @@ def test_a_fixed_norm_makes_muon_s_rate_the_angle_of_a_step() -> None:
 
 
 def test_a_principal_stem_sees_uncorrelated_parts_of_the_pictures(digits: Dataset) -> None:
-    images = next(digits.train.batches(digits.preprocessing, DIGITS, seed=0, epoch=0))[0]
+    images = next(digits.train.batches(digits.preprocessing, DIGITS, Place(seed=0, epoch=0)))[0]
     net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_cifar"), in_channels=1))
     set_stem(net, images.split(40))
     # Sixteen kernels: the eight largest of nine components and their negatives.
@@ -91,7 +91,7 @@ def test_a_principal_stem_sees_uncorrelated_parts_of_the_pictures(digits: Datase
 
 
 def test_a_principal_stem_leaves_kernels_beyond_the_components_as_they_were(digits: Dataset) -> None:
-    images = next(digits.train.batches(digits.preprocessing, DIGITS, seed=0, epoch=0))[0]
+    images = next(digits.train.batches(digits.preprocessing, DIGITS, Place(seed=0, epoch=0)))[0]
     net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_x2_cifar"), in_channels=1))
     before = net.conv.weight.detach().clone()
     set_stem(net, images.split(40))

@@ -14,7 +14,7 @@ import torchvision
 from PIL import Image
 
 from zoo.preprocessing import FASHION
-from zoo.training.data import Dataset
+from zoo.training.data import Dataset, Place
 from zoo.training.loop import train
 from zoo.training.recipes import RECIPES
 from zoo.training.sources import check_dataset, load_dataset, load_test
@@ -79,8 +79,11 @@ def test_cifar_is_read_from_its_own_files(classes: int, tmp_path: Path, monkeypa
 
 
 def test_an_unknown_source_is_an_error(tmp_path: Path) -> None:
-    for data in (str(tmp_path), f"svhn:{tmp_path}"):
-        with pytest.raises(ValueError, match=r"has no folder train: .* one of cifar10:FOLDER, cifar100:FOLDER"):
+    known = r"a data set is a folder .* one of cifar10:FOLDER, cifar10-jpeg75:FOLDER, cifar100:FOLDER, .* 'digits'"
+    with pytest.raises(ValueError, match=rf"^{tmp_path} has no folder train \(it has no folders\); {known}"):
+        check_dataset(str(tmp_path))
+    for data in (f"svhn:{tmp_path}", str(tmp_path / "none")):
+        with pytest.raises(FileNotFoundError, match=rf"^there is no folder {data}; {known}"):
             check_dataset(data)
     with pytest.raises(ValueError, match="digits has no picture files to stream"):
         load_dataset("digits", stream=True)
@@ -93,7 +96,7 @@ def streamed(folder: Path, workers: int = 0) -> Dataset:
 def test_streamed_pictures_depend_on_seed_and_epoch_alone(folder: Path) -> None:
     def images(seed: int, epoch: int, first_step: int = 0, workers: int = 0) -> list[torch.Tensor]:
         data = streamed(folder, workers)
-        parts = data.train.batches(data.preprocessing, STREAMED, seed=seed, epoch=epoch, first_step=first_step)
+        parts = data.train.batches(data.preprocessing, STREAMED, Place(seed, epoch, first_step))
         return [image for image, _ in parts]
 
     whole = images(0, 1)
@@ -106,8 +109,10 @@ def test_streamed_pictures_depend_on_seed_and_epoch_alone(folder: Path) -> None:
 
 def test_processes_share_a_streamed_batch(folder: Path) -> None:
     data = streamed(folder)
-    whole = list(data.train.batches(data.preprocessing, STREAMED, seed=0, epoch=0))
-    parts = [list(data.train.batches(data.preprocessing, STREAMED, seed=0, epoch=0, share=(i, 2))) for i in (0, 1)]
+    whole = list(data.train.batches(data.preprocessing, STREAMED, Place(seed=0, epoch=0)))
+    parts = [
+        list(data.train.batches(data.preprocessing, STREAMED, Place(seed=0, epoch=0, share=(i, 2)))) for i in (0, 1)
+    ]
     for (images, targets), first, second in zip(whole, *parts, strict=True):
         assert torch.equal(images, torch.cat((first[0], second[0])))
         assert torch.equal(targets, torch.cat((first[1], second[1])))

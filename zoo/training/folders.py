@@ -1,0 +1,84 @@
+"""A data set in folders: HALF/CLASS/PICTURE, and what is told of what is not taken."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pixels import PassedOver, is_hidden, pictures_below
+
+HALVES = {"train": ("train",), "test": ("test", "val")}
+"""The folders that each half of a data set may lie in; of several the first is taken."""
+
+_log = logging.getLogger(__name__)
+
+
+def half_folder(folder: Path, half: str, remedy: str) -> Path:
+    """Return the folder of a half of a data set; `remedy` says what would be one.
+
+    Raises:
+        FileNotFoundError: there is no such data set.
+        ValueError: the data set lacks this half.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder} is a file, not a folder; {remedy}"
+            if folder.exists()
+            else f"there is no folder {folder}; {remedy}"
+        )
+    found = [folder / name for name in HALVES[half] if (folder / name).is_dir()]
+    if not found:
+        there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name))
+        names = f"it has {', '.join(there[:5])}{', …' if len(there) > 5 else ''}" if there else "it has no folders"
+        raise ValueError(f"{folder} has no folder {' or '.join(HALVES[half])} ({names}); {remedy}")
+    return found[0]
+
+
+def labelled_pictures(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
+    """Return the pictures below CLASS/ folders, the index of each one's class, and the names of the classes in order.
+
+    Which pictures are meant is the rule of `pixels.pictures_below`; a class folder without pictures is none. What is
+    passed over is logged as a warning, once a folder.
+
+    Raises:
+        ValueError: there are no classes, or a folder may not be read.
+    """
+    passed_over = PassedOver()
+    paths: list[Path] = []
+    targets: list[int] = []
+    classes: list[str] = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if is_hidden(entry.name):
+            passed_over["hidden"] += 1
+        elif not entry.is_dir():
+            passed_over["beside the folders of the classes"] += 1
+        elif below := sorted(
+            pictures_below(Path(entry.path), passed_over), key=lambda path: (str(path.parent), path.name)
+        ):
+            paths += below
+            targets += [len(classes)] * len(below)
+            classes.append(entry.name)
+        else:
+            passed_over[f"class folder without pictures ({entry.name})"] += 1
+    if passed_over:
+        _log.warning("%s: passed over: %s", folder, passed_over)
+    if not classes:
+        raise ValueError(f"{folder} has no pictures in folders named after their classes, such as {folder}/cat/1.jpg")
+    return paths, targets, tuple(classes)
+
+
+def read_all(count: int, use: Callable[[int], object]) -> dict[int, str]:
+    """Call `use` with the index of each picture, several at a time; return by index what it says of damaged ones."""
+
+    def attempt(index: int) -> str | None:
+        try:
+            use(index)
+        except (ValueError, FileNotFoundError) as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return {index: text for index, text in enumerate(pool.map(attempt, range(count))) if text is not None}
