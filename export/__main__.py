@@ -43,7 +43,7 @@ app = typer.Typer(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained), a checkpoint file or ORG/NAME.")],
+    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained), a file, a folder or ORG/NAME.")],
     out: Annotated[Path, typer.Option(help="The folder to create.")],
     mirror: Annotated[
         Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")

@@ -1,13 +1,17 @@
-"""What lies where in a bundle. Imports no other package, so that inference without PyTorch can."""
+"""What lies where in a bundle. Imports names alone, so that inference without PyTorch can."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FOLDED = "model.safetensors"
-TRAINING_FORM = "dirac/model.safetensors"
-TRAINING_CONFIG = "dirac/config.json"
-CONFIG = "config.json"
+from zoo.layout import CONFIG as CONFIG
+from zoo.layout import GRAPH as GRAPH
+from zoo.layout import TRAINING_CONFIG as TRAINING_CONFIG
+from zoo.layout import TRAINING_FORM as TRAINING_FORM
+from zoo.layout import WEIGHTS
+
+FOLDED = WEIGHTS
+
 PREPROCESSOR = "preprocessor_config.json"
 LABELS = "labels.txt"
 GOLDEN = "golden.safetensors"
@@ -44,12 +48,11 @@ class Graph:
 
 
 GRAPHS = {
-    "fp32": Graph("onnx/model.onnx"),
+    "fp32": Graph(GRAPH),
     "fp16": Graph("onnx/model_fp16.onnx"),
     "int8": Graph("onnx/model_quantized.onnx"),
 }
 """Precision → where its graphs lie, as the Hub's tools name them; `export.formats` makes and checks them."""
-GRAPH = GRAPHS["fp32"].path
 
 FILES = {
     FOLDED: "the folded net: plain convolutions with bias, float32",

@@ -7,7 +7,6 @@ import zlib
 # Two threads at most, of one process or of several: the suite is meant to run beside other work, and repeatably.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ["HF_HUB_DISABLE_XET"] = "1"  # the test server keeps large files as LFS only
 
 import base64
 import json
@@ -159,6 +158,10 @@ class HubServer:
         contents = {path: base64.b64encode(content).decode() for path, content in files.items()}
         return self.call("_plant", {"id": repository, "files": contents, **more})["commit"]
 
+    def xet(self, on: bool) -> None:
+        """Turn the server's Xet storage on, as the real Hub has one, or off."""
+        self.call("_xet", on)
+
     def state(self, repository: str) -> dict | None:
         return self.call("_state")["repositories"].get(repository)
 
@@ -170,7 +173,7 @@ class HubServer:
     def environment(self, home: Path, token: str | None = TOKEN) -> dict[str, str]:
         """The environment of a process that uses this server, with a cache of its own below `home`."""
         named = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-        own = {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}
+        own = {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "PYTHONPATH": str(ROOT)}
         return {**named, **own, **({"HF_TOKEN": token} if token else {})}
 
 
@@ -193,11 +196,14 @@ def hub(hub_server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "ENDPOINT": hub_server.url,
         "HF_HUB_OFFLINE": False,
         "HF_HUB_CACHE": str(tmp_path / "cache"),
+        "HF_ASSETS_CACHE": str(tmp_path / "assets"),
         "HUGGINGFACE_CO_URL_TEMPLATE": template,
     }.items():
         monkeypatch.setattr(constants, name, value)
     monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub_server.url)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HF_XET_CACHE", str(tmp_path / "xet"))
     hub_server.fail()
+    hub_server.xet(True)
     yield hub_server
     hub_server.fail()

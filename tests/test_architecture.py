@@ -102,10 +102,11 @@ def test_neither_files_nor_rooms_import_in_circles(package: str) -> None:
 
 
 @pytest.mark.parametrize("path", [ROOT / "export" / "layout.py", *sorted((ROOT / "export" / "runtime").glob("*.py"))])
-def test_inference_needs_neither_torch_nor_zoo(path: Path) -> None:
-    # The client of the Hub, which imports no PyTorch, is the one exception, and is imported when it is needed.
-    allowed = {"PIL", "export", "numpy", "onnxruntime", "pixels"} | ({"zoo"} if path.stem == "download" else set())
-    assert packages(path) <= allowed
+def test_inference_needs_no_torch(path: Path) -> None:
+    # Of the zoo only what imports neither, either: that, importing it with PyTorch blocked shows.
+    light = {"zoo.layout", "zoo.weights.hub", "zoo.weights.reference"}
+    assert packages(path) <= {"PIL", "export", "numpy", "onnxruntime", "pixels", "zoo"}
+    assert {name for name in imports(path) if name.startswith("zoo")} <= light
 
 
 @pytest.mark.parametrize("package", [pixels, zoo, export])

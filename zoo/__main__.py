@@ -18,9 +18,8 @@ from zoo.commands.options import AsJson, Model, console
 from zoo.commands.train import train
 from zoo.metrics import figure
 from zoo.reference import open_model
-from zoo.weights.hub import parse_reference
 from zoo.weights.record import weights
-from zoo.weights.repository import CONFIG
+from zoo.weights.reference import Named, Tagged, parse_reference
 from zoo.weights.upstream import read_upstream
 
 app = typer.Typer(
@@ -54,13 +53,15 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
 def info(model: Model, as_json: AsJson = False) -> None:
     """Show all that is known about a net, and about its weights if a tag or a file is given."""
     facts: dict[str, Any] = {}
-    if Path(model).is_file() or (Path(model) / CONFIG).is_file() or parse_reference(model):
-        checkpoint, record = open_model(model)
-        spec, facts = checkpoint.spec, checkpoint.describe()
-    else:
-        name, colon, tag = model.partition(":")
-        record = zoo.get_weight(name, tag) if colon else None
-        spec = record.spec if record else zoo.get_spec(name)
+    match parse_reference(model):
+        case Named(name):
+            record, spec = None, zoo.get_spec(name)
+        case Tagged(name, tag):
+            record = zoo.get_weight(name, tag)
+            spec = record.spec
+        case _:
+            checkpoint, record = open_model(model)
+            spec, facts = checkpoint.spec, checkpoint.describe()
     facts |= {
         "name": spec.name,
         "spec": spec.to_dict(),

@@ -12,6 +12,7 @@ REMEDIES = {
     **{package: f"'diracnet-zoo[{extra}]'" for package, extra in _EXTRAS.items()},
     # Predicting from ONNX files works without these, so that they may be missing.
     **dict.fromkeys(("torch", "torchvision"), "torch torchvision"),
+    **{package: package for package in ("huggingface_hub", "safetensors")},
 }
 """What to install for a package that is missing."""
 DEBUG = "DIRACNET_DEBUG"

@@ -143,20 +143,26 @@ def _override(spec: Spec, overrides: dict[str, Any]) -> Spec:
 
 
 def from_pretrained(source: str | Path, *, revision: str | None = None, folded: bool = False) -> nn.Module:
-    """Return the net in a repository of the Hub.
+    """Return a trained net.
 
     Args:
-        source: `ORG/NAME`, `ORG/NAME@REVISION`, or a folder: a bundle, or what `DiracNet.save_pretrained` wrote.
-        revision: a branch, tag or commit; by default the branch main. Name a commit to get the same net always.
+        source: `ORG/NAME` or `ORG/NAME@REVISION` on the Hub; the folder of a bundle, of a training run, or one that
+            `DiracNet.save_pretrained` wrote; a checkpoint file; or `NAME:TAG` of the registry. What exists on this
+            machine comes before the Hub; `hf-hub:ORG/NAME` always means the Hub.
+        revision: of a repository, a branch, tag or commit; by default the branch main. Name a commit to get the same
+            net always.
         folded: the plain `nn.Sequential` in place of the `DiracNet`. Only the files of the chosen form are downloaded.
 
     Returns:
         In eval mode.
 
     Raises:
-        ValueError: the repository holds no DiracNet, not in this form, or its files are damaged or contradict each
-            other.
-        FileNotFoundError, RuntimeError: it cannot be fetched.
+        ValueError: the source holds no DiracNet, not in this form, or its files are damaged or contradict each other.
+        FileNotFoundError, RuntimeError: there is no such file or folder, or it cannot be fetched.
+
+    Example:
+        >>> import zoo
+        >>> net = zoo.from_pretrained("diracnet16_cifar:cifar10")
     """
     return build_from(load_repository(source, "folded" if folded else "dirac", revision=revision))
 

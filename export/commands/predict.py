@@ -14,8 +14,8 @@ from typing import Any
 
 from export.layout import GRAPH
 from export.runtime.answers import Answer, Net, answer
-from export.runtime.download import is_published
 from pixels import PassedOver, find_pictures
+from zoo.weights.reference import File, Folder, Hub, parse_reference
 
 _FEW = 5
 """Pictures up to which nobody needs a progress bar."""
@@ -31,8 +31,8 @@ def open_net(model: str, *, form: str | None, threads: int, providers: str | Non
     """Return the net that the command line names.
 
     Args:
-        model: a bundle's folder, an .onnx file or `ORG/NAME` on the Hub, for ONNX Runtime; or what else `zoo.reference`
-            takes, for PyTorch.
+        model: a bundle's folder, an .onnx file or `ORG/NAME` on the Hub, for ONNX Runtime; or what else
+            `zoo.reference.open_model` takes, for PyTorch.
         form: which graph of a bundle.
         threads: within an operator; 0 for the runtime's own choice.
         providers: names of ONNX Runtime's execution providers with commas between.
@@ -40,7 +40,16 @@ def open_net(model: str, *, form: str | None, threads: int, providers: str | Non
     Raises:
         ValueError, FileNotFoundError, RuntimeError: there is no such net, or an option is not for it.
     """
-    if (Path(model) / GRAPH).is_file() or Path(model).suffix == ".onnx" or is_published(model):
+    match parse_reference(model):
+        case Hub():
+            is_graph = True
+        case Folder(path):
+            is_graph = (path / GRAPH).is_file()
+        case File(path):
+            is_graph = path.suffix == ".onnx"
+        case _:
+            is_graph = False
+    if is_graph:
         from export.runtime import Classifier
         from export.runtime.sessions import CPU
 

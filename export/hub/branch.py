@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from export.hub.remote import Changes, LocalFile, RemoteFile, compare, remote_files
+from export.hub.xet import has_xet, rewind, sources, uses_xet
 from zoo.weights.hub import HubError, is_transient, root, status_of
 
 MAIN = "main"
@@ -87,25 +89,43 @@ class Branch:
         names = (*changes.added, *changes.changed)
         size = sum(local[name].size for name in names)
         self.on_stage(f"uploading {len(names)} files, {size / 1e6:.1f} MB")
-        additions = [CommitOperationAdd(name, folder / name) for name in names]
-        # Large files wait at the Hub, unseen, until a commit names them.
-        upload = self.api.preupload_lfs_files
-        self.persist(lambda: upload(self.repository, additions, revision=self.revision, free_memory=False))
-        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
-            *additions,
-            *(CommitOperationDelete(name) for name in changes.deleted),
-        ]
+        with ExitStack() as opened:
+            additions = self._additions(folder, names, opened)
+            # Large files wait at the Hub, unseen, until a commit names them.
+            self.persist(lambda: self._upload(additions))
+            deletions = [CommitOperationDelete(name) for name in changes.deleted]
+            return self._commit([*additions, *deletions], f"Publish {folder.name} with diracnet-zoo", local, parent)
+
+    def _additions(self, folder: Path, names: tuple[str, ...], opened: ExitStack) -> list[CommitOperationAdd]:
+        """Return what adds files, so that large ones go by Xet or, where the Hub has none, by LFS."""
+        large = bool(names) and uses_xet()
+        xet = large and self.persist(lambda: has_xet(self.api.endpoint, self.repository, self.revision))
+        files = sources([folder / name for name in names], xet or not large, opened)
+        return [CommitOperationAdd(name, file) for name, file in zip(names, files, strict=True)]
+
+    def _upload(self, additions: Sequence[CommitOperationAdd]) -> None:
+        rewind(additions)
+        self.api.preupload_lfs_files(self.repository, additions, revision=self.revision, free_memory=False)
+
+    def _commit(
+        self,
+        operations: Sequence[CommitOperationAdd | CommitOperationDelete],
+        message: str,
+        local: Mapping[str, LocalFile],
+        parent: str,
+    ) -> str:
         self.on_stage("committing")
 
         def attempt() -> str:
             head = self._now()
             if head != parent:
                 return self._settled(local, head)
+            rewind(operations)
             try:
                 return self.api.create_commit(
                     self.repository,
                     operations,
-                    commit_message=f"Publish {folder.name} with diracnet-zoo",
+                    commit_message=message,
                     revision=self.revision,
                     parent_commit=parent,
                 ).oid

@@ -12,7 +12,8 @@ from huggingface_hub import HfApi, constants
 
 from export.hub.branch import MAIN, Branch, Patience
 from export.hub.remote import Changes, LocalFile, compare, foreign_files, local_files
-from zoo.weights.hub import HubError, parse_reference, plain_errors, without_token
+from zoo.weights.hub import HubError, plain_errors, without_token
+from zoo.weights.reference import Hub
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def push(
         ValueError: the repository holds files of somebody else, is public though `private` is asked for, or has
             the tag on another commit.
     """
-    if parse_reference(repository) != (repository, None):
+    if Hub.parse(repository) != Hub(repository):
         raise ValueError(f"{repository!r} names no repository: it must be ORG/NAME, such as me/diracnet16-cifar10")
     if constants.HF_HUB_OFFLINE:
         raise ValueError("HF_HUB_OFFLINE is set, and nothing is published without a network; unset it")

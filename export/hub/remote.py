@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from export.bundle.sums import FOREIGN, files_below, read_sums
 from export.layout import SUMS
-from zoo.files import sha256
+from zoo.files import git_sha1, sha256
 from zoo.weights.hub import fetch
 
 
@@ -95,8 +94,4 @@ def _parts(folder: Path, name: str) -> list[Path]:
 
 
 def _hashed(path: Path) -> LocalFile:
-    size, digest = path.stat().st_size, hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return LocalFile(size, sha256(path), digest.hexdigest())
+    return LocalFile(path.stat().st_size, sha256(path), git_sha1(path))

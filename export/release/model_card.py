@@ -80,7 +80,7 @@ def _details(record: Weight) -> str:
         f"- Pictures: {size}×{size} pixels, {colours}; {len(record.labels)} classes.",
         f"- {recipe_text(record.recipe)}",
         f"- {run_text(record.provenance)}.",
-        *(f"- sha256, {form} form: `{digest}`" for form, digest in sorted(record.sha256.items())),
+        *(f"- sha256, {form} form: `{digest}`" for form, digest in sorted(record.digests.items())),
         f"- Licence: {record.licence}.",
     ]
     return "\n".join((f"### {record.model}:{record.tag}", "", *lines))

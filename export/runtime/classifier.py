@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.layout import GRAPH, GRAPHS, METADATA_KEY, OUTPUT
-from export.runtime.download import fetch_graph, is_published
+from export.runtime.download import fetch_graph
 from export.runtime.ranking import Prediction, rank
 from export.runtime.sessions import CPU, open_session
 from pixels import crop
+from zoo.weights.reference import File, Folder, Hub, parse_reference
 
 _NEEDED = {"preprocessing", "id2label", "untrained"}
 
@@ -47,7 +48,7 @@ class Classifier:
         threads: int = 0,
         providers: Sequence[str] = (CPU,),
     ) -> None:
-        path = fetch_graph(str(source), form) if is_published(source) else _graph(Path(source), form)
+        path = _graph(source, form)
         self._session = _open(path, threads, providers)
         inputs = self._session.get_inputs()
         self._input = inputs[0].name
@@ -95,20 +96,32 @@ class Classifier:
         return [rank(row, self.labels, top) for row in self.logits(batch)]
 
 
-def _graph(source: Path, form: str | None) -> Path:
+def _graph(source: str | Path, form: str | None) -> Path:
     """Return the .onnx file that is meant."""
-    if source.is_dir():
-        if not (source / GRAPH).is_file():
-            raise FileNotFoundError(f"{source} is no bundle: it has no {GRAPH}")
-        forms = {name: source / each.path for name, each in GRAPHS.items() if (source / each.path).is_file()}
-        if form is not None and form not in forms:
-            raise ValueError(f"form={form!r}: {source} has {', '.join(forms)}")
-        return forms[form] if form is not None else source / GRAPH
-    if not source.is_file():
-        raise FileNotFoundError(f"no ONNX file {source}")
-    if form is not None:
-        raise ValueError(f"form={form!r} chooses between the graphs of a bundle, and {source} is one file")
-    return source
+    match parse_reference(source):
+        case Hub() as place:
+            return fetch_graph(place, form)
+        case Folder(folder):
+            return _graph_of(folder, form)
+        case File(file) if file.suffix == ".safetensors":
+            raise ValueError(f"{file} is a checkpoint, and only graphs are run here; `diracnet export` makes one of it")
+        case File(file) if form is not None:
+            raise ValueError(f"form={form!r} chooses between the graphs of a bundle, and {file} is one file")
+        case File(file):
+            return file
+    raise FileNotFoundError(
+        f"{source} is no bundle, .onnx file or repository ORG/NAME; nets of the registry become bundles by "
+        "`diracnet export`"
+    )
+
+
+def _graph_of(bundle: Path, form: str | None) -> Path:
+    if not (bundle / GRAPH).is_file():
+        raise FileNotFoundError(f"{bundle} is no bundle: it has no {GRAPH}")
+    forms = {name: bundle / each.path for name, each in GRAPHS.items() if (bundle / each.path).is_file()}
+    if form is not None and form not in forms:
+        raise ValueError(f"form={form!r}: {bundle} has {', '.join(forms)}")
+    return forms[form] if form is not None else bundle / GRAPH
 
 
 def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.InferenceSession:

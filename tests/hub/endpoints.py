@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from urllib.parse import parse_qs, quote
 
 import yaml
-from store import LARGE, RefusedError, Repository, Store
+from store import LARGE, Entry, RefusedError, Repository, Store
 
-WRITES = {"create", "preupload", "batch", "verify", "commit", "tag", "branch"}
+WRITES = {"create", "preupload", "batch", "verify", "commit", "tag", "branch", "write-token"}
+XET = {"read-token", "write-token"}
 PAGE = 4
 """Files on one page of a tree, so that clients must follow links."""
 
@@ -92,10 +94,23 @@ class Endpoints:
             actions = {"upload": {"href": href}, "verify": {"href": f"{self.origin}/_lfs/{oid}/verify"}}
             return {"oid": oid, "size": size, "actions": actions}
 
-        return {
-            "transfer": "basic",
-            "objects": [answer(o["oid"], o["size"]) for o in json.loads(self.content)["objects"]],
-        }
+        asked = json.loads(self.content)
+        if self.store.xet and "xet" in asked.get("transfers", ()):  # clients before huggingface_hub 2 ask here
+            return {"transfer": "xet", "objects": [{"oid": o["oid"], "size": o["size"]} for o in asked["objects"]]}
+        return {"transfer": "basic", "objects": [answer(o["oid"], o["size"]) for o in asked["objects"]]}
+
+    def on_write_token(self) -> object:
+        self.repository.resolve(self.revision)
+        return self.token(self.store.xet.to_write())
+
+    def on_read_token(self) -> object:
+        return self.token(self.store.xet_of(self.id, self.repository.resolve(self.revision)))
+
+    def token(self, storage: str) -> object:
+        """Return a token for a Xet storage, in the body for the Xet library and in headers for huggingface_hub."""
+        token = {"casUrl": storage, "accessToken": "xet", "exp": int(time.time()) + 3600}
+        names = ("X-Xet-Cas-Url", "X-Xet-Access-Token", "X-Xet-Token-Expiration")
+        return json.dumps(token).encode(), dict(zip(names, map(str, token.values()), strict=True)), 200
 
     def on_put(self) -> object:
         if self.headers.get("Authorization"):
@@ -135,11 +150,17 @@ class Endpoints:
         headers = (
             {"Link": f'<{tree}?recursive=true&cursor={start + PAGE}>; rel="next"'} if start + PAGE < len(files) else {}
         )
-        return json.dumps([entry.listed(name) for name, entry in files[start : start + PAGE]]).encode(), headers, 200
+        page = [self.listed(name, entry) for name, entry in files[start : start + PAGE]]
+        return json.dumps(page).encode(), headers, 200
+
+    def listed(self, path: str, entry: Entry) -> dict:
+        """What tree and paths-info say about a file."""
+        xet = self.store.xet_hash(entry)
+        return entry.listed(path) | ({"xetHash": xet} if xet else {})
 
     def on_paths(self) -> object:
         there = self.repository.commits[self.repository.resolve(self.revision)]
-        return [there[path].listed(path) for path in parse_qs(self.content.decode())["paths"] if path in there]
+        return [self.listed(path, there[path]) for path in parse_qs(self.content.decode())["paths"] if path in there]
 
     def on_refs(self) -> object:
         kinds = {"branches": ("refs/heads/", self.repository.branches), "tags": ("refs/tags/", self.repository.tags)}
@@ -175,6 +196,9 @@ class Endpoints:
         headers = {"X-Repo-Commit": commit, "ETag": f'"{entry.etag}"'}
         if entry.large:
             large = {"X-Linked-Etag": f'"{entry.sha256}"', "X-Linked-Size": str(entry.size)}
+            if xet := self.store.xet_hash(entry):
+                route = f"{self.origin}/api/models/{self.id}/xet-read-token/{commit}"
+                large |= {"X-Xet-Hash": xet, "Link": f'<{route}>; rel="xet-auth"'}
             return b"", headers | large | {"Location": f"{self.other_origin}/_lfs/{entry.sha256}"}, 302
         return self.store.objects[entry.sha256], headers, 200
 

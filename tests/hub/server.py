@@ -3,8 +3,8 @@
 `python tests/hub/server.py` prints its port and serves until its standard input is closed. What it holds is in memory.
 
 Tests steer it by paths that the Hub does not have: `PUT /_faults` takes a list of faults, `PUT /_plant` puts files into
-a repository as no client could, `GET /_state` tells heads and hashes, and which endpoints were asked, `GET /_hanging`
-waits until a request hangs.
+a repository as no client could, `PUT /_xet` turns the Xet storage on or off, `GET /_state` tells heads and hashes, and
+which endpoints were asked, `GET /_hanging` waits until a request hangs.
 Tokens: `hf_write…` may write, `hf_read…` may read, any other is unknown. Every error repeats the token it was sent, in
 body and headers: a client must survive even that without showing it.
 """
@@ -21,7 +21,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from endpoints import WRITES, Endpoints
+from endpoints import WRITES, XET, Endpoints
 from store import RefusedError, Store
 
 ID = r"(?P<id>[^/]+/[^/]+)"
@@ -31,6 +31,8 @@ ROUTES = {
     "yaml": ("POST", r"/api/validate-yaml"),
     "preupload": ("POST", rf"/api/models/{ID}/preupload/{REVISION}"),
     "batch": ("POST", rf"/{ID}\.git/info/lfs/objects/batch"),
+    "write-token": ("GET", rf"/api/models/{ID}/xet-write-token/{REVISION}"),
+    "read-token": ("GET", rf"/api/models/{ID}/xet-read-token/{REVISION}"),
     "put": ("PUT", r"/_lfs/(?P<oid>[0-9a-f]{64})"),
     "verify": ("POST", r"/_lfs/(?P<oid>[0-9a-f]{64})/verify"),
     "commit": ("POST", rf"/api/models/{ID}/commit/{REVISION}"),
@@ -44,6 +46,7 @@ ROUTES = {
     "resolve": ("GET", rf"/{ID}/resolve/{REVISION}/(?P<path>.+)"),
     "object": ("GET", r"/_lfs/(?P<oid>[0-9a-f]{64})"),
     "faults": ("PUT", r"/_faults"),
+    "xet": ("PUT", r"/_xet"),
     "plant": ("PUT", r"/_plant"),
     "state": ("GET", r"/_state"),
     "hanging": ("GET", r"/_hanging"),
@@ -92,7 +95,7 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
             (name, re.fullmatch(pattern, url.path)) for name, (verb, pattern) in ROUTES.items() if verb == method
         )
         name, match = next(((name, match) for name, match in matches if match), (None, None))
-        if match is None:
+        if match is None or (name in XET and self.store.xet is None):
             return self.fail(RefusedError(404, f"no such page: {self.command} {url.path}"))
         fault = self.server.fault(name)
         kind = fault["kind"]
@@ -114,7 +117,7 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
             self.values = {key: unquote(value) for key, value in match.groupdict().items() if value}
             if name in WRITES or "id" in self.values:
                 self.authorise(name)
-            answer = getattr(self, f"on_{name}")()
+            answer = getattr(self, f"on_{name.replace('-', '_')}")()
         except RefusedError as error:
             return self.fail(error, fault)
         if kind == "lost":
@@ -180,6 +183,10 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
         repository = self.store.repositories[asked["id"]]
         repository.gated = asked.get("gated", False)
         return {"commit": commit}
+
+    def on_xet(self) -> object:
+        self.store.turn_xet(json.loads(self.content))
+        return {}
 
     def on_state(self) -> object:
         return {"repositories": self.store.state(), "asked": self.server.asked}

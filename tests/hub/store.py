@@ -8,6 +8,8 @@ import json
 import threading
 from dataclasses import dataclass, field
 
+from xet import Xet
+
 LARGE = (".safetensors", ".onnx", ".bin", ".pth")
 """Endings that the Hub keeps as large files (LFS) whatever their size."""
 
@@ -30,7 +32,7 @@ class Entry:
     large: bool
 
     def listed(self, path: str) -> dict:
-        """What tree and paths-info say about it."""
+        """What tree and paths-info say about it, but for its Xet hash."""
         lfs = {"lfs": {"oid": self.sha256, "size": self.size, "pointerSize": 134}} if self.large else {}
         return {"type": "file", "path": path, "oid": self.oid, "size": self.size, **lfs}
 
@@ -70,6 +72,30 @@ class Store:
         self.objects: dict[str, bytes] = {}
         self.uploaded: dict[str, bytes] = {}
         self.lock = threading.RLock()
+        self.xet: Xet | None = None
+        self.turn_xet(True)
+
+    def turn_xet(self, on: bool) -> None:
+        """Keep large files in Xet storage too, or have none, as Hubs other than the real one."""
+        if on != (self.xet is not None):
+            self.xet = Xet() if on else None
+
+    def xet_hash(self, entry: Entry) -> str | None:
+        """Return the Xet hash of a file; None of small ones, and where there is no such storage."""
+        if self.xet is None or not entry.large:
+            return None
+        return self.xet.hash(entry.sha256, self.objects[entry.sha256])
+
+    def xet_of(self, name: str, commit: str) -> str:
+        """Return the address of a Xet storage that holds a commit's large files."""
+        files = self.repositories[name].commits[commit].values()
+        return self.xet.to_read(f"{name}@{commit}", [self.objects[file.sha256] for file in files if file.large])
+
+    def large(self, oid: str) -> bytes | None:
+        """Return a large file that waits for a commit, by whichever way it came."""
+        if oid not in self.objects and self.xet and (content := self.xet.get(oid)) is not None:
+            self.objects[oid] = content
+        return self.objects.get(oid)
 
     def entry(self, content: bytes, large: bool) -> Entry:
         digest = hashlib.sha256(content).hexdigest()
@@ -116,7 +142,7 @@ class Store:
                     case "file":
                         files[path] = self.entry(base64.b64decode(value["content"]), False)
                     case "lfsFile":
-                        content = self.objects.get(value["oid"])
+                        content = self.large(value["oid"])
                         if content is None or len(content) != value["size"]:
                             raise RefusedError(400, f"{path}: no large file {value['oid']} was uploaded")
                         files[path] = self.entry(content, True)

@@ -14,6 +14,6 @@ log = Console(stderr=True)
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained), a checkpoint file or ORG/NAME.")
+    str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained), a checkpoint file, a folder or ORG/NAME.")
 ]
 Mirror = Annotated[Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from zoo.files import read_json, replace_file, write_json
+from zoo.layout import RUN, WEIGHTS
 from zoo.training.lock import LockedError, locked
 from zoo.training.recipes import Recipe
 
@@ -27,11 +28,11 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model = path / "model.safetensors"
+        self.model = path / WEIGHTS
         self.result = path / "result.json"
         self.metrics = path / "metrics.jsonl"
         self.curves = path / "curves.png"
-        self.request = path / "run.json"
+        self.request = path / RUN
         self._state = path / "state.pt"
         self._lock = path / ".lock"
 

@@ -6,8 +6,7 @@ Imports neither PyTorch nor anything else that is heavy: inference from ONNX use
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,23 +22,30 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from zoo.files import sha256
+from zoo.weights.etag import Version, ask, recall, remember
 
-_REFERENCE = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?", re.ASCII)
+MAIN = "main"
 
 
 class HubError(RuntimeError):
     """The Hub did not do what it was asked for; the message says why and what to do. It never holds the token."""
 
 
-def parse_reference(text: str) -> tuple[str, str | None] | None:
-    """Return repository and revision of `ORG/NAME` or `ORG/NAME@REVISION`; None where the text is neither."""
-    match = _REFERENCE.fullmatch(text)
-    return (match["id"], match["revision"]) if match else None
-
-
 def fetch(repository: str, path: str, *, revision: str | None = None, digest: str | None = None, **client: Any) -> Path:
     """Return a repository's file from the local cache, downloading it where it is absent or damaged.
+
+    See `fetch_version`, which tells its commit too.
+
+    Example:
+        >>> config = fetch("me/diracnet16-cifar10", "config.json", revision="v1")
+    """
+    return fetch_version(repository, path, revision=revision, digest=digest, **client)[0]
+
+
+def fetch_version(
+    repository: str, path: str, *, revision: str | None = None, digest: str | None = None, **client: Any
+) -> tuple[Path, str | None]:
+    """Return a repository's file from the local cache, and the commit that it is of.
 
     The cache is huggingface_hub's own (HF_HOME, HF_HUB_CACHE), the host is HF_ENDPOINT's, and with HF_HUB_OFFLINE
     nothing is asked of any. The bytes are hashed at every call, because a download of the right size is accepted by the
@@ -49,9 +55,12 @@ def fetch(repository: str, path: str, *, revision: str | None = None, digest: st
         repository: `ORG/NAME`.
         path: of the file in the repository.
         revision: a branch, tag or commit; by default the branch main.
-        digest: the sha256 that the file must have. By default the one under which the Hub keeps it; it has one for each
-            large file (weights and graphs), and it is lost where the cache cannot hold links.
+        digest: the sha256 that the file must have. By default its hash is what the Hub says it is, or without a
+            connection what the Hub said before; nothing is known of a file that other programs put into the cache.
         client: further arguments of `huggingface_hub.hf_hub_download`.
+
+    Returns:
+        The path, and the commit. Where the Hub was not asked, the revision stands for the commit.
 
     Raises:
         FileNotFoundError: the repository has no such file, or it is not in the cache and the Hub must not be asked.
@@ -60,27 +69,59 @@ def fetch(repository: str, path: str, *, revision: str | None = None, digest: st
     """
     if not path or any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
         raise ValueError(f"path={path!r} is no path of a file below a repository's root")
-    for again in (client.pop("force_download", False), True):
+    offline = constants.HF_HUB_OFFLINE or client.get("local_files_only", False)
+    again = client.pop("force_download", False)
+    while True:
         with plain_errors(repository, f"cannot fetch {path} of the repository {repository}"):
-            local = Path(hf_hub_download(repository, path, revision=revision, force_download=again, **client))
-        expected = digest or _kept_under(local)
-        found = sha256(local)
-        if expected is None or found == expected:
-            return local
-        if constants.HF_HUB_OFFLINE:
+            said = None if digest or offline else _ask(repository, path, revision, client, again)
+            known = said or (None if digest else recall(repository, path, revision))
+            local = None
+            if known and not said and not again:
+                local = _cached(repository, path, known.commit, client)
+                known = known if local else None  # another program may have cached another commit
+            if local is None:
+                local = Path(hf_hub_download(repository, path, revision=revision, force_download=again, **client))
+        expected = Version(revision or MAIN, digest) if digest else known
+        if expected is None:
+            return local, revision
+        found = expected.digest(local)
+        if found == expected.etag:
+            if said:
+                remember(repository, path, revision, said)
+            return local, expected.commit
+        if offline:
             raise ValueError(
-                f"{local} is damaged: its sha256 is {found}, not {expected}; HF_HUB_OFFLINE forbids fetching it anew"
+                f"{local} is damaged: its {expected.kind} is {found}, not {expected.etag}; "
+                f"{'HF_HUB_OFFLINE' if constants.HF_HUB_OFFLINE else 'local_files_only'} forbids fetching it anew"
             )
-    raise ValueError(
-        f"{path} of {repository} at {revision or 'main'} was fetched twice and has the sha256 {found}, not {expected}: "
-        "do not use it; tell the people of that repository, or of the mirror in HF_ENDPOINT"
-    )
+        if again:
+            raise ValueError(
+                f"{path} of {repository} at {revision or MAIN} was fetched twice and has the {expected.kind} {found}, "
+                f"not {expected.etag}: do not use it; tell the people of that repository, or of the mirror in "
+                "HF_ENDPOINT"
+            )
+        again = True
+        if not local.is_symlink():  # in a cache without links force_download leaves the file as it is
+            local.unlink(missing_ok=True)
 
 
-def _kept_under(local: Path) -> str | None:
-    """Return the sha256 that is the name of the file behind a link of the cache, if it is one."""
-    name = local.resolve().name
-    return name if re.fullmatch(r"[0-9a-f]{64}", name) else None
+def _ask(repository: str, path: str, revision: str | None, client: Mapping[str, Any], again: bool) -> Version | None:
+    """Return what the Hub says of a file; of a commit, which never changes, what it said before will do at first."""
+    known = recall(repository, path, revision)
+    if known and known.commit == revision and not again:
+        return known
+    try:
+        return ask(repository, path, revision, client.get("token"), client.get("endpoint"))
+    except Exception:  # the download meets the same error, and may find the file in the cache all the same
+        return None
+
+
+def _cached(repository: str, path: str, commit: str, client: Mapping[str, Any]) -> Path | None:
+    """Return a file from the cache; None where that lacks it."""
+    try:
+        return Path(hf_hub_download(repository, path, revision=commit, **{**client, "local_files_only": True}))
+    except LocalEntryNotFoundError:
+        return None
 
 
 @contextmanager
@@ -139,6 +180,11 @@ def explain(error: BaseException, repository: str) -> str | None:
             return f"the Hub refused ({status}): {error.server_message or 'without saying why'}"
         case json.JSONDecodeError():
             return f"{constants.ENDPOINT} sent an answer that is none of the Hub's"
+        case ConnectionError():  # of the client's Xet library; those of its HTTP library have another base class
+            return (
+                f"the Xet storage of {constants.ENDPOINT} does not work ({error}); set HF_HUB_DISABLE_XET=1 to do "
+                "without it"
+            )
         case _ if is_transient(error):
             return f"no connection to {constants.ENDPOINT}, or it broke ({type(error).__name__})"
     return None
@@ -159,8 +205,10 @@ def is_transient(error: BaseException) -> bool:
         return status in (408, 429) or status >= 500
     if isinstance(error, json.JSONDecodeError):  # the error page of a gateway
         return True
+    if isinstance(error, ConnectionError):  # of the Xet library, which calls every refusal one
+        return "status client error" not in str(error)
     # The client's HTTP library has changed its name more than once; the base class of its errors has not.
-    return "TransportError" in {kind.__name__ for kind in type(error).__mro__} or isinstance(error, ConnectionError)
+    return "TransportError" in {kind.__name__ for kind in type(error).__mro__}
 
 
 def without_token(text: str) -> str:

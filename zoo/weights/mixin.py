@@ -9,9 +9,11 @@ import huggingface_hub
 import torch
 from torch import nn
 
+from zoo.layout import WEIGHTS
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
 from zoo.weights.checkpoint import SAVED, Checkpoint, load_strictly
+from zoo.weights.hub import plain_errors
 from zoo.weights.repository import load_repository
 
 Net = TypeVar("Net", bound="HubMixin")
@@ -61,9 +63,26 @@ class HubMixin(
         url: str | None = super().save_pretrained(save_directory, config={**known, **(config or {}), **own}, **options)
         return url
 
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Save the net in a repository of the Hub, `ORG/NAME`; return the address of the commit.
+
+        Args:
+            repo_id: `ORG/NAME`; made if there is none.
+            options: config, as in `save_pretrained`, and those of `huggingface_hub.ModelHubMixin.push_to_hub`.
+
+        Raises:
+            HubError: the Hub refused or failed; the message says why and what to do.
+
+        Example:
+            >>> net.push_to_hub("me/cats-dogs-foxes", config={"id2label": {"0": "cat", "1": "dog", "2": "fox"}})
+        """
+        with plain_errors(repo_id, f"cannot push to {repo_id}"):
+            url: str = super().push_to_hub(repo_id, **options)
+            return url
+
     def _save_pretrained(self, save_directory: Path) -> None:
         state = cast(nn.Module, self).state_dict()
-        Checkpoint(form="dirac", spec=self.spec, weights=SAVED, state=state).save(save_directory / "model.safetensors")
+        Checkpoint(form="dirac", spec=self.spec, weights=SAVED, state=state).save(save_directory / WEIGHTS)
 
     @classmethod
     def from_checkpoint(cls: type[Net], checkpoint: Checkpoint) -> Net:
@@ -89,7 +108,7 @@ class HubMixin(
         """Return the training form in a repository or folder, loaded strictly, in eval mode; see `zoo.from_pretrained`.
 
         Args:
-            pretrained_model_name_or_path: `ORG/NAME` or a folder.
+            pretrained_model_name_or_path: `ORG/NAME`, a folder or a file, as `zoo.from_pretrained` takes them.
             revision: a branch, tag or commit.
             options: cache_dir, force_download, local_files_only and token, as in `huggingface_hub.hf_hub_download`.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,6 +34,11 @@ class WeightFile:
     path: str
     sha256: str
     size: int | None = None
+
+    def __post_init__(self) -> None:
+        # The start of a hash is compared, and an empty one is the start of all.
+        if not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
+            raise ValueError(f"sha256={self.sha256!r} of {self.path}: it must be 8 to 64 lower-case hexadecimal digits")
 
     def matches(self, path: Path) -> bool:
         """Tell whether the bytes at a path are this file's."""
@@ -80,8 +86,8 @@ class Weight:
             raise ValueError(f"revision={self.revision!r} is that of no repository; name one, or leave it out")
 
     @property
-    def sha256(self) -> dict[str, str]:
-        """The hash of each form's file; of files that upstream published only the first eight digits are known."""
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each form's file; of files that upstream published only the first eight digits are known."""
         return {form: file.sha256 for form, file in self.files.items()}
 
     def transforms(self) -> Preprocessing:

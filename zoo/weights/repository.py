@@ -1,4 +1,4 @@
-"""Nets from any repository of the Hub, or from a folder laid out like one, loaded strictly."""
+"""Trained nets from any source: a repository of the Hub, a folder laid out like one, a file. Loaded strictly."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo.files import read_json
+from zoo.layout import CONFIG, TRAINING_CONFIG, TRAINING_FORM, WEIGHTS
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
 from zoo.weights.checkpoint import FORMS, Checkpoint
-from zoo.weights.hub import fetch, parse_reference
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-"""Names at the root of a repository; the training form beside a folded net has the same below `dirac/`."""
+from zoo.weights.hub import fetch, fetch_version
+from zoo.weights.locate import load_weight
+from zoo.weights.record import get_weight
+from zoo.weights.reference import File, Folder, Hub, Tagged, parse_reference
 
 
 def load_repository(source: str | Path, form: str, *, revision: str | None = None, **client: Any) -> Checkpoint:
@@ -26,49 +27,75 @@ def load_repository(source: str | Path, form: str, *, revision: str | None = Non
         revision: see `zoo.from_pretrained`.
         client: arguments of `huggingface_hub.hf_hub_download`, such as cache_dir and token.
     """
-    return open_repository(source, form, revision=revision, **client)[0]
+    reference = parse_reference(source)
+    if revision is not None and not isinstance(reference, Hub):
+        raise ValueError(f"revision={revision!r} chooses a commit of a repository of the Hub, and {source} is none")
+    match reference:
+        case Hub() | Folder():
+            return open_repository(reference, form, revision=revision, **client)[0]
+        case File(path):
+            return load_file(path, form)
+        case Tagged(name, tag):
+            return load_weight(get_weight(name, tag), form)
+    raise FileNotFoundError(
+        f"{source} is no file or folder here, and no repository either: those are called ORG/NAME; a net of the "
+        "registry has weights by the name of NAME:TAG"
+    )
+
+
+def load_file(path: Path, form: str | None = None) -> Checkpoint:
+    """Return the checkpoint in a file; ValueError where it is in another form than the one that is asked for."""
+    checkpoint = Checkpoint.load(path)
+    if form not in (None, checkpoint.form):
+        raise ValueError(f"{path} holds a net in {checkpoint.form} form, not in {form} form")
+    return checkpoint
 
 
 def open_repository(
-    source: str | Path, form: str | None = None, *, revision: str | None = None, **client: Any
+    place: Folder | Hub, form: str | None = None, *, revision: str | None = None, **client: Any
 ) -> tuple[Checkpoint, Path]:
     """Return the checkpoint and the file that it is from; without a form the one at the root."""
     if form not in (None, *FORMS):
         raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
-    if Path(source).is_dir():
-        folder = Path(source)
-        return _load(str(source), form, lambda name: folder / name)
-    reference = parse_reference(str(source))
-    if reference is None:
-        raise FileNotFoundError(f"{source} is no folder, and no repository either: those are called ORG/NAME")
-    repository, named = reference
-    if named is not None and revision not in (None, named):
-        raise ValueError(f"{source} names the revision {named}, revision={revision!r} another one")
-    config = fetch(repository, CONFIG, revision=revision or named, **client)
-    # The cache keeps a file below its commit. The others are taken from the same, even if the branch moves meanwhile.
-    commit = config.parent.name
-    return _load(str(source), form, lambda name: fetch(repository, name, revision=commit, **client))
+    if isinstance(place, Folder):
+        folder = place.path
+        if not (folder / CONFIG).is_file():
+            raise ValueError(f"{folder} is a folder without {CONFIG}, so no bundle; name a checkpoint file in it")
+        return _load(str(folder), form, lambda name: folder / name)
+    if place.revision is not None and revision not in (None, place.revision):
+        raise ValueError(
+            f"{place.repository}@{place.revision} names the revision {place.revision}, and revision={revision!r} "
+            "another one"
+        )
+    repository = place.repository
+    config, commit = fetch_version(repository, CONFIG, revision=revision or place.revision, **client)
+    # The others are taken from the same commit, even if the branch moves meanwhile.
+    return _load(
+        repository,
+        form,
+        lambda name: config if name == CONFIG else fetch(repository, name, revision=commit, **client),
+    )
 
 
 def _load(source: str, form: str | None, get: Callable[[str], Path]) -> tuple[Checkpoint, Path]:
-    config = read_json(get(CONFIG))
-    prefix = ""
+    config_name, weights_name = CONFIG, WEIGHTS
+    config = read_json(get(config_name))
     match config.get("form"):
         case "folded" if form == "dirac":
-            prefix = "dirac/"
-            config = read_json(get(prefix + CONFIG))
+            config_name, weights_name = TRAINING_CONFIG, TRAINING_FORM
+            config = read_json(get(config_name))
         case "dirac" if form == "folded":
             raise ValueError(
                 f"{source} holds a training form only; load it with folded=False and fold it with export.fold"
             )
         case found if found not in FORMS:
             raise ValueError(f"{source} holds no DiracNet: the form in its {CONFIG} is {found!r}, not one of {FORMS}")
-    path = get(prefix + WEIGHTS)
+    path = get(weights_name)
     checkpoint = Checkpoint.load(path)
     try:
         agrees = (config["form"], Spec.from_dict(config["spec"])) == (checkpoint.form, checkpoint.spec)
         if not agrees or form not in (None, checkpoint.form):
-            raise ValueError(f"{prefix}{CONFIG} and {prefix}{WEIGHTS} describe different nets")
+            raise ValueError(f"{config_name} and {weights_name} describe different nets")
         labels = checkpoint.labels or _labels(config)
         preprocessing = checkpoint.preprocessing or _preprocessing(config)
         return replace(checkpoint, labels=labels, preprocessing=preprocessing), path

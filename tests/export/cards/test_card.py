@@ -99,7 +99,7 @@ def test_the_zoos_card_is_what_the_manifests_say(root: Path, tmp_path: Path, mon
     text = zoo_card()
     for (model, tag), record in weights().items():
         assert f"| `{model}` | `{tag}` | {record.dataset} | " in text and f"{record.metrics['top1']:.2f} %" in text
-        assert record.folder is None or all(digest in text for digest in record.sha256.values())
+        assert record.folder is None or all(digest in text for digest in record.digests.values())
     path = tmp_path / "MODEL_CARD.md"
     write_zoo_card(path)
     assert path.read_text(encoding="utf-8") == text

@@ -88,5 +88,10 @@ def test_hostile_repositories(hub, files: dict, message: str, tmp_path: Path, re
     monkeypatch.chdir(place)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         zoo.from_pretrained(name, folded=True)
-    assert not list(place.iterdir()) and {path.name for path in tmp_path.iterdir()} <= {"place", "cache"}
+    assert not list(place.iterdir()) and {path.name for path in tmp_path.iterdir()} <= {
+        "place",
+        "cache",
+        "assets",
+        "xet",
+    }
     assert not (Path("/absolute").exists() or (tmp_path.parent / "climbed").exists())

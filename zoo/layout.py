@@ -1,0 +1,11 @@
+"""Names of the files in a bundle, in a repository of the Hub and in a training run. Imports nothing."""
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+"""In a bundle the folded net; in a training run and in what `DiracNet.save_pretrained` writes the training form."""
+TRAINING_CONFIG = "dirac/config.json"
+TRAINING_FORM = "dirac/model.safetensors"
+GRAPH = "onnx/model.onnx"
+"""Where the Hub's tools look for an ONNX graph."""
+RUN = "run.json"
+"""The request of a training run, by which its folder is recognised."""

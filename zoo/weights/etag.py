@@ -1,0 +1,77 @@
+"""What the Hub says of a file, its commit and its hash, asked once and kept for the time without a connection."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from huggingface_hub import cached_assets_path, constants, get_hf_file_metadata, hf_hub_url
+
+from zoo.files import git_sha1, read_json, sha256, write_json
+
+_HASHES = {64: ("sha256", sha256), 40: ("Git hash", git_sha1)}
+"""By the number of digits: large files have the first as their ETag, others the second."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A file in one commit of a repository.
+
+    Args:
+        commit: the commit, or another name of a revision where that is not known.
+        etag: the hash of its bytes, in hexadecimal: the sha256 of a large file (LFS or Xet), Git's hash of any other.
+    """
+
+    commit: str
+    etag: str
+
+    @property
+    def kind(self) -> str:
+        """What the hash is called; "" where it is of no known kind."""
+        return _HASHES[len(self.etag)][0] if self._is_hash() else ""
+
+    def digest(self, path: Path) -> str:
+        """Return the hash, of the same kind, of the bytes at a path; the ETag itself where it is of no known kind."""
+        return _HASHES[len(self.etag)][1](path) if self._is_hash() else self.etag
+
+    def _is_hash(self) -> bool:
+        return len(self.etag) in _HASHES and re.fullmatch(r"[0-9a-f]+", self.etag) is not None
+
+
+def ask(
+    repository: str, path: str, revision: str | None, token: str | bool | None = None, endpoint: str | None = None
+) -> Version | None:
+    """Return what the Hub says of a file; None where its answer lacks commit or ETag.
+
+    Raises what huggingface_hub raises: its own errors, and those of the HTTP library beneath it.
+    """
+    url = hf_hub_url(repository, path, revision=revision, endpoint=endpoint)
+    said = get_hf_file_metadata(url, token=token, endpoint=endpoint)
+    return Version(said.commit_hash, said.etag) if said.commit_hash and said.etag else None
+
+
+def remember(repository: str, path: str, revision: str | None, version: Version) -> None:
+    """Keep what the Hub said, for this revision and for its commit. Where nothing can be written nothing is kept."""
+    for name in {revision or "main", version.commit}:
+        if recall(repository, path, name) != version:
+            with suppress(OSError, ValueError):  # as in a cache that is mounted read-only
+                told = {"repository": repository, "path": path, "revision": name, **asdict(version)}
+                write_json(_file(repository, path, name), told)
+
+
+def recall(repository: str, path: str, revision: str | None) -> Version | None:
+    """Return what the Hub said last; None where that is not known."""
+    try:
+        kept = read_json(_file(repository, path, revision or "main"))
+        return Version(str(kept["commit"]), str(kept["etag"]))
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _file(repository: str, path: str, revision: str) -> Path:
+    name = hashlib.sha256(f"{repository}\n{revision}\n{path}".encode()).hexdigest()  # whatever characters they have
+    assets = constants.HF_ASSETS_CACHE
+    return cached_assets_path("diracnet-zoo", repository, "etags", assets_dir=assets) / f"{name}.json"
