@@ -29,13 +29,19 @@ ROOMS = {
         "commands": {"bundle", "hub", "layout", "proof", "runtime"},
     },
     "zoo": {
-        **{name: set() for name in ("command_line", "files", "labels", "machine", "preprocessing")},
+        **{
+            name: set() for name in ("command_line", "files", "labels", "layout", "machine", "metrics", "preprocessing")
+        },
         "datasets": {"preprocessing"},
         "nets": {"preprocessing"},
-        "weights": {"files", "labels", "nets", "preprocessing"},
+        "weights": {"files", "labels", "layout", "nets", "preprocessing"},
         "models": {"nets", "weights"},
-        "reference": {"files", "models", "nets", "preprocessing", "weights"},
-        "training": {"datasets", "files", "labels", "machine", "models", "nets", "preprocessing", "weights"},
+        "reference": {"files", "models", "nets", "weights"},
+        "training": {
+            *("datasets", "files", "labels", "layout", "machine"),
+            *("models", "nets", "preprocessing", "reference", "weights"),
+        },
+        "commands": {"metrics", "models", "reference", "training", "weights"},
         **{name: {"models", "nets", "preprocessing", "weights"} for name in ("timm", "torchvision")},
     },
 }
