@@ -30,9 +30,10 @@ from zoo.nets.registry import MODELS, get_spec
 from zoo.nets.spec import Spec
 from zoo.nets.timm_net import TimmNetwork
 from zoo.weights.checkpoint import load_strictly
-from zoo.weights.hub import fetch, parse_reference
+from zoo.weights.hub import fetch
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, weights
+from zoo.weights.reference import Hub
 from zoo.weights.timm_config import pretrained_cfg as describe
 
 OPTIONS = ("num_classes", "in_chans", "global_pool", "final_relu", "features_only", "out_indices", "feature_cls")
@@ -142,10 +143,10 @@ def _read(cfg: PretrainedCfg, cache_dir: str | Path | None) -> Mapping[str, Tens
             raise FileNotFoundError(f"there is no file {' or '.join(map(str, paths))} to take the weights from")
         return _read_file(found)
     if cfg.hf_hub_id:
-        reference = parse_reference(cfg.hf_hub_id)
+        reference = Hub.parse(cfg.hf_hub_id)
         if reference is None:
             raise ValueError(f"hf_hub_id={cfg.hf_hub_id!r} is no ORG/NAME or ORG/NAME@REVISION")
-        repository, revision = reference
+        repository, revision = reference.repository, reference.revision
         for name in names[:-1]:
             with suppress(FileNotFoundError):
                 return _read_file(fetch(repository, name, revision=revision, cache_dir=cache_dir))
