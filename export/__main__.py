@@ -50,15 +50,24 @@ def export(
     ] = None,
     formats: Annotated[
         str,
-        typer.Option(help=f"Of the ONNX graphs: {', '.join(GRAPHS)} or all, joined by commas. fp32 is always there."),
+        typer.Option(
+            "--formats",
+            "--precision",
+            help=f"Formats to write: {', '.join(GRAPHS)} or all, joined by commas. fp32 is always written.",
+        ),
     ] = "fp32",
     feature: Annotated[
-        list[str] | None, typer.Option(help="A layer, such as group2, whose output the graphs are to give too.")
+        list[str] | None,
+        typer.Option(help="A layer, such as group2, whose output the graphs give in addition to the logits."),
     ] = None,
-    labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line, for weights of yours.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="File with the names of the classes, one per line, for weights of your own.")
+    ] = None,
     calibration: Annotated[
         str | None,
-        typer.Option(help="For int8 of weights of yours: a data set (its train/), a folder of pictures, or digits."),
+        typer.Option(
+            help="Pictures to calibrate int8 on, for weights of your own: a data set (its train/), a folder of pictures, or digits."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -217,7 +226,12 @@ def predict(
     ],
     images: Annotated[list[Path], typer.Argument(help="Pictures, or folders: all pictures below, by name.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
-    form: Annotated[str | None, typer.Option(help="Which graph of a bundle: fp32 if nothing is said.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision", "--form", help=f"Which graph of a bundle to run: {', '.join(GRAPHS)}; fp32 by default."
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures that are computed at a time.")] = 16,
     threads: Annotated[int, typer.Option(min=0, help="To compute and to read pictures with; 0: one a core.")] = 0,
     providers: Annotated[str | None, typer.Option(help="ONNX Runtime's, with commas between; CPU by default.")] = None,
@@ -226,7 +240,8 @@ def predict(
     """Say what is in pictures. What cannot be read is named, the rest answered, and the exit status is 1."""
     from export.commands.predict import open_net, print_answers
 
-    net = open_net(model, form=form, threads=threads, providers=providers)
+    chosen = [name.strip() for name in providers.split(",")] if providers is not None else None
+    net = open_net(model, precision=precision, threads=threads, providers=chosen)
     print_answers(net, model, images, top=top, batch_size=batch_size, threads=threads, as_json=as_json)
 
 

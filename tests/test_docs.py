@@ -19,10 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 GUIDES = [ROOT / "docs" / f"{name}.md" for name in ("layers", "training", "export", "hub")]
 PAGES = [ROOT / "README.md", *GUIDES]
 INDEX = ROOT / "docs" / "README.md"
-PENDING = {"export": "`--precision` of export and predict is still called --formats and --form"}
-"""Pages that show what the code cannot do yet, and what that is; a page that works must be taken off."""
-COMING = {"zoo/datasets.py"}
-"""Flags and files that pages name and the repository does not have yet; one that is there must be taken off."""
 OTHERS = {"--help", "--no-deps", "--nproc-per-node"}
 """Flags of every command, of pip and of torchrun."""
 PROGRAM = """
@@ -99,10 +95,8 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_snippets_do_what_the_page_says(page: Path, clone: Path, hub_server, request: pytest.FixtureRequest) -> None:
+def test_snippets_do_what_the_page_says(page: Path, clone: Path, hub_server) -> None:
     """One after the other in a folder like a clone, because some use what earlier ones wrote; the Hub is the tests'."""
-    if page.stem in PENDING:
-        request.applymarker(pytest.mark.xfail(reason=PENDING[page.stem], strict=True))
     steps = _steps(page)
     assert steps
     hub_server.fail()
@@ -140,8 +134,6 @@ def test_links_lead_to_files_and_headings_of_the_repository(page: Path) -> None:
             continue
         path, _, anchor = target.partition("#")
         file = page.parent / path if path else page
-        if str(file.relative_to(ROOT)) in COMING:
-            continue
         assert file.exists(), f"{page.name} leads to {target}"
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -151,8 +143,7 @@ def test_links_lead_to_files_and_headings_of_the_repository(page: Path) -> None:
 def test_the_index_leads_to_every_page() -> None:
     linked = {f"docs/{name}" for name in re.findall(r"\]\((\w+\.md)\)", INDEX.read_text(encoding="utf-8"))}
     pages = {f"docs/{path.name}" for path in INDEX.parent.glob("*.md") if path != INDEX}
-    assert linked == pages | {path for path in COMING if path.startswith("docs/")}
-    assert not pages & COMING
+    assert linked == pages
 
 
 def test_flags_that_pages_name_exist() -> None:
@@ -165,23 +156,21 @@ def test_flags_that_pages_name_exist() -> None:
         code = "\n".join(re.findall(r"`+[^`]+`+", page.read_text(encoding="utf-8")))
         named |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code)) - OTHERS
     assert len(named) > 20
-    assert named - known == {flag for flag in COMING if flag.startswith("--")}
+    assert not named - known
 
 
 def test_files_that_contributors_are_sent_to_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:pixels|zoo|export|benchmarks|docs|tests|runtimes)/[\w/.-]*)`", text))
     assert len(named) > 25
-    assert {path for path in named if not (ROOT / path).exists()} == {
-        path for path in COMING if path.startswith("zoo/")
-    }
+    assert not [path for path in named if not (ROOT / path).exists()]
 
 
 def test_the_rooms_are_those_that_contributors_are_told_of() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `((?:zoo|export)/\w+)/` \|", text, flags=re.MULTILINE))
     rooms = {path.parent for name in ("zoo", "export") for path in (ROOT / name).glob("*/__init__.py")}
-    assert told - {path.rstrip("/") for path in COMING} == {str(room.relative_to(ROOT)) for room in rooms}
+    assert told == {str(room.relative_to(ROOT)) for room in rooms}
 
 
 def test_the_recipes_are_those_of_the_guide() -> None:

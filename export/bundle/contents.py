@@ -15,9 +15,10 @@ from export.folding.folded import FoldedNet
 from export.formats.format import Source
 from export.formats.table import FORMATS
 from export.int8.record import Quantization
-from export.layout import CONFIG, FEATURES, FOLDED, GOLDEN, LABELS, PREPROCESSOR, QUANTIZATION
+from export.layout import CONFIG, FEATURES, FOLDED, GOLDEN, LABELS, PREPROCESSOR, QUANTIZATION, TRAINING_FORM
 from export.proof.check import Check
 from zoo.files import json_bytes, sha256
+from zoo.weights.timm_config import timm_config
 
 BUNDLE_FORMAT = 1
 """The number of the rule by which the derived files and the card are made.
@@ -39,10 +40,13 @@ def derived_files(
         description: of the net; config.json says the same and the number of the bundle's format.
         formats: names of the formats that the net is written in.
     """
-    yield CONFIG, json_bytes({**description, BUNDLE_FORMAT_KEY: BUNDLE_FORMAT})
-    yield PREPROCESSOR, json_bytes(describe_preprocessing(folded.checkpoint.known_preprocessing()))
-    if folded.checkpoint.labels:
-        yield LABELS, labels_text(folded.checkpoint.labels).encode()
+    checkpoint = folded.checkpoint
+    training = TRAINING_FORM if (folder / TRAINING_FORM).is_file() else None
+    for_timm = timm_config(checkpoint.spec, checkpoint.preprocessing, checkpoint.labels, training) if training else {}
+    yield CONFIG, json_bytes({**description, **for_timm, BUNDLE_FORMAT_KEY: BUNDLE_FORMAT})
+    yield PREPROCESSOR, json_bytes(describe_preprocessing(checkpoint.known_preprocessing()))
+    if checkpoint.labels:
+        yield LABELS, labels_text(checkpoint.labels).encode()
     record = folder / QUANTIZATION
     quantization = Quantization.load(record) if record.is_file() else None
     source = Source(folded, sha256(folder / FOLDED), description, quantization)

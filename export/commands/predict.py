@@ -27,15 +27,15 @@ class PicturesFailedError(RuntimeError):
     exit_status = 1  # of the command line: the call was right, the pictures were not
 
 
-def open_net(model: str, *, form: str | None, threads: int, providers: str | None) -> Net:
+def open_net(model: str, *, precision: str | None, threads: int, providers: Sequence[str] | None) -> Net:
     """Return the net that the command line names.
 
     Args:
         model: a bundle's folder, an .onnx file or `ORG/NAME` on the Hub, for ONNX Runtime; or what else
             `zoo.reference.open_model` takes, for PyTorch.
-        form: which graph of a bundle.
+        precision: which graph of a bundle.
         threads: within an operator; 0 for the runtime's own choice.
-        providers: names of ONNX Runtime's execution providers with commas between.
+        providers: ONNX Runtime's execution providers, the preferred first; the CPU by default.
 
     Raises:
         ValueError, FileNotFoundError, RuntimeError: there is no such net, or an option is not for it.
@@ -53,11 +53,11 @@ def open_net(model: str, *, form: str | None, threads: int, providers: str | Non
         from export.runtime import Classifier
         from export.runtime.sessions import CPU
 
-        chosen = [name.strip() for name in providers.split(",")] if providers is not None else [CPU]
-        return Classifier(model, form=form, threads=threads, providers=chosen)
-    for option, value in (("form", form), ("providers", providers)):
+        return Classifier(model, precision=precision, threads=threads, providers=providers or [CPU])
+    for option, value in (("precision", precision), ("providers", providers)):
         if value is not None:
-            raise ValueError(f"{option}={value!r} is for bundles, .onnx files and repositories, which {model} is not")
+            given = value if isinstance(value, str) else ",".join(value)
+            raise ValueError(f"{option}={given!r} is for bundles, .onnx files and repositories, which {model} is not")
     from export.commands.torch_classifier import TorchClassifier
 
     return TorchClassifier(model, threads=threads)

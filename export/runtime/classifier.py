@@ -30,13 +30,13 @@ class Classifier:
 
     Args:
         source: a bundle's folder, an .onnx file of one, or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub.
-        form: which graph of a bundle, a name of `export.layout.GRAPHS`; by default "fp32".
+        precision: which graph of a bundle, a name of `export.layout.GRAPHS`; by default "fp32".
         threads: of ONNX Runtime within an operator; 0 for its own choice.
         providers: ONNX Runtime's execution providers, the preferred first.
 
     Raises:
         FileNotFoundError, RuntimeError: no such folder or file, or it cannot be fetched.
-        ValueError: the bundle has no such form, this ONNX Runtime has no such provider, the file is no ONNX model, or
+        ValueError: the bundle has no graph of this precision, this ONNX Runtime has no such provider, the file is no ONNX model, or
             it was not written by this package.
     """
 
@@ -44,11 +44,11 @@ class Classifier:
         self,
         source: str | Path,
         *,
-        form: str | None = None,
+        precision: str | None = None,
         threads: int = 0,
         providers: Sequence[str] = (CPU,),
     ) -> None:
-        path = _graph(source, form)
+        path = _graph(source, precision)
         self._session = _open(path, threads, providers)
         inputs = self._session.get_inputs()
         self._input = inputs[0].name
@@ -96,17 +96,17 @@ class Classifier:
         return [rank(row, self.labels, top) for row in self.logits(batch)]
 
 
-def _graph(source: str | Path, form: str | None) -> Path:
+def _graph(source: str | Path, precision: str | None) -> Path:
     """Return the .onnx file that is meant."""
     match parse_reference(source):
         case Hub() as place:
-            return fetch_graph(place, form)
+            return fetch_graph(place, precision)
         case Folder(folder):
-            return _graph_of(folder, form)
+            return _graph_of(folder, precision)
         case File(file) if file.suffix == ".safetensors":
             raise ValueError(f"{file} is a checkpoint, and only graphs are run here; `diracnet export` makes one of it")
-        case File(file) if form is not None:
-            raise ValueError(f"form={form!r} chooses between the graphs of a bundle, and {file} is one file")
+        case File(file) if precision is not None:
+            raise ValueError(f"precision={precision!r} chooses between the graphs of a bundle, and {file} is one file")
         case File(file):
             return file
     raise FileNotFoundError(
@@ -115,13 +115,13 @@ def _graph(source: str | Path, form: str | None) -> Path:
     )
 
 
-def _graph_of(bundle: Path, form: str | None) -> Path:
+def _graph_of(bundle: Path, precision: str | None) -> Path:
     if not (bundle / GRAPH).is_file():
         raise FileNotFoundError(f"{bundle} is no bundle: it has no {GRAPH}")
-    forms = {name: bundle / each.path for name, each in GRAPHS.items() if (bundle / each.path).is_file()}
-    if form is not None and form not in forms:
-        raise ValueError(f"form={form!r}: {bundle} has {', '.join(forms)}")
-    return forms[form] if form is not None else bundle / GRAPH
+    there = {name: bundle / each.path for name, each in GRAPHS.items() if (bundle / each.path).is_file()}
+    if precision is not None and precision not in there:
+        raise ValueError(f"precision={precision!r}: {bundle} has {', '.join(there)}")
+    return there[precision] if precision is not None else bundle / GRAPH
 
 
 def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.InferenceSession:

@@ -8,20 +8,20 @@ from export.layout import GRAPHS
 from zoo.weights.reference import Hub
 
 
-def fetch_graph(place: Hub, form: str | None = None) -> Path:
+def fetch_graph(place: Hub, precision: str | None = None) -> Path:
     """Return a graph of a repository; no other file is downloaded.
 
     Args:
         place: the repository.
-        form: a name of `export.layout.GRAPHS`; by default "fp32".
+        precision: a name of `export.layout.GRAPHS`; by default "fp32".
 
     Raises:
         FileNotFoundError, RuntimeError: it cannot be fetched.
-        ValueError: there is no such form, or what was fetched is damaged.
+        ValueError: there is no such precision, or what was fetched is damaged.
     """
     # Here, so that inference from files needs no huggingface_hub. This module of the zoo imports no PyTorch.
     from zoo.weights.hub import fetch
 
-    if form is not None and form not in GRAPHS:
-        raise ValueError(f"form={form!r}: allowed are {', '.join(GRAPHS)}")
-    return fetch(place.repository, GRAPHS[form or "fp32"].path, revision=place.revision)
+    if precision is not None and precision not in GRAPHS:
+        raise ValueError(f"precision={precision!r}: allowed are {', '.join(GRAPHS)}")
+    return fetch(place.repository, GRAPHS[precision or "fp32"].path, revision=place.revision)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from zoo.labels import check_labels
 from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
@@ -51,6 +52,7 @@ class Checkpoint:
             raise ValueError(f"form={self.form!r}: allowed are {', '.join(FORMS)}")
         if self.labels and len(self.labels) != self.spec.num_classes:
             raise ValueError(f"{len(self.labels)} labels were given for {self.spec.num_classes} classes")
+        check_labels(self.labels)
         if self.preprocessing and len(self.preprocessing.mean) != self.spec.in_channels:
             raise ValueError(
                 f"pictures get {len(self.preprocessing.mean)} channels, the net takes {self.spec.in_channels}"

@@ -219,16 +219,16 @@ def test_a_graph_that_contradicts_its_metadata_is_refused(bundle: Path, tmp_path
 
 
 def test_forms_of_a_bundle(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Classifier(bundle, form="fp32").description == Classifier(bundle).description
-    with pytest.raises(ValueError, match=r"form='fp8': .*bundle has fp32"):
-        Classifier(bundle, form="fp8")
+    assert Classifier(bundle, precision="fp32").description == Classifier(bundle).description
+    with pytest.raises(ValueError, match=r"precision='fp8': .*bundle has fp32"):
+        Classifier(bundle, precision="fp8")
     with pytest.raises(ValueError, match=r"form='fp32' chooses between the graphs of a bundle, and .*onnx is one file"):
-        Classifier(bundle / GRAPH, form="fp32")
+        Classifier(bundle / GRAPH, precision="fp32")
     (tmp_path / "onnx").mkdir()
     for name in (GRAPH, "onnx/other.onnx"):
         (tmp_path / name).write_bytes(described(onnx.load(bundle / GRAPH), weights=name))
     monkeypatch.setitem(GRAPHS, "other", replace(GRAPHS["fp32"], path="onnx/other.onnx"))
-    assert Classifier(tmp_path, form="other").description["weights"] == "onnx/other.onnx"
+    assert Classifier(tmp_path, precision="other").description["weights"] == "onnx/other.onnx"
     assert Classifier(tmp_path).description["weights"] == GRAPH
 
 
