@@ -10,25 +10,25 @@ class Metric(NamedTuple):
     """How one figure is written.
 
     Args:
-        title: what people call it.
-        unit: what follows the number in a table, with the space between.
-        decimals: digits after the point.
+        title: its name for people.
+        table: format of the number with its unit, for tables.
+        line: format of the number in a line of several figures.
     """
 
     title: str
-    unit: str
-    decimals: int
+    table: str
+    line: str
 
 
 METRICS: Mapping[str, Metric] = {
-    "top1": Metric("top-1", " %", 2),
-    "top5": Metric("top-5", " %", 2),
-    "loss": Metric("loss", " nats", 4),
+    "top1": Metric("top-1", "{:.2f} %", "{:.2f} %"),
+    "top5": Metric("top-5", "{:.2f} %", "{:.2f} %"),
+    "loss": Metric("loss", "{:.4g} nats", "{:.4f}"),
 }
-"""Key → how it is written, in the order in which they are told."""
+"""Key → how the figure is written, in the order in which figures are listed."""
 
 
-def figure(name: str, value: float, *, unit: bool = True) -> str:
+def figure(name: str, value: float) -> str:
     """Return one figure with its unit: `figure("top1", 91.2)` is `"91.20 %"`.
 
     Raises:
@@ -36,17 +36,10 @@ def figure(name: str, value: float, *, unit: bool = True) -> str:
     """
     if name not in METRICS:
         raise ValueError(f"no metric is named {name!r}; there are {', '.join(METRICS)}")
-    metric = METRICS[name]
-    return f"{value:.{metric.decimals}f}{metric.unit if unit else ''}"
+    return METRICS[name].table.format(value)
 
 
 def figures(metrics: Mapping[str, float]) -> str:
-    """Return figures in one line: `"top-1 91.20 %, top-5 99.10 %, loss 0.3100"`; keys that are no metrics are skipped.
-
-    The loss goes without its unit, as training logs write it.
-    """
-    return ", ".join(
-        f"{metric.title} {figure(name, metrics[name], unit=name != 'loss')}"
-        for name, metric in METRICS.items()
-        if name in metrics
-    )
+    """Return figures in one line, `"top-1 91.20 %, top-5 99.10 %, loss 0.3100"`; other keys are left out."""
+    known = ((metric, metrics[name]) for name, metric in METRICS.items() if name in metrics)
+    return ", ".join(f"{metric.title} {metric.line.format(value)}" for metric, value in known)

@@ -40,7 +40,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Listeners:
-    """Whom a run tells how it goes; the main process alone tells."""
+    """The callbacks of a run; only the main process calls them."""
 
     on_step: Callable[[Progress], None] = lambda progress: None
     on_epoch: Callable[[dict[str, Any]], None] = lambda line: None
