@@ -8,7 +8,7 @@ from typing import Any
 
 def recipe_text(recipe: Mapping[str, Any]) -> str:
     """Return a recipe in a sentence, all but the net's name."""
-    fields = {name: value for name, value in sorted(recipe.items()) if name != "model" and value not in ([], None)}
+    fields = {name: value for name, value in sorted(recipe.items()) if name != "model" and value not in ([], None, "")}
     told = (f"{name.replace('_', ' ')} {_readable(value)}" for name, value in fields.items())
     return f"SGD on cross-entropy: {', '.join(told)}. Each is a flag of `diracnet train`."
 

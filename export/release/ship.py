@@ -70,7 +70,7 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
             "resize_backend": "PIL",
             "seed": request["seed"],
             "data_sha256": request["data"],
-            **({"init": request["init"]} if request["init"] else {}),
+            **{key: request[key] for key in ("init", "teacher") if request.get(key)},
             **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
             **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
         }
