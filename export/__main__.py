@@ -11,12 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 from export.layout import GRAPHS, REPORT
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from zoo.commands.options import AsJson, Mirror, Model
 
 
 class _WithZoo(TyperGroup):
-    """Looks commands up here first and then in the zoo, whose PyTorch is imported only when it is needed."""
+    """Looks commands up here first and then in the zoo, which imports PyTorch, so that `predict` need not wait."""
 
     # Any, because contexts and commands are click's in older releases of typer and its own in newer ones.
     def list_commands(self, ctx: Any) -> list[str]:
@@ -43,11 +42,9 @@ app = typer.Typer(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="NAME:TAG, NAME (untrained), a file, a folder or ORG/NAME.")],
+    model: Model,
     out: Annotated[Path, typer.Option(help="The folder to create.")],
-    mirror: Annotated[
-        Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")
-    ] = None,
+    mirror: Mirror = None,
     formats: Annotated[
         str,
         typer.Option(
@@ -66,12 +63,13 @@ def export(
     calibration: Annotated[
         str | None,
         typer.Option(
-            help="Pictures to calibrate int8 on, for weights of your own: a data set (its train/), a folder of pictures, or digits."
+            help="Pictures to calibrate int8 on, for weights of your own: a data set (its training half is used), a "
+            "folder of pictures, or the word digits."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a bundle: folded and training form, ONNX, config, card, and the proof that they agree."""
+    """Export a net to a bundle: both forms, ONNX graphs, config, card, and the proof that they agree."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -84,7 +82,7 @@ def export(
 
     names = [name.strip() for name in formats.split(",")]
     if calibration is not None and not any(FORMATS[name].needs_quantization for name in choose_formats(names)):
-        raise ValueError("--calibration is for the int8 form; add --formats int8 or all")
+        raise ValueError("--calibration is for int8; add --formats int8 or all")
     with Console(stderr=True).status(escape(f"loading {model}")) as status:
         source, record = open_model(model, mirror=mirror)
         quantization = None
@@ -110,14 +108,18 @@ def export(
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
-    expect: Annotated[str | None, typer.Option(help="The sha256 that its SHA256SUMS must have.")] = None,
+    expect: Annotated[
+        str | None, typer.Option(help="Expected sha256 of its SHA256SUMS, from a source that you trust.")
+    ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Folder with train/ and test/, or the word digits: measure accuracy on its test/."),
+        typer.Option(
+            help="Also measure accuracy on the test pictures of this data set: a folder with test/, or the word digits."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a bundle's files by their hashes, against each other, and by what they compute; ends with 1 at a fault."""
+    """Verify a bundle: its hashes, whether its files agree, and what they compute. Exit status 1 if a check fails."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -175,13 +177,15 @@ def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
 def quantize(
     model: Annotated[str, typer.Argument(help="NAME:TAG or a checkpoint file.")],
     calibration: Annotated[
-        str, typer.Option(help="Pictures: a data set (its train/ is used), a folder of pictures, or the word digits.")
+        str,
+        typer.Option(help="Pictures to calibrate on: a data set (its training half), a folder, or the word digits."),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; by default that of NAME:TAG in checkpoints/.")
+        Path | None,
+        typer.Option(help="The file to write; by default the one that belongs to NAME:TAG in checkpoints/."),
     ] = None,
 ) -> None:
-    """Make the record of a net's quantization, from which its int8 form follows without pictures."""
+    """Calibrate a net for int8 and write its quantization, from which int8 files are made without pictures."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -208,12 +212,12 @@ def quantize(
 @app.command()
 def ship(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training run.")],
-    tag: Annotated[str, typer.Option(help="The weights' name among those of the net, such as cifar10.")],
-    dataset: Annotated[str, typer.Option(help="What it was trained and measured on: a key such as cifar10.")],
-    licence: Annotated[str, typer.Option(help="Of the weights.")] = "Apache-2.0",
-    checkpoints: Annotated[Path, typer.Option(help="The repository's folder of checkpoints.")] = Path("checkpoints"),
+    tag: Annotated[str, typer.Option(help="Name for the weights, such as cifar10.")],
+    dataset: Annotated[str, typer.Option(help="Key of the data set it was trained and measured on, such as cifar10.")],
+    licence: Annotated[str, typer.Option(help="Licence of the weights (SPDX id).")] = "Apache-2.0",
+    checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints to add the entry to.")] = Path("checkpoints"),
 ) -> None:
-    """Make a finished training run an entry of checkpoints/."""
+    """Turn a finished training run into an entry of checkpoints/."""
     from export.release.ship import ship as write_entry
 
     print(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
@@ -224,20 +228,24 @@ def predict(
     model: Annotated[
         str, typer.Argument(help="A bundle, an .onnx file, ORG/NAME on the Hub (none needs PyTorch), or NAME:TAG.")
     ],
-    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders: all pictures below, by name.")],
-    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    images: Annotated[list[Path], typer.Argument(help="Picture files, or folders, whose pictures are all classified.")],
+    top: Annotated[int, typer.Option(min=1, help="Number of classes to print per picture.")] = 5,
     precision: Annotated[
         str | None,
         typer.Option(
             "--precision", "--form", help=f"Which graph of a bundle to run: {', '.join(GRAPHS)}; fp32 by default."
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures that are computed at a time.")] = 16,
-    threads: Annotated[int, typer.Option(min=0, help="To compute and to read pictures with; 0: one a core.")] = 0,
-    providers: Annotated[str | None, typer.Option(help="ONNX Runtime's, with commas between; CPU by default.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures per batch.")] = 16,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads for computing and for reading pictures; 0 means one per core.")
+    ] = 0,
+    providers: Annotated[
+        str | None, typer.Option(help="ONNX Runtime execution providers, separated by commas; the CPU by default.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is in pictures. What cannot be read is named, the rest answered, and the exit status is 1."""
+    """Classify pictures. Those that cannot be read are named, the others answered, and the exit status is then 1."""
     from export.commands.predict import open_net, print_answers
 
     chosen = [name.strip() for name in providers.split(",")] if providers is not None else None
@@ -247,10 +255,12 @@ def predict(
 
 @app.command("model-card")
 def model_card(
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is what would be written.")] = False,
-    out: Annotated[Path, typer.Option(help="The file.")] = Path("MODEL_CARD.md"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Check that the file is up to date instead of writing it.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="The file to write or check.")] = Path("MODEL_CARD.md"),
 ) -> None:
-    """Write the zoo's own card from the manifests of its weights."""
+    """Write the model card of the whole zoo from the manifests of its weights."""
     from export.release.model_card import check_zoo_card, write_zoo_card
 
     if check:
@@ -263,17 +273,21 @@ def model_card(
 @app.command()
 def publish(
     bundle: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]", help="The bundle's folder.")] = None,
-    repo_id: Annotated[str | None, typer.Option(help="The repository, ORG/NAME; made if there is none.")] = None,
+    repo_id: Annotated[str | None, typer.Option(help="The repository, ORG/NAME; created if it does not exist.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Publish all weights in checkpoints/.")] = False,
-    namespace: Annotated[str | None, typer.Option(help="With --all: repositories are NAMESPACE/MODEL-TAG.")] = None,
-    bundles: Annotated[Path, typer.Option(help="With --all: the folder of the bundles.")] = Path("build/bundles"),
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository that only its owners see.")] = False,
-    revision: Annotated[str, typer.Option(help="The branch.")] = "main",
-    tag: Annotated[str | None, typer.Option(help="A name for the commit, such as v1.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="With --all: the account to publish under, as NAMESPACE/MODEL-TAG.")
+    ] = None,
+    bundles: Annotated[Path, typer.Option(help="With --all: folder that the bundles are exported to.")] = Path(
+        "build/bundles"
+    ),
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[str, typer.Option(help="The branch to publish to.")] = "main",
+    tag: Annotated[str | None, typer.Option(help="A tag for the commit, such as v1.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish a bundle on the Hugging Face Hub, in one commit; with the token of `hf auth login` or HF_TOKEN."""
+    """Publish a bundle on the Hugging Face Hub in one commit, with the token of `hf auth login` or HF_TOKEN."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -300,7 +314,7 @@ def publish(
 
 
 def main() -> None:
-    """Run the command line. Exit status 1: a check failed, or a picture; 2: the call was wrong."""
+    """Run the command line. Exit status 1: a check failed or a picture could not be read; 2: the call was wrong."""
     from zoo.command_line import run
 
     run(app)

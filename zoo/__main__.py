@@ -31,8 +31,11 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json: AsJson = False) -> None:
-    """List the nets, with their parameters (folded) and their weights."""
+def list_(
+    pattern: Annotated[str, typer.Argument(help="Glob that the names must match, such as 'diracnet18*'.")] = "*",
+    as_json: AsJson = False,
+) -> None:
+    """List the nets with their folded parameter counts and their weights."""
     rows: list[dict[str, Any]] = [
         {"name": name, "parameters": _parameters(zoo.get_spec(name), folded=True), "weights": zoo.list_weights(name)}
         for name in zoo.list_models(pattern)
@@ -51,7 +54,7 @@ def list_(pattern: Annotated[str, typer.Argument(help="A glob.")] = "*", as_json
 
 @app.command()
 def info(model: Model, as_json: AsJson = False) -> None:
-    """Show all that is known about a net, and about its weights if a tag or a file is given."""
+    """Show what is known about a net, and about its weights if you name a tag, a file or a repository."""
     facts: dict[str, Any] = {}
     match parse_reference(model):
         case Named(name):
@@ -112,10 +115,11 @@ def _parameters(spec: zoo.Spec, *, folded: bool) -> int:
 
 @app.command("import-upstream")
 def import_upstream(
-    file: Annotated[Path, typer.Argument(help="A .pth or .safetensors file of the original code.")],
+    file: Annotated[Path, typer.Argument(help="A .pth or .safetensors file written by the original code.")],
     out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
     final_relu: Annotated[
-        bool | None, typer.Option(help="Whether a ReLU stands before the average pool; no file tells.")
+        bool | None,
+        typer.Option(help="Whether the net has a ReLU before its average pool, which the file does not say."),
     ] = None,
 ) -> None:
     """Convert weights of the original code (2017–18) to a checkpoint file."""

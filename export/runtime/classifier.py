@@ -36,8 +36,8 @@ class Classifier:
 
     Raises:
         FileNotFoundError, RuntimeError: no such folder or file, or it cannot be fetched.
-        ValueError: the bundle has no graph of this precision, this ONNX Runtime has no such provider, the file is no ONNX model, or
-            it was not written by this package.
+        ValueError: the bundle has no graph of this precision, this ONNX Runtime has no such provider, or the file is no
+            ONNX model or was not written by this package.
     """
 
     def __init__(

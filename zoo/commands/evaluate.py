@@ -17,8 +17,12 @@ from zoo.reference import open_model
 
 def evaluate(
     model: Model,
-    data: Annotated[str, typer.Option(help="Folder with train/ and test/, or the word digits.")],
-    form: Annotated[str | None, typer.Option(help="dirac or folded; by default the training form.")] = None,
+    data: Annotated[
+        str, typer.Option(help="Folder with test/CLASS/*, NAME:FOLDER of a known data set, or the word digits.")
+    ],
+    form: Annotated[
+        str | None, typer.Option(help="Form to measure: dirac (the training form, the default) or folded.")
+    ] = None,
     mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:

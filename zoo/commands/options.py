@@ -12,8 +12,10 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 console = Console()
 log = Console(stderr=True)
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained), a checkpoint file, a folder or ORG/NAME.")
 ]
-Mirror = Annotated[Path | None, typer.Option("--from", help="A folder to take the weights of NAME:TAG from.")]
+Mirror = Annotated[
+    Path | None, typer.Option("--from", help="Folder to take the weights of NAME:TAG from instead of the Hub.")
+]

@@ -37,7 +37,7 @@ def _train(
     ] = None,
     recipe: Annotated[str, typer.Option(help=f"Recipe to start from: {_NAMES}.")] = "cifar-short",
     image_size: Annotated[
-        int | None, typer.Option(help="Pixels that pictures are resized to; by default 32, for the digits 16.")
+        int | None, typer.Option(help="Side in pixels that pictures are resized to; by default 32, for the digits 16.")
     ] = None,
     init: Annotated[
         str | None,
