@@ -67,6 +67,8 @@ def build_from(checkpoint: Checkpoint) -> nn.Module:
         >>> zoo.build_from(zoo.load_weight(record, "dirac")).labels[3]
         'cat'
     """
+    if not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f"expected a zoo.Checkpoint, got {type(checkpoint).__name__}; zoo.Checkpoint.load reads a file")
     if checkpoint.form == "dirac":
         return DiracNet.from_checkpoint(checkpoint)
     with torch.device("meta"):  # without drawing random numbers, which the state replaces
@@ -110,6 +112,12 @@ def get_model(
     Raises:
         ValueError: no such name, tag or override, or an override contradicts the weights.
         FileNotFoundError, RuntimeError: the weights are not here and cannot be fetched.
+
+    Example:
+        >>> import zoo
+        >>> net = zoo.get_model("diracnet16_cifar", weights="cifar10", folded=True)
+        >>> type(net).__name__, net.training
+        ('Sequential', False)
     """
     form = "folded" if folded else "dirac"
     if pretrained and weights is None:
@@ -133,7 +141,13 @@ def get_model(
 
 
 def diracnet(*, folded: bool = False, **fields: Any) -> nn.Module:
-    """Build a net that has no name from the fields of `zoo.Spec`: `diracnet(depth=52, family="cifar")`."""
+    """Build a net that has no name from the fields of `zoo.Spec`: `diracnet(depth=52, family="cifar")`.
+
+    Example:
+        >>> import zoo
+        >>> zoo.diracnet(depth=52, width=0.5, family="cifar").spec.name
+        'diracnet52_x0_5_cifar'
+    """
     spec = Spec.from_dict(fields)
     return build(spec, "folded" if folded else "dirac")
 
@@ -186,5 +200,11 @@ def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
     Raises:
         FileNotFoundError: no such file.
         ValueError: the file is damaged, or is none of these formats.
+
+    Example:
+        >>> import torch, zoo
+        >>> folded = zoo.get_model("diracnet18", width=0.125, folded=True)
+        >>> zoo.load_upstream(folded.state_dict())[0]
+        Conv2d(3, 8, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3))
     """
     return build_from(read_upstream(source, final_relu))

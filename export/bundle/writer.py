@@ -58,7 +58,19 @@ def export_bundle(
         ValueError: `out` exists already, nothing says how large the net's pictures are, there is no such format or
             feature, the weights do not fit into a format, or int8 lacks a record of this net's quantization.
         VerificationError: a check failed; nothing is left behind.
+
+    Example:
+        >>> import tempfile, export, zoo
+        >>> checkpoint = zoo.load_weight(zoo.get_weight("diracnet16_cifar", "cifar10"), "folded")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     checks = export.export_bundle(checkpoint, f"{folder}/bundle")
+        >>> all(check.passed for check in checks)
+        True
     """
+    if not isinstance(source, Checkpoint):
+        raise TypeError(
+            f"expected a zoo.Checkpoint, got {type(source).__name__}; see zoo.Checkpoint.from_model and .load"
+        )
     source.known_preprocessing()
     chosen, features = choose_formats(formats), tuple(features)
     with new_folder(Path(out)) as folder:

@@ -89,6 +89,13 @@ def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[Lay
         model: the source, in eval mode.
         folded: what `fold(model)` returned, or what was loaded from a file of it.
         input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
+
+    Example:
+        >>> import torch, export, zoo
+        >>> net = zoo.get_model("diracnet10_cifar").eval()
+        >>> errors = export.layer_errors(net, export.fold(net), torch.randn(1, 3, 32, 32))
+        >>> max(layer.error for layer in errors) < 1e-5
+        True
     """
     model = unwrapped(model)
     _refuse_train_mode(model)

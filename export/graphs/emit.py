@@ -47,6 +47,12 @@ def emit(
 
     Raises:
         ValueError: the net has another module, which is named, or no such feature.
+
+    Example:
+        >>> import export, zoo
+        >>> model = export.emit(export.fold(zoo.get_model("diracnet10_cifar").eval()))
+        >>> [output.name for output in model.graph.output]
+        ['logits']
     """
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []

@@ -27,6 +27,13 @@ def publish(
         FileNotFoundError: the folder is no bundle.
         VerificationError: its files are not what they should be.
         ValueError: its weights are untrained, or it holds links.
+
+    Example:
+        >>> import export
+        >>> export.publish("no/such/bundle", "me/net", dry_run=True)
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: no/such/bundle is no bundle: it has no SHA256SUMS
     """
     folder = Path(folder)
     on_stage(f"verifying {folder}")

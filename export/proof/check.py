@@ -45,7 +45,16 @@ class VerificationError(RuntimeError):
 
 
 def require(checks: Sequence[Check]) -> None:
-    """Raise VerificationError, naming the first that did not, unless all checks passed."""
+    """Raise VerificationError, naming the first that did not, unless all checks passed.
+
+    Example:
+        >>> import export
+        >>> export.require([export.Check("largest difference", 1e-7, 1e-5)])
+        >>> export.require([export.Check("largest difference", 1e-3, 1e-5)])
+        Traceback (most recent call last):
+        ...
+        export.proof.check.VerificationError: failed: largest difference: 0.001 exceeds 1e-05
+    """
     failed = [check for check in checks if not check.passed]
     if failed:
         lines = [f"{c.title}: {c.figure:.3g} exceeds {c.limit:.3g} {c.note}".rstrip() for c in failed[:SHOWN]]

@@ -32,6 +32,8 @@ def composed_together(net: nn.Module) -> Iterator[None]:
         ...     loss = net(torch.randn(2, 3, 32, 32)).square().mean()
         >>> loss.backward()
     """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"expected an nn.Module, got {type(net).__name__}")
     alike: dict[Any, list[tuple[_Layer, Parts]]] = defaultdict(list)
     for layer in net.modules():
         if isinstance(layer, _Layer) and (parts := _parts(layer)):

@@ -17,7 +17,14 @@ def plain(spec: Spec) -> nn.Sequential:
     Only stock modules (and `NCReLU` in version 1), named as in the printout of the article of 2017-11-14; its groups
     and blocks are nested Sequentials because PyTorch no longer allows dots in names. The state dict's keys
     (`conv.weight`, `group0.block0.conv.bias`, …) are those of upstream's folded files of version 1.
+
+    Example:
+        >>> import zoo
+        >>> list(dict(zoo.plain(zoo.Spec(depth=10, family="cifar")).named_children()))
+        ['conv', 'group0', 'max_pool1', 'group1', 'max_pool2', 'group2', 'relu', 'avg_pool', 'view', 'fc']
     """
+    if not isinstance(spec, Spec):
+        raise TypeError(f"expected a zoo.Spec, got {type(spec).__name__}; zoo.get_spec(name) gives that of a name")
     stem, ncrelu = spec.stem, spec.block.ncrelu
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv"] = nn.Conv2d(

@@ -59,6 +59,8 @@ class Network(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
+        if not isinstance(spec, Spec):
+            raise TypeError(f"expected a zoo.Spec, got {type(spec).__name__}; zoo.get_model(name) takes a name")
         self.spec = spec
         stem, groups = spec.stem, spec.groups
         self.conv = nn.Conv2d(

@@ -34,12 +34,26 @@ MODELS = MappingProxyType(
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Return the names that match a glob such as `"diracnet18*"`, version 2 before version 1."""
+    """Return the names that match a glob such as `"diracnet18*"`, version 2 before version 1.
+
+    Example:
+        >>> import zoo
+        >>> zoo.list_models("diracnet34_x2*")
+        ['diracnet34_x2', 'diracnet34_x2_cifar']
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f"pattern={pattern!r}: expected a glob, such as 'diracnet18*'")
     return [name for name in MODELS if fnmatch.fnmatchcase(name, pattern)]
 
 
 def get_spec(name: str) -> Spec:
-    """Return the structure behind a name; ValueError with the nearest names where there is none."""
+    """Return the structure behind a name; ValueError with the nearest names where there is none.
+
+    Example:
+        >>> import zoo
+        >>> zoo.get_spec("diracnet28_cifar").depth
+        28
+    """
     try:
         return MODELS[name]
     except KeyError:

@@ -33,6 +33,11 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
         ValueError: the record has no file in this form, or the file is damaged.
         FileNotFoundError: the file is not on this machine, and was never published or must not be fetched.
         RuntimeError: it could not be downloaded.
+
+    Example:
+        >>> import zoo
+        >>> zoo.load_weight(zoo.get_weight("diracnet16_cifar", "cifar10"), "folded").form
+        'folded'
     """
     if form not in FORMS:
         raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")

@@ -180,13 +180,25 @@ def weights() -> Mapping[tuple[str, str], Weight]:
 
 
 def list_weights(name: str) -> list[str]:
-    """Return the tags of a net's weights; ValueError where there is no such net."""
+    """Return the tags of a net's weights; ValueError where there is no such net.
+
+    Example:
+        >>> import zoo
+        >>> zoo.list_weights("diracnet16_cifar")
+        ['cifar10']
+    """
     get_spec(name)
     return [tag for model, tag in weights() if model == name]
 
 
 def get_weight(name: str, tag: str) -> Weight:
-    """Return the record of a net's weights; ValueError, with the tags there are, where there is none."""
+    """Return the record of a net's weights; ValueError, with the tags there are, where there is none.
+
+    Example:
+        >>> import zoo
+        >>> zoo.get_weight("diracnet16_cifar", "cifar10").labels[:3]
+        ('airplane', 'automobile', 'bird')
+    """
     tags = list_weights(name)
     if tag not in tags:
         there = f"its tags are {', '.join(tags)}" if tags else "it has none; build it untrained, without weights"

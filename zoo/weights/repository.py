@@ -26,6 +26,13 @@ def load_repository(source: str | Path, form: str, *, revision: str | None = Non
         form: "dirac" or "folded".
         revision: see `zoo.from_pretrained`.
         client: arguments of `huggingface_hub.hf_hub_download`, such as cache_dir and token.
+
+    Example:
+        >>> import tempfile, zoo
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = zoo.get_model("diracnet10_cifar").save_pretrained(folder)
+        ...     zoo.load_repository(folder, "dirac").spec.name
+        'diracnet10_cifar'
     """
     reference = parse_reference(source)
     if revision is not None and not isinstance(reference, Hub):
