@@ -17,7 +17,7 @@ from zoo.training.evaluate import evaluate
 from zoo.training.sources import check_dataset, load_test
 from zoo.weights.checkpoint import FORMS
 from zoo.weights.locate import load_weight
-from zoo.weights.record import Weight, weights
+from zoo.weights.record import Weight, all_weights
 
 ALLOWED = 0.05
 """Percentage points by which an accuracy may differ from the manifest's, because processors round differently."""
@@ -46,7 +46,7 @@ class Comparison:
 
 def compare(data: list[str]) -> Iterator[Comparison]:
     """Yield a comparison for each form of each checkpoint. Checkpoints of other data are not measured."""
-    for (name, tag), record in weights().items():
+    for (name, tag), record in all_weights().items():
         if "data_sha256" not in record.provenance:
             continue
         pictures = _pictures(record, data)

@@ -102,7 +102,7 @@ def export(
         print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
     print_checks(checks)
-    print(f"{out}: {model}{' (untrained)' if source.weights == 'untrained' else ''}, {len(checks)} checks passed")
+    print(f"{out}: {model}{' (untrained)' if source.tag == 'untrained' else ''}, {len(checks)} checks passed")
 
 
 @app.command()

@@ -15,16 +15,16 @@ from export.int8.calibration import BEST
 from export.int8.record import Quantization
 from zoo import DiracNet, Weight, build_from
 from zoo.weights.locate import load_weight, weight_file
-from zoo.weights.record import weights
+from zoo.weights.record import all_weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULT = json.loads((DOCS / "int8.json").read_text(encoding="utf-8"))
-SHIPPED = [pytest.param(record, id=":".join(key)) for key, record in weights().items() if record.folder]
+SHIPPED = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items() if record.folder]
 
 
 def test_the_page_is_made_of_the_figures() -> None:
     assert (DOCS / "int8.md").read_text(encoding="utf-8") == page(RESULT)
-    assert set(RESULT["nets"]) <= {f"{model}:{tag}" for model, tag in weights()}
+    assert set(RESULT["nets"]) <= {f"{model}:{tag}" for model, tag in all_weights()}
 
 
 @pytest.mark.parametrize("record", SHIPPED)

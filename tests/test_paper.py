@@ -15,7 +15,7 @@ from benchmarks.paper.page import page
 from benchmarks.paper.runs import NETS, SHORT_RUNS, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
-from zoo.weights.record import weights
+from zoo.weights.record import all_weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LOGS = sorted((DOCS / "paper").glob("*.json"))
@@ -36,7 +36,7 @@ def test_the_page_is_made_of_the_logs() -> None:
     text = (DOCS / "paper.md").read_text(encoding="utf-8")
     assert text == page(logs, checkpoints)
     assert all((DOCS / path).is_file() for path in (f"paper/{name}.png" for name in ("convergence", "depth", "scales")))
-    assert all(f"`{model}:{tag}`" in text for (model, tag), weight in weights().items() if weight.folder)
+    assert all(f"`{model}:{tag}`" in text for (model, tag), weight in all_weights().items() if weight.folder)
 
 
 @pytest.mark.parametrize("name", SHORT_RUNS)
@@ -98,7 +98,7 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     net, _, key = path.stem.partition("-beside-")
     model, _, tag = key.partition("-")
     starts = {name: found["recipe"][name] for name in ("beta", "bn_bias") if net == "dirac"}
-    run, weight = beside(net, model, tag, **starts), weights()[model, tag]
+    run, weight = beside(net, model, tag, **starts), all_weights()[model, tag]
     trained = Recipe(**found["recipe"])
     assert (trained if net == "dirac" else trained.without_dirac_layers()) == run.recipe
     assert found["preprocessing"] == weight.preprocessing.to_dict()
@@ -113,7 +113,9 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
 
 
 def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.MonkeyPatch) -> None:
-    tuned = replace(weights()["diracnet16_cifar", "cifar10"], provenance={"seed": 0, "init": {"weights": "trained"}})
+    tuned = replace(
+        all_weights()["diracnet16_cifar", "cifar10"], provenance={"seed": 0, "init": {"weights": "trained"}}
+    )
     monkeypatch.setattr("benchmarks.paper.runs.get_weight", lambda model, tag: tuned)
     with pytest.raises(ValueError, match="diracnet16_cifar:cifar10 was trained from other weights"):
         beside("resnet", "diracnet16_cifar", "cifar10")

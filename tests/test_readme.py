@@ -10,11 +10,11 @@ from PIL import Image
 
 import export
 import zoo
-from zoo.weights.record import weights
+from zoo.weights.record import all_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-SHIPPED = [record for record in weights().values() if record.folder is not None]
+SHIPPED = [record for record in all_weights().values() if record.folder is not None]
 
 
 def test_it_is_read_in_two_minutes() -> None:

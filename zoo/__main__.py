@@ -18,7 +18,7 @@ from zoo.commands.options import AsJson, Model, console
 from zoo.commands.train import train
 from zoo.metrics import figure
 from zoo.reference import open_model
-from zoo.weights.record import weights
+from zoo.weights.record import all_weights
 from zoo.weights.reference import Named, Tagged, parse_reference
 from zoo.weights.upstream import read_upstream
 
@@ -71,7 +71,7 @@ def info(model: Model, as_json: AsJson = False) -> None:
         "smallest picture": spec.min_size,
         "parameters, training form": _parameters(spec, folded=False),
         "parameters, folded": _parameters(spec, folded=True),
-        "known weights": [tag for name, tag in weights() if name == spec.name],
+        "known weights": [tag for name, tag in all_weights() if name == spec.name],
     }
     if record:
         manifest = record.to_manifest()

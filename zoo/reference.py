@@ -12,7 +12,7 @@ from zoo.models import DiracNet
 from zoo.nets.registry import get_spec
 from zoo.weights.checkpoint import FORMS, UNTRAINED, Checkpoint
 from zoo.weights.locate import load_weight
-from zoo.weights.record import Weight, get_weight, weights
+from zoo.weights.record import Weight, all_weights, get_weight
 from zoo.weights.reference import File, Named, Tagged, parse_reference
 from zoo.weights.repository import load_file, open_repository
 
@@ -68,7 +68,7 @@ def _untrained(name: str, form: str | None) -> Checkpoint:
     return Checkpoint(
         form="dirac",
         spec=spec,
-        weights=UNTRAINED,
+        tag=UNTRAINED,
         preprocessing=spec.stem.preprocessing,
         state=net.state_dict(),
     )
@@ -77,4 +77,4 @@ def _untrained(name: str, form: str | None) -> Checkpoint:
 def _recorded(checkpoint: Checkpoint, path: Path) -> tuple[Checkpoint, Weight | None]:
     """Return a checkpoint with the record that has the sha256 of its file, if there is one."""
     digest = sha256(path)
-    return checkpoint, next((weight for weight in weights().values() if digest in weight.digests.values()), None)
+    return checkpoint, next((weight for weight in all_weights().values() if digest in weight.digests.values()), None)

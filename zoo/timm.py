@@ -32,7 +32,7 @@ from zoo.nets.timm_net import TimmNetwork
 from zoo.weights.checkpoint import load_strictly
 from zoo.weights.hub import fetch
 from zoo.weights.locate import load_weight
-from zoo.weights.record import Weight, weights
+from zoo.weights.record import Weight, all_weights
 from zoo.weights.reference import Hub
 from zoo.weights.timm_config import pretrained_cfg as describe
 
@@ -79,7 +79,7 @@ class TimmDiracNet(TimmNetwork, DiracNet):
 
 def _loadable(name: str) -> dict[str, Weight]:
     """Return the weights of a net that are there in training form, by tag."""
-    return {tag: record for (model, tag), record in weights().items() if model == name and "dirac" in record.files}
+    return {tag: record for (model, tag), record in all_weights().items() if model == name and "dirac" in record.files}
 
 
 def _cfg(record: Weight) -> dict[str, Any]:

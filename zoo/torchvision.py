@@ -22,7 +22,7 @@ from zoo.models import get_model
 from zoo.nets.registry import MODELS
 from zoo.preprocessing import Preprocessing
 from zoo.weights.locate import load_weight
-from zoo.weights.record import Weight, get_weight, weights
+from zoo.weights.record import Weight, all_weights, get_weight
 
 
 class DiracNetWeights(WeightsEnum):  # type: ignore[misc]  # torchvision has no types
@@ -60,7 +60,7 @@ def _transforms(preprocessing: Preprocessing, *, antialias: bool = True) -> Prep
 
 def _weights_of(name: str) -> Any:
     """Return the enumeration of a net's weights; None where there are none in training form."""
-    records = [record for (model, _), record in weights().items() if model == name and "dirac" in record.files]
+    records = [record for (model, _), record in all_weights().items() if model == name and "dirac" in record.files]
     if not records:
         return None
     members = {record.tag.upper(): _member(record) for record in records}

@@ -16,7 +16,7 @@ from zoo.files import read_json
 from zoo.nets.conv import DiracConv2d
 from zoo.nets.spec import Spec
 from zoo.weights.locate import load_weight
-from zoo.weights.record import Weight, weights
+from zoo.weights.record import Weight, all_weights
 
 LABELS = {"DiracNet": "DiracNet", "plain": "PlainNet", "ResNet": "ResNet"}
 
@@ -113,7 +113,7 @@ def from_log(log: Mapping[str, Any]) -> Trained:
 def shipped() -> dict[str, tuple[Weight, Trained]]:
     """Return the checkpoints that this repository trained, by NAME:TAG."""
     found = {}
-    for (model, tag), record in weights().items():
+    for (model, tag), record in all_weights().items():
         if record.folder is not None:
             lines = (record.folder / record.provenance["log"]["path"]).read_text(encoding="utf-8").splitlines()
             found[f"{model}:{tag}"] = (

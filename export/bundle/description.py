@@ -34,7 +34,7 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
         "crop": "center",
         "resize_backend": "PIL",
         FEATURES: list(features),
-        UNTRAINED: checkpoint.weights == UNTRAINED,
+        UNTRAINED: checkpoint.tag == UNTRAINED,
         "num_classes": checkpoint.spec.num_classes,
         "id2label": {str(index): label for index, label in labels.items()},
         "label2id": {label: index for index, label in labels.items()},

@@ -34,7 +34,7 @@ class TorchClassifier:
             torch.set_num_threads(threads)
         self._net = build_from(checkpoint)
         self.labels: Mapping[str, str] = {str(index): label for index, label in enumerate(checkpoint.labels)}
-        self.untrained = checkpoint.weights == UNTRAINED
+        self.untrained = checkpoint.tag == UNTRAINED
 
     def preprocess(self, picture: Image.Image) -> NDArray[Any]:
         """Map a PIL picture to the net's input, float32 (channels, size, size)."""

@@ -82,7 +82,7 @@ def known_quantization(source: Checkpoint, record: Weight | None, given: Quantiz
         found = given
     elif record is not None and INT8 in record.files:
         found = Quantization.load(weight_file(record, INT8))
-    elif source.weights == UNTRAINED:
+    elif source.tag == UNTRAINED:
         return quantize_on_noise(source)
     else:
         raise ValueError(

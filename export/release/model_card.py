@@ -12,14 +12,14 @@ from export.cards.template import fill
 from zoo import Weight, plain
 from zoo.datasets import find_dataset
 from zoo.files import replace_file
-from zoo.weights.record import weights
+from zoo.weights.record import all_weights
 
 PATH = Path("MODEL_CARD.md")
 
 
 def zoo_card() -> str:
     """Return the card in Markdown."""
-    records = list(weights().values())
+    records = list(all_weights().values())
     ours = [record for record in records if record.folder is not None]
     theirs = [record for record in records if record.folder is None]
     filled = fill(

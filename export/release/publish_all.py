@@ -13,7 +13,7 @@ from export.hub.remote import local_files
 from export.layout import CONFIG
 from zoo import Weight, load_weight
 from zoo.files import read_json, write_json
-from zoo.weights.record import MANIFEST, weights
+from zoo.weights.record import MANIFEST, all_weights
 
 
 def publish_zoo(
@@ -41,7 +41,7 @@ def publish_zoo(
     Raises:
         ValueError: a bundle's weights are not those of the manifest; and all that `publish` raises.
     """
-    for record in weights().values():
+    for record in all_weights().values():
         if record.folder is None:  # the original authors' weights are not ours to publish
             continue
         name = f"{record.model}-{record.tag}"

@@ -51,7 +51,7 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
     result, request = read_json(run.result), read_json(run.request)
     if request["recipe"]["holdout"]:
         raise ValueError(f"{run_path} held out {request['recipe']['holdout']:.0%} of its pictures; ship a run on all")
-    source = replace(Checkpoint.load(run.model), weights=tag)
+    source = replace(Checkpoint.load(run.model), tag=tag)
     model = source.spec.name
     with new_folder(checkpoints / model / tag) as folder:
         source.save(folder / TRAINING_FORM)

@@ -20,7 +20,7 @@ def randomised_checkpoint(randomised: Callable) -> Callable[[str], Checkpoint]:
     def make(name: str) -> Checkpoint:
         checkpoint, _ = open_model(name)
         labels = tuple(f"label {index}" for index in range(10))
-        return replace(checkpoint, weights="mine", labels=labels, state=randomised(build_from(checkpoint)).state_dict())
+        return replace(checkpoint, tag="mine", labels=labels, state=randomised(build_from(checkpoint)).state_dict())
 
     return make
 

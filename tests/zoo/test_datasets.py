@@ -9,7 +9,7 @@ import pytest
 from export.cards.front_matter import front_matter
 from zoo.datasets import DATASETS, find_dataset, get_dataset
 from zoo.training.sources import READERS
-from zoo.weights.record import weights
+from zoo.weights.record import all_weights
 
 
 def test_titles_keys_and_the_hubs_names_are_each_unique() -> None:
@@ -21,7 +21,7 @@ def test_titles_keys_and_the_hubs_names_are_each_unique() -> None:
 
 
 def test_the_registry_names_rows_of_it() -> None:
-    assert {find_dataset(record.dataset) for record in weights().values()} <= set(DATASETS.values())
+    assert {find_dataset(record.dataset) for record in all_weights().values()} <= set(DATASETS.values())
 
 
 def test_a_reencoded_copy_is_not_listed_as_the_original() -> None:

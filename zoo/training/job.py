@@ -90,7 +90,7 @@ class Job:
             "seed": self.seed,
             "net": self.architecture,
             "spec": self.spec.to_dict(),
-            "init": None if init is None else {"weights": init.weights, "digest": init.digest()},
+            "init": None if init is None else {"weights": init.tag, "digest": init.digest()},
             "teacher": None if self.teacher is None else self.teacher.identity(),
             "preprocessing": self.data.preprocessing.to_dict(),
             "labels": list(self.pictures.classes),

@@ -101,7 +101,7 @@ def _checkpoint(net: DiracNet, job: Job) -> Checkpoint:
     return Checkpoint(
         form="dirac",
         spec=net.spec,
-        weights=TRAINED,
+        tag=TRAINED,
         labels=job.data.train.classes,
         preprocessing=job.data.preprocessing,
         state=net.state_dict(),

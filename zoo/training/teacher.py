@@ -150,7 +150,7 @@ def open_teacher(reference: str) -> Teacher:
     if library == "torchvision":
         return _of_torchvision(reference, name)
     checkpoint, _ = open_model(reference)
-    if checkpoint.weights == UNTRAINED:
+    if checkpoint.tag == UNTRAINED:
         raise ValueError(
             f"teacher={reference!r} is untrained: there is nothing to learn from it; name weights: NAME:TAG"
         )

@@ -34,7 +34,8 @@ class Checkpoint:
     Args:
         form: "dirac" or "folded".
         spec: the net's structure.
-        weights: where the weights come from: a tag of the registry, "untrained", or a word of the user's.
+        tag: where the weights come from: a tag of the registry, "untrained", or a word of the user's. Files and
+            descriptions call it "weights".
         labels: name of each class, or none if unknown.
         preprocessing: how pictures become the net's input, or None if unknown.
         state: the state dict.
@@ -42,7 +43,7 @@ class Checkpoint:
 
     form: str
     spec: Spec
-    weights: str
+    tag: str
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     state: Mapping[str, Tensor]
@@ -84,7 +85,7 @@ class Checkpoint:
         return cls(
             form="dirac",
             spec=net.spec,
-            weights=SAVED,
+            tag=SAVED,
             labels=tuple(getattr(net, "labels", ()) if labels is None else labels),
             preprocessing=getattr(net, "preprocessing", None) if preprocessing is None else preprocessing,
             state={name: tensor.detach().clone() for name, tensor in net.state_dict().items()},
@@ -95,7 +96,7 @@ class Checkpoint:
         return {
             "form": self.form,
             "spec": self.spec.to_dict(),
-            "weights": self.weights,
+            "weights": self.tag,
             "labels": list(self.labels),
             "preprocessing": self.preprocessing and self.preprocessing.to_dict(),
         }
@@ -104,7 +105,7 @@ class Checkpoint:
         """Return how pictures become the net's input; ValueError where that is unknown."""
         if self.preprocessing is None:
             raise ValueError(
-                f"the weights {self.spec.name}:{self.weights} do not say how pictures become their input: the "
+                f"the weights {self.spec.name}:{self.tag} do not say how pictures become their input: the "
                 "metadata of their file lack 'preprocessing'"
             )
         return self.preprocessing
@@ -150,7 +151,7 @@ class Checkpoint:
             return cls(
                 form=value["form"],
                 spec=Spec.from_dict(value["spec"]),
-                weights=value["weights"],
+                tag=value["weights"],
                 labels=tuple(value["labels"]),
                 preprocessing=preprocessing and Preprocessing.from_dict(preprocessing),
                 state=state,

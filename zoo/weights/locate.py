@@ -51,7 +51,7 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
     path = weight_file(weight, form, mirror)
     if weight.folder is None:
         found = read_upstream(path)
-        return replace(found, weights=weight.tag, labels=weight.labels, preprocessing=weight.preprocessing)
+        return replace(found, tag=weight.tag, labels=weight.labels, preprocessing=weight.preprocessing)
     return Checkpoint.load(path)
 
 

@@ -82,7 +82,7 @@ class HubMixin(
 
     def _save_pretrained(self, save_directory: Path) -> None:
         state = cast(nn.Module, self).state_dict()
-        Checkpoint(form="dirac", spec=self.spec, weights=SAVED, state=state).save(save_directory / WEIGHTS)
+        Checkpoint(form="dirac", spec=self.spec, tag=SAVED, state=state).save(save_directory / WEIGHTS)
 
     @classmethod
     def from_checkpoint(cls: type[Net], checkpoint: Checkpoint) -> Net:

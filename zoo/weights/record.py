@@ -161,7 +161,7 @@ _BUCKET = "https://s3.amazonaws.com/modelzoo-networks/"
 
 
 @functools.cache
-def weights() -> Mapping[tuple[str, str], Weight]:
+def all_weights() -> Mapping[tuple[str, str], Weight]:
     """Return all records by (model, tag). Read once; the shipped ones are what lies in `checkpoints/`."""
     root = _BESIDE if (_BESIDE.parent / "hubconf.py").is_file() else _INSIDE
     records = [
@@ -188,7 +188,7 @@ def list_weights(name: str) -> list[str]:
         ['cifar10']
     """
     get_spec(name)
-    return [tag for model, tag in weights() if model == name]
+    return [tag for model, tag in all_weights() if model == name]
 
 
 def get_weight(name: str, tag: str) -> Weight:
@@ -203,13 +203,13 @@ def get_weight(name: str, tag: str) -> Weight:
     if tag not in tags:
         there = f"its tags are {', '.join(tags)}" if tags else "it has none; build it untrained, without weights"
         raise ValueError(f"{name} has no weights {tag!r}: {there}")
-    return weights()[name, tag]
+    return all_weights()[name, tag]
 
 
 def default_tag(name: str) -> str:
     """Return the tag that `pretrained=True` means: the first; ValueError where the net has no weights."""
     tags = list_weights(name)
     if not tags:
-        trained = sorted({model for model, _ in weights()})
+        trained = sorted({model for model, _ in all_weights()})
         raise ValueError(f"{name} has no pretrained weights; these nets have some: {', '.join(trained)}")
     return tags[0]

@@ -38,7 +38,7 @@ def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
         )
         state |= {name: torch.tensor(0) for name in counters}  # each its own: shared ones cannot be saved
     preprocessing = spec.stem.preprocessing if spec.in_channels == 3 else None
-    return Checkpoint(form=form, spec=spec, weights=UPSTREAM, preprocessing=preprocessing, state=state)
+    return Checkpoint(form=form, spec=spec, tag=UPSTREAM, preprocessing=preprocessing, state=state)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

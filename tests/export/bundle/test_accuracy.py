@@ -34,7 +34,7 @@ def source(randomised: Callable) -> Checkpoint:
         torch.manual_seed(0)
         state = randomised(DiracNet(SPEC)).state_dict()
     labels = tuple(str(digit) for digit in range(10))
-    return Checkpoint(form="dirac", spec=SPEC, weights="mine", labels=labels, preprocessing=DIGITS, state=state)
+    return Checkpoint(form="dirac", spec=SPEC, tag="mine", labels=labels, preprocessing=DIGITS, state=state)
 
 
 def bundle(source: Checkpoint, out: Path, metrics: dict[str, float], pictures_sha256: str) -> OpenBundle:

@@ -57,7 +57,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, randomised: Callable[[nn.Mo
     source = Checkpoint(
         form="dirac",
         spec=SPEC,
-        weights="mine",
+        tag="mine",
         labels=("cat", "dog", "fox"),
         preprocessing=CIFAR,
         state=net.state_dict(),

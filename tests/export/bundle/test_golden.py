@@ -35,7 +35,7 @@ def folded(spec: Spec, randomised: Callable) -> nn.Sequential:
 
 def checkpoint(spec: Spec, folded: nn.Sequential) -> Checkpoint:
     preprocessing = CIFAR if spec.family == "cifar" else IMAGENET
-    return Checkpoint(form="folded", spec=spec, weights="mine", preprocessing=preprocessing, state=folded.state_dict())
+    return Checkpoint(form="folded", spec=spec, tag="mine", preprocessing=preprocessing, state=folded.state_dict())
 
 
 def doubled(net: nn.Sequential) -> nn.Sequential:

@@ -20,9 +20,9 @@ from export.release.model_card import check_zoo_card, write_zoo_card, zoo_card
 from zoo import Checkpoint
 from zoo.datasets import DATASETS, find_dataset
 from zoo.weights.locate import load_weight
-from zoo.weights.record import Weight, weights
+from zoo.weights.record import Weight, all_weights
 
-OURS = [pytest.param(record, id=":".join(key)) for key, record in weights().items() if record.folder]
+OURS = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items() if record.folder]
 THEIRS = zoo.get_weight("diracnet18", "imagenet1k_upstream")
 
 EVERY = [*FILES, *(path for row in FORMATS.values() for path in row.files)]
@@ -70,7 +70,7 @@ def test_other_weights_claim_nothing() -> None:
     preprocessing = zoo.get_weight("diracnet16_cifar", "cifar10").preprocessing
     with torch.random.fork_rng(devices=[]):
         state = zoo.plain(spec).state_dict()
-    own = Checkpoint(form="folded", spec=spec, weights="mine", preprocessing=preprocessing, state=state)
+    own = Checkpoint(form="folded", spec=spec, tag="mine", preprocessing=preprocessing, state=state)
     text = bundle_card(describe(own, None), [], [FOLDED], ())
     assert ModelCard(text).data.to_dict().keys() == {"license", "library_name", "pipeline_tag", "tags"}
     assert "measured" not in text and "torch.hub" not in text and "trainable" not in text and "## Data" not in text
@@ -97,13 +97,13 @@ def test_a_card_with_an_int8_graph_says_what_its_session_needs() -> None:
 def test_the_zoos_card_is_what_the_manifests_say(root: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     check_zoo_card(root / "MODEL_CARD.md")
     text = zoo_card()
-    for (model, tag), record in weights().items():
+    for (model, tag), record in all_weights().items():
         assert f"| `{model}` | `{tag}` | {record.dataset} | " in text and f"{record.metrics['top1']:.2f} %" in text
         assert record.folder is None or all(digest in text for digest in record.digests.values())
     path = tmp_path / "MODEL_CARD.md"
     write_zoo_card(path)
     assert path.read_text(encoding="utf-8") == text
-    figure = f"{weights()['diracnet16_cifar', 'cifar10'].metrics['top1']:.2f} %"
+    figure = f"{all_weights()['diracnet16_cifar', 'cifar10'].metrics['top1']:.2f} %"
     path.write_text(text.replace(figure, "96.36 %"), encoding="utf-8")
     for check, status in ((["--check"], 2), ([], 0), (["--check"], 0)):
         monkeypatch.setattr(sys, "argv", ["diracnet", "model-card", *check, "--out", str(path)])

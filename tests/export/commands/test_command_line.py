@@ -199,7 +199,7 @@ def test_ship(finished: Path, tmp_path: Path) -> None:
     assert (folder / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
     digits = torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     forms = [load_weight(record, form) for form in ("dirac", "folded")]
-    assert {checkpoint.weights for checkpoint in forms} == {"digits"}
+    assert {checkpoint.tag for checkpoint in forms} == {"digits"}
     training, folded = (zoo.build_from(checkpoint)(digits) for checkpoint in forms)
     torch.testing.assert_close(folded, training, rtol=0, atol=1e-5 * training.abs().max().item())
     assert "init" not in record.provenance

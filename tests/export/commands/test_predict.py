@@ -101,7 +101,7 @@ def test_same_logits_as_torchvision_and_pytorch_for_pictures_of_any_size(
     """With torchvision's own transforms, so that no code is on both sides."""
     how = PREPARATIONS[name]
     net = randomised(zoo.diracnet(depth=10, family="cifar", in_channels=len(how.mean)))
-    checkpoint = Checkpoint(form="dirac", spec=net.spec, weights="mine", preprocessing=how, state=net.state_dict())
+    checkpoint = Checkpoint(form="dirac", spec=net.spec, tag="mine", preprocessing=how, state=net.state_dict())
     export_bundle(checkpoint, tmp_path / "bundle")
     (tmp_path / "bare.onnx").write_bytes((tmp_path / "bundle" / GRAPH).read_bytes())
     classifiers = [Classifier(tmp_path / each, threads=1) for each in ("bundle", "bare.onnx")]

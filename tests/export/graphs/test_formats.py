@@ -69,7 +69,7 @@ def record(folded: nn.Sequential, preprocessing: Preprocessing) -> Quantization:
 
 def source(folded: nn.Sequential, spec: Spec, preprocessing: Preprocessing, features: list[str]) -> Source:
     checkpoint = Checkpoint(
-        form="folded", spec=spec, weights="mine", preprocessing=preprocessing, state=folded.state_dict()
+        form="folded", spec=spec, tag="mine", preprocessing=preprocessing, state=folded.state_dict()
     )
     description = {"features": features}
     return Source(FoldedNet(checkpoint, folded), "0", description, record(folded, preprocessing))

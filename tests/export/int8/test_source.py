@@ -51,7 +51,7 @@ def source(randomised: Callable) -> Checkpoint:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         state = randomised(DiracNet(SPEC)).state_dict()
-    return Checkpoint(form="dirac", spec=SPEC, weights="mine", labels=tuple("abc"), preprocessing=CIFAR, state=state)
+    return Checkpoint(form="dirac", spec=SPEC, tag="mine", labels=tuple("abc"), preprocessing=CIFAR, state=state)
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def picture(mode: str = "RGB", size: tuple[int, int] = (40, 30), seed: int = 0) 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
     untrained, _ = open_model("diracnet10_cifar")
-    return replace(untrained, weights="mine", labels=LABELS)
+    return replace(untrained, tag="mine", labels=LABELS)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 import zoo
 import zoo.torchvision
-from zoo.weights.record import weights as records
+from zoo.weights.record import all_weights as records
 
 TRAINABLE = [key for key, record in records().items() if "dirac" in record.files]
 

@@ -20,7 +20,7 @@ def checkpoint() -> zoo.Checkpoint:
     return zoo.Checkpoint(
         form="dirac",
         spec=net.spec,
-        weights="test",
+        tag="test",
         labels=("a", "b"),
         preprocessing=CIFAR,
         state={name: tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

@@ -13,10 +13,10 @@ import zoo
 from zoo.files import sha256
 from zoo.weights.checkpoint import FORMS
 from zoo.weights.locate import load_weight, weight_file
-from zoo.weights.record import Weight, WeightFile, default_tag, weights
+from zoo.weights.record import Weight, WeightFile, all_weights, default_tag
 
-RECORDS = [pytest.param(record, id=":".join(key)) for key, record in weights().items()]
-SHIPPED = [pytest.param(record, id=":".join(key)) for key, record in weights().items() if record.folder]
+RECORDS = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items()]
+SHIPPED = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items() if record.folder]
 
 
 @pytest.mark.parametrize("record", RECORDS)
@@ -47,7 +47,7 @@ def test_shipped_weights_load_in_both_forms_and_agree(record: Weight) -> None:
         assert sha256(path) == file.sha256 and path.stat().st_size == file.size
         assert weight_file(record, form) == path
         if form in FORMS:
-            assert load_weight(record, form).weights == record.tag
+            assert load_weight(record, form).tag == record.tag
 
 
 @pytest.mark.parametrize("record", SHIPPED)
@@ -100,7 +100,7 @@ def test_upstream_weights_are_checked_cached_and_honest_about_dead_hosts(
     cached = tmp_path / "cache" / "checkpoints" / source.name
 
     loaded = load_weight(local, "folded")
-    assert (loaded.spec, loaded.weights, loaded.labels) == (record.spec, record.tag, record.labels)
+    assert (loaded.spec, loaded.tag, loaded.labels) == (record.spec, record.tag, record.labels)
     cached.write_bytes(b"damaged")
     assert load_weight(local, "folded").spec == record.spec and sha256(cached) == sha256(source)
 
