@@ -60,5 +60,5 @@ def bundle_card(
 ) -> str:
     """Return the card of a bundle with these files, in these formats."""
     repository = description.get("repository", REPOSITORY)
-    notes = [FORMATS[name].note(repository) for name in formats]
+    notes = [FORMATS[name].note(description, repository) for name in formats]
     return card(description, checks, files, notes)

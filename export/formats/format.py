@@ -90,8 +90,13 @@ class Format(ABC):
         """Paths of its files in a bundle, in the order in which they are written."""
 
     @abstractmethod
-    def note(self, repository: str) -> FormatNote:
-        """Return what a card says about its files, and how to use them from a repository."""
+    def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:
+        """Return what a card says about its files, and how to use them from a repository.
+
+        Args:
+            description: what the bundle says about the net.
+            repository: `ORG/NAME`, or what stands for it.
+        """
 
     @abstractmethod
     def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ from export.proof.check import Check
 from export.proof.graph import Arithmetic, Case, check_graph, check_range, floating, integral
 from export.proof.inputs import picture_inputs, tensor_inputs
 from export.runtime.sessions import open_session
-from zoo import Preprocessing
+from zoo import Preprocessing, Spec
 
 
 class OnnxFormat(Format):
@@ -31,8 +32,6 @@ class OnnxFormat(Format):
 
     summary: str
     """The arithmetic, in the card's words."""
-    tolerance: float
-    """Limit on the difference of its outputs from what its arithmetic gives, relative to the largest."""
     operators: frozenset[str] = frozenset()
     """Operators that it may have in addition to those of the float32 graph."""
     largest: float | None = None
@@ -45,6 +44,10 @@ class OnnxFormat(Format):
     @abstractmethod
     def transform(self, source: Source) -> onnx.ModelProto:
         """Return the graph for tensors; a new one."""
+
+    @abstractmethod
+    def tolerance(self, spec: Spec) -> float:
+        """Return the limit on the difference of its outputs from what its arithmetic gives, relative to the largest."""
 
     def arithmetic(self, bundle: Bundle) -> Arithmetic:
         """Return what the graph's layers should compute."""
@@ -59,8 +62,9 @@ class OnnxFormat(Format):
         graph = GRAPHS[self.name]
         return graph.path, graph.pictures
 
-    def note(self, repository: str) -> FormatNote:  # noqa: ARG002 (for those that have something to say)
+    def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:  # noqa: ARG002 (int8 names it)
         path, pictures = self.files
+        spec = Spec.from_dict(description["spec"])
         words = f"the folded net, {self.summary}; input"
         return FormatNote(
             files={
@@ -68,7 +72,7 @@ class OnnxFormat(Format):
                 pictures: f"{words} `{PICTURES}` uint8 [batch, height, width, channels], of the net's size, output "
                 f"`{OUTPUT}`",
             },
-            accuracy=f"not measured; outputs within {self.tolerance:g} of the measured net's",
+            accuracy=f"not measured; outputs within {self.tolerance(spec):.2g} of the measured net's",
         )
 
     def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:
@@ -86,9 +90,9 @@ class OnnxFormat(Format):
         size = f"{len(pictures)}×{preprocessing.size}×{preprocessing.size}"
         if self.largest is not None:
             yield check_range(self.name, self.largest, bundle.folded.net, batch)
-        arithmetic = self.arithmetic(bundle)
+        arithmetic, tolerance = self.arithmetic(bundle), self.tolerance(checkpoint.spec)
         for title, path, operators, inputs, feed in (
-            (self.name, self.files[0], frozenset(), tensor_inputs(checkpoint.spec, preprocessing.size), batch),
+            (self.name, self.files[0], frozenset(), tensor_inputs(checkpoint.spec, preprocessing), batch),
             (
                 f"{self.name}, pictures",
                 self.files[1],
@@ -103,7 +107,7 @@ class OnnxFormat(Format):
             ]
             cases.append(Case(size, batch, feed.numpy(), golden, "golden outputs", self.golden))
             allowed = self.operators | operators
-            yield from check_graph(bundle.folder / path, title, self.tolerance, allowed, arithmetic, cases)
+            yield from check_graph(bundle.folder / path, title, tolerance, allowed, arithmetic, cases)
 
     def runs(self, folder: Path, preprocessing: Preprocessing) -> Iterator[tuple[str, Run]]:
         for path in self.files:
@@ -128,7 +132,10 @@ class OnnxFormat(Format):
 class Float32(OnnxFormat):
     """The graph as it is emitted, which every bundle has."""
 
-    name, summary, tolerance = "fp32", "float32", 1e-4
+    name, summary = "fp32", "float32"
+
+    def tolerance(self, spec: Spec) -> float:  # noqa: ARG002 (the same for all)
+        return 1e-4
 
     def transform(self, source: Source) -> onnx.ModelProto:
         return source.graph
@@ -137,9 +144,17 @@ class Float32(OnnxFormat):
 class Float16(OnnxFormat):
     """Weights and arithmetic in float16, between a float32 input and float32 outputs."""
 
-    name, summary, tolerance = "fp16", "float16 inside, float32 outside", 5e-3
+    name, summary = "fp16", "float16 inside, float32 outside"
     operators = frozenset({"Cast"})
     largest = LARGEST
+
+    def tolerance(self, spec: Spec) -> float:
+        """Twice what independent roundings add up to.
+
+        Each layer rounds its weights and its output by at most u = 2⁻¹¹, relatively. Such errors are independent, so
+        that over n layers they grow like the square root of their number: u · √(2 n).
+        """
+        return 2 * 2**-11 * math.sqrt(2 * spec.layers)
 
     def transform(self, source: Source) -> onnx.ModelProto:
         return to_half(source.graph)
@@ -149,12 +164,15 @@ class Int8(OnnxFormat):
     """Weights in int8 and activations in uint8, by the record of the net's quantization."""
 
     name, summary = "int8", "int8 inside, float32 outside"
-    tolerance = 2e-2  # where a runtime sums in float32, a value half-way between two integers may be rounded either way
     operators = frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"})
     golden = 1.0  # on pictures unlike any that it was calibrated on
     reference = "integer arithmetic"
     limits = Limits(top1=0.3, disagreement=2.5)
     needs_quantization = True
+
+    def tolerance(self, spec: Spec) -> float:  # noqa: ARG002 (the same for all)
+        # Where a runtime sums in float32, a value half-way between two integers may be rounded either way.
+        return 2e-2
 
     def transform(self, source: Source) -> onnx.ModelProto:
         if source.quantization is None:
@@ -167,10 +185,10 @@ class Int8(OnnxFormat):
     def metadata(self, source: Source) -> Mapping[str, Any]:
         return {"calibration": source.quantization.calibration} if source.quantization else {}
 
-    def note(self, repository: str) -> FormatNote:
+    def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:
         name, value = EXACT
         return FormatNote(
-            files=super().note(repository).files,
+            files=super().note(description, repository).files,
             # Its tolerance is that of integer arithmetic, and says nothing of what rounding costs.
             accuracy="not measured here; `diracnet verify FOLDER --data DATA` measures it",
             usage=(

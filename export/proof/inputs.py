@@ -16,19 +16,23 @@ SEED = 0
 BATCHES = (1, 3)
 
 
-def tensor_inputs(spec: Spec, size: int) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
-    """Yield name, net's input and graph's input for graphs that take tensors, of this size and of an oblong one."""
-    for height, width in ((size, size), oblong(spec)):
+def tensor_inputs(spec: Spec, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
+    """Yield name, net's input and graph's input for graphs that take tensors, of the net's size and of an oblong one.
+
+    They are what the preprocessing makes of random pixels: a net need not compute well what it can never be given.
+    """
+    for size in ((preprocessing.size, preprocessing.size), oblong(spec)):
         for count in BATCHES:
-            batch = random_batch(spec, count, (height, width))
-            yield f"{count}×{height}×{width}", batch, batch.numpy()
+            pixels = _random_pixels(count, size, spec.in_channels)
+            batch = preprocessing.normalize(torch.from_numpy(pixels).permute(0, 3, 1, 2)).contiguous()
+            yield f"{count}×{size[0]}×{size[1]}", batch, batch.numpy()
 
 
 def picture_inputs(preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
     """Yield name, net's input and graph's input for graphs that take raw pictures."""
     size, channels = preprocessing.size, len(preprocessing.mean)
     for count in BATCHES:
-        drawn = np.random.default_rng([SEED, count]).integers(0, 256, (count, size, size, channels), np.uint8)
+        drawn = _random_pixels(count, (size, size), channels)
         yield f"{count}×{size}×{size}", preprocessing.normalize(torch.from_numpy(drawn).permute(0, 3, 1, 2)), drawn
 
 
@@ -41,3 +45,7 @@ def random_batch(spec: Spec, count: int, size: tuple[int, int]) -> Tensor:
     """Return a batch of normal noise, float32 (count, channels, height, width); equal arguments give equal bits."""
     generator = np.random.default_rng([SEED, count, *size])
     return torch.from_numpy(generator.standard_normal((count, spec.in_channels, *size), dtype=np.float32))
+
+
+def _random_pixels(count: int, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
+    return np.random.default_rng([SEED, count, *size]).integers(0, 256, (count, *size, channels), np.uint8)

@@ -155,6 +155,11 @@ class Spec:
         return tuple(map(Group, [channels[0], *channels], channels, blocks))
 
     @property
+    def layers(self) -> int:
+        """Layers with weights on the way from a picture to the logits: the stem, each block, the classifier."""
+        return 2 + sum(group.blocks for group in self.groups)
+
+    @property
     def min_size(self) -> int:
         """The smallest height and width, in pixels, that the poolings leave at least one pixel of."""
         size: int = 2 ** (len(self.groups) - 1)

@@ -26,7 +26,8 @@ OURS = [pytest.param(record, id=":".join(key)) for key, record in all_weights().
 THEIRS = zoo.get_weight("diracnet18", "imagenet1k_upstream")
 
 EVERY = [*FILES, *(path for row in FORMATS.values() for path in row.files)]
-NOTES = [row.note("ORG/NAME") for row in FORMATS.values()]
+DESCRIPTION = {"spec": zoo.Spec(depth=16, family="cifar").to_dict()}
+NOTES = [row.note(DESCRIPTION, "ORG/NAME") for row in FORMATS.values()]
 
 
 def described(record: Weight) -> dict:
@@ -83,7 +84,8 @@ def test_other_weights_claim_nothing() -> None:
 def test_the_repository_is_named_where_it_is_known() -> None:
     description = described(zoo.get_weight("diracnet16_cifar", "cifar10"))
     assert "ORG/NAME" in usage(description, EVERY, NOTES)
-    named = usage({**description, "repository": "me/net"}, EVERY, NOTES)
+    notes = [row.note(DESCRIPTION, "me/net") for row in FORMATS.values()]
+    named = usage({**description, "repository": "me/net"}, EVERY, notes)
     assert "ORG/NAME" not in named and named.count('"me/net"') >= 6
 
 

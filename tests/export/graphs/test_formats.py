@@ -1,8 +1,9 @@
 """The forms of a graph: float16, raw pictures, inner features; each from the float32 graph, which stays as it was."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -215,7 +216,7 @@ def test_a_new_format_is_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch, tmp_
     class Shapes(Format):
         name, files = "shapes", ("shapes/shapes.txt",)
 
-        def note(self, repository: str) -> FormatNote:
+        def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:  # noqa: ARG002
             return FormatNote({"shapes/shapes.txt": "the shapes of all weights"}, "no logits", (f"Read {repository}.",))
 
         def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:

@@ -245,7 +245,7 @@ def test_the_first_wrong_layer_is_named_in_spite_of_gains(name: str, randomised:
     altered = {**record.layers, name: replace(layer, weight=np.flip(layer.weight, 0).copy())}
     arithmetic = integral(net, record)
     case = Case("a batch", values, values.numpy(), arithmetic.results(values), "integer arithmetic")
-    limits = FORMATS["int8"].tolerance, FORMATS["int8"].operators
+    limits = FORMATS["int8"].tolerance(SPECS[0]), FORMATS["int8"].operators
     for layers_, failing in ((record.layers, False), (altered, True)):
         onnx.save(quantize(emit(net), replace(record, layers=layers_)), tmp_path / "graph.onnx")
         checks = list(check_graph(tmp_path / "graph.onnx", "int8", *limits, arithmetic, [case]))
