@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from export import export_bundle
-from export.bundle.accuracy import INT8_DISAGREEMENT, INT8_TOP1, check_accuracy, load_pictures, measure
+from export.bundle.accuracy import check_accuracy, load_pictures, measure
 from export.bundle.reader import OpenBundle
+from export.formats.table import FORMATS
 from export.int8.source import quantize_on
 from export.layout import GRAPHS
 from zoo import Checkpoint, DiracNet, Spec, Weight, build_from
@@ -65,7 +66,7 @@ def test_each_graph_is_measured_as_pytorch_measures(source: Checkpoint, pictures
     assert [check.figure for check in int8] == pytest.approx(
         [figure for one in (tensors, raw) for figure in (expected["top1"] - one.metrics["top1"], 100 - one.agreement)]
     )
-    assert [check.limit for check in int8] == [INT8_TOP1, INT8_DISAGREEMENT] * 2
+    assert [check.limit for check in int8] == [FORMATS["int8"].limits.top1, FORMATS["int8"].limits.disagreement] * 2
 
 
 def test_another_accuracy_than_the_descriptions_fails(source: Checkpoint, pictures: Pictures, tmp_path: Path) -> None:
@@ -84,5 +85,5 @@ def test_weights_without_a_figure_are_only_measured(source: Checkpoint, pictures
     found = list(measure(opened, pictures))
     assert len(found) == 2 and not list(check_accuracy(opened, pictures, found))
     export_bundle(replace(source, labels=tuple("abcdefghij")), tmp_path / "other")
-    with pytest.raises(ValueError, match="tells apart"):
+    with pytest.raises(ValueError, match="tells other classes apart than"):
         load_pictures(OpenBundle(tmp_path / "other"), "digits")

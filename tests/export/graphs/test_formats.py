@@ -220,7 +220,7 @@ def test_a_new_format_is_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch, tmp_
             return FormatNote({"shapes/shapes.txt": "the shapes of all weights"}, "no logits", (f"Read {repository}.",))
 
         def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:
-            text = "".join(f"{name} {tuple(t.shape)}\n" for name, t in source.folded.checkpoint.state.items())
+            text = "".join(f"{name} {tuple(t.shape)}\n" for name, t in sorted(source.folded.checkpoint.state.items()))
             yield "shapes/shapes.txt", text.encode()
 
         def check(self, bundle: OpenBundle) -> Iterator[Check]:
@@ -233,7 +233,7 @@ def test_a_new_format_is_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setitem(FORMATS, "shapes", Shapes())
     net = zoo.get_model("diracnet10_cifar").eval()
     export_bundle(Checkpoint.from_model(net, preprocessing=CIFAR), tmp_path / "b", formats=["shapes"])
-    assert (tmp_path / "b/shapes/shapes.txt").read_text().startswith("conv.weight (16, 3, 3, 3)")
+    assert (tmp_path / "b/shapes/shapes.txt").read_text().startswith("conv.bias (16,)\nconv.weight (16, 3, 3, 3)")
     assert "shapes: lines missing" in {check.name for check in verify(tmp_path / "b")}
     card = (tmp_path / "b/README.md").read_text()
     assert "| `shapes/shapes.txt` | the shapes of all weights |" in card and "Read ORG/NAME." in card

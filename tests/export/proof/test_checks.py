@@ -23,7 +23,7 @@ from export.proof.graph import FOREIGN, VALID
 from zoo import Checkpoint
 
 FOLDED_FILE = "training form in float64 / folded file"
-GOLDEN_NET = "golden outputs / PyTorch, 2×32×32"
+GOLDEN_NET = "golden outputs / PyTorch"
 
 
 def alter_graph(model: onnx.ModelProto, name: str = "fc.weight") -> onnx.ModelProto:

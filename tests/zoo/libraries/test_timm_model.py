@@ -106,7 +106,9 @@ def test_features_only(timm: ModuleType, model: torch.nn.Module, kind: str | Non
         chosen = {} if indices is None else {"out_indices": indices}
         net = timm.create_model(name, features_only=True, **feature_cls, **chosen).eval()
         inner = next((child for key, child in net.named_children() if key in ("model", "body")), net)
-        inner.load_state_dict({key: model.state_dict()[key] for key in inner.state_dict()})
+        inner.load_state_dict(
+            {key: model.state_dict()[key.removeprefix("graph_module.")] for key in inner.state_dict()}
+        )
         with torch.inference_mode():
             maps = net(x)
         info = net.feature_info
