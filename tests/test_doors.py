@@ -31,6 +31,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "zoo.build": (lambda: zoo.build(zoo.Spec(depth=18), "flat"), ValueError, "form='flat'"),
     "zoo.build_from": (lambda: zoo.build_from("file"), TypeError, "Checkpoint"),
     "zoo.composed_together": (lambda: zoo.composed_together(3).__enter__(), TypeError, "Module"),
+    "zoo.count_parameters": (lambda: zoo.count_parameters(zoo.Spec(depth=18), "flat"), ValueError, "form='flat'"),
     "zoo.dirac": (lambda: zoo.dirac(nn.Linear(1, 1)), TypeError, "Linear"),
     "zoo.dirac_delta": (lambda: zoo.dirac_delta(torch.zeros(1, 1, 2)), ValueError, "kernel_size"),
     "zoo.dirac_weight": (

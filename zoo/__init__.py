@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zoo.models import DiracNet as DiracNet
     from zoo.models import build as build
     from zoo.models import build_from as build_from
+    from zoo.models import count_parameters as count_parameters
     from zoo.models import diracnet as diracnet
     from zoo.models import from_pretrained as from_pretrained
     from zoo.models import get_model as get_model
@@ -35,7 +36,16 @@ if TYPE_CHECKING:
     from zoo.weights.repository import load_repository as load_repository
 
 _NAMES = {
-    "models": ["DiracNet", "build", "build_from", "diracnet", "from_pretrained", "get_model", "load_upstream"],
+    "models": [
+        "DiracNet",
+        "build",
+        "build_from",
+        "count_parameters",
+        "diracnet",
+        "from_pretrained",
+        "get_model",
+        "load_upstream",
+    ],
     "nets.composing": ["composed_together"],
     "nets.conv": ["DiracConv1d", "DiracConv2d", "DiracConv3d", "NCReLU"],
     "nets.folded": ["plain"],

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -37,7 +36,7 @@ def list_(
 ) -> None:
     """List the nets with their folded parameter counts and their weights."""
     rows: list[dict[str, Any]] = [
-        {"name": name, "parameters": _parameters(zoo.get_spec(name), folded=True), "weights": zoo.list_weights(name)}
+        {"name": name, "parameters": zoo.count_parameters(zoo.get_spec(name)), "weights": zoo.list_weights(name)}
         for name in zoo.list_models(pattern)
     ]
     if not rows:
@@ -69,8 +68,8 @@ def info(model: Model, as_json: AsJson = False) -> None:
         "name": spec.name,
         "spec": spec.to_dict(),
         "smallest picture": spec.min_size,
-        "parameters, training form": _parameters(spec, folded=False),
-        "parameters, folded": _parameters(spec, folded=True),
+        "parameters, training form": zoo.count_parameters(spec, "dirac"),
+        "parameters, folded": zoo.count_parameters(spec),
         "known weights": [tag for name, tag in all_weights() if name == spec.name],
     }
     if record:
@@ -105,12 +104,6 @@ def _readable(value: Any) -> str:
             return str(value)
         case _:
             return f"{value:,}"
-
-
-def _parameters(spec: zoo.Spec, *, folded: bool) -> int:
-    with torch.device("meta"):
-        model = zoo.plain(spec) if folded else zoo.DiracNet(spec)
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @app.command("import-upstream")

@@ -85,6 +85,18 @@ _REMEDIES = {
 """What else one can do, where the weights' own value of a field is not the wanted one."""
 
 
+def count_parameters(spec: Spec, form: str = "folded") -> int:
+    """Return the number of parameters of a net; nothing is allocated.
+
+    Example:
+        >>> import zoo
+        >>> zoo.count_parameters(zoo.get_spec("diracnet16_cifar"))
+        172042
+    """
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build(spec, form).parameters())
+
+
 def get_model(
     name: str,
     weights: str | None = None,

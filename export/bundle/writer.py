@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Collection
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from export.proof.check import Check, require
 from export.proof.inputs import SEED
 from zoo import Checkpoint, Weight
 from zoo.files import new_folder, write_json
-from zoo.machine import processor
+from zoo.machine import describe as describe_machine
 from zoo.weights.checkpoint import UNTRAINED
 
 
@@ -108,8 +106,7 @@ def _report(description: dict[str, Any], checks: list[Check]) -> dict[str, Any]:
         "name": description["name"],
         "weights": description["weights"],
         UNTRAINED: description[UNTRAINED],
-        "machine": f"{processor()}, {torch.get_num_threads()} threads",
+        **describe_machine(packages, threads=torch.get_num_threads()),
         "seed": SEED,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
     }

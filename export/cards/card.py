@@ -13,9 +13,7 @@ from export.cards.usage import usage
 from export.layout import FILES, FOLD_TOLERANCE, FOLDED, TRAINING_CONFIG, TRAINING_FORM
 from export.proof.check import Check
 from zoo.datasets import find_dataset
-
-UNITS = {"top1": ("top-1", "{:.2f} %"), "top5": ("top-5", "{:.2f} %"), "loss": ("loss", "{:.4g} nats")}
-"""Figure → name and format in the table of a card."""
+from zoo.metrics import METRICS, figure
 
 
 def card(
@@ -77,7 +75,7 @@ def _accuracy(description: Mapping[str, Any]) -> str:
     provenance = description["provenance"]
     source = provenance.get("measured") or provenance.get("source", "nobody recorded how")
     metrics = sorted(description["metrics"].items())
-    rows = (f"| {UNITS[key][0]} | {UNITS[key][1].format(value)} |" for key, value in metrics)
+    rows = (f"| {METRICS[key].title} | {figure(key, value)} |" for key, value in metrics)
     table = "\n".join(("| figure | value |", "|---|---|", *rows))
     head = f"## Accuracy\n\nOn the test pictures of {description['dataset']} ({source}):"
     return f"{head}\n\n{table}\n\n{provenance_text(provenance)}\n"
@@ -90,7 +88,7 @@ def _files(
     measured = "metrics" in description
     accuracies = {FOLDED: f"not measured; outputs within {FOLD_TOLERANCE:g} of the measured net's"}
     if measured:
-        accuracies[TRAINING_FORM] = f"top-1 {description['metrics']['top1']:.2f} %, measured"
+        accuracies[TRAINING_FORM] = f"top-1 {figure('top1', description['metrics']['top1'])}, measured"
     rows = [(file, what, accuracies.get(file, "")) for file, what in FILES.items()]
     place = list(FILES).index(TRAINING_CONFIG) + 1
     rows[place:place] = [(file, what, note.accuracy) for note in formats for file, what in note.files.items()]

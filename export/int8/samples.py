@@ -13,6 +13,7 @@ from torch import Tensor
 from pixels import PassedOver, find_pictures
 from zoo import Preprocessing
 from zoo.training.sources import load_sample, read_pictures
+from zoo.weights.checkpoint import tensor_bytes
 
 SEED = 0
 COUNT = 512
@@ -52,7 +53,7 @@ def draw_pictures(
     else:
         images = load_sample(data, preprocessing, count, seed)
     _check_variety(images, data)
-    digest = hashlib.sha256(str(tuple(images.shape)).encode() + images.contiguous().numpy().tobytes()).hexdigest()
+    digest = hashlib.sha256(tensor_bytes(images)).hexdigest()
     return images, {"pictures": len(images), "seed": seed, "sha256": digest}
 
 

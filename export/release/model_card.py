@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from export.cards.facts import recipe_text, run_text
 from export.cards.template import fill
-from zoo import Weight, plain
+from zoo import Weight, count_parameters
 from zoo.datasets import find_dataset
 from zoo.files import replace_file
+from zoo.metrics import figure
 from zoo.weights.record import all_weights
 
 PATH = Path("MODEL_CARD.md")
@@ -52,8 +51,6 @@ def write_zoo_card(path: Path = PATH) -> None:
 
 
 def _row(record: Weight) -> str:
-    with torch.device("meta"):
-        parameters = sum(parameter.numel() for parameter in plain(record.spec).parameters())
     page = (
         f"[{record.repository}](https://huggingface.co/{record.repository})" if record.repository else "not published"
     )
@@ -63,7 +60,7 @@ def _row(record: Weight) -> str:
         record.dataset,
         _figure(record, "top1"),
         _figure(record, "top5"),
-        f"{parameters:,}",
+        f"{count_parameters(record.spec):,}",
         f"{record.files['folded'].size:,}",
         page,
     )
@@ -71,7 +68,7 @@ def _row(record: Weight) -> str:
 
 
 def _figure(record: Weight, name: str) -> str:
-    return f"{record.metrics[name]:.2f} %" if name in record.metrics else "–"
+    return figure(name, record.metrics[name]) if name in record.metrics else "–"
 
 
 def _details(record: Weight) -> str:

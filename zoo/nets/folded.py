@@ -41,8 +41,7 @@ def plain(spec: Spec) -> nn.Sequential:
     for index, group in enumerate(spec.groups):
         if index > 0:
             layers[f"max_pool{index}"] = nn.MaxPool2d(kernel_size=2)
-        widths = [group.in_channels] + [group.channels] * (group.blocks - 1)
-        blocks = ((f"block{b}", _block(ncrelu, width, group.channels)) for b, width in enumerate(widths))
+        blocks = ((f"block{b}", _block(ncrelu, width, group.channels)) for b, width in enumerate(group.inputs))
         layers[f"group{index}"] = nn.Sequential(OrderedDict(blocks))
     if spec.final_relu:
         layers["relu"] = nn.ReLU()

@@ -74,8 +74,7 @@ class Network(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
         self.bn = nn.BatchNorm2d(groups[0].in_channels)
         for index, group in enumerate(groups):
-            widths = [group.in_channels] + [group.channels] * (group.blocks - 1)
-            blocks = ((f"block{b}", Block(spec, width, group.channels)) for b, width in enumerate(widths))
+            blocks = ((f"block{b}", Block(spec, width, group.channels)) for b, width in enumerate(group.inputs))
             self.add_module(f"group{index}", nn.Sequential(OrderedDict(blocks)))
         self.fc = nn.Linear(groups[-1].channels, spec.num_classes)
 

@@ -80,6 +80,11 @@ class Group(NamedTuple):
     channels: int
     blocks: int
 
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Channels that each of its blocks takes."""
+        return (self.in_channels, *[self.channels] * (self.blocks - 1))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.preprocessing import Preprocessing
 from zoo.training.recipes import Recipe
+from zoo.weights.checkpoint import tensor_bytes
 
 _NO_EPOCH = 2**31
 """Stands for an epoch in the key of what is drawn once a run."""
@@ -121,7 +122,7 @@ class Pictures:
         """Fingerprint of pixels, targets and labels: the same data give the same one wherever they lie."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for tensor in (self.images, self.targets):
-            digest.update(str(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
+            digest.update(tensor_bytes(tensor))
         return digest.hexdigest()
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -163,9 +163,14 @@ class Checkpoint:
 def state_bytes(state: Mapping[str, Tensor]) -> Iterator[bytes]:
     """Yield each tensor's name, shape and bytes, sorted by name, for a digest; tensors may be of any dtype."""
     for name, tensor in sorted(state.items()):
-        # Through uint8, because numpy knows neither bfloat16 nor float8.
-        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-        yield f"{name}{tuple(tensor.shape)}".encode() + raw.numpy().tobytes()
+        yield name.encode() + tensor_bytes(tensor)
+
+
+def tensor_bytes(tensor: Tensor) -> bytes:
+    """Return a tensor's shape and values as fingerprints of data and weights take them."""
+    # Through uint8, because numpy knows neither bfloat16 nor float8.
+    raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+    return str(tuple(tensor.shape)).encode() + raw.numpy().tobytes()
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
