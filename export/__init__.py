@@ -1,6 +1,6 @@
-"""Export of DiracNets: folding, ONNX, bundles with proof that each file equals its source.
+"""Export of DiracNets: folding, ONNX, and bundles with proof that each file agrees with its source.
 
-Names are imported when they are first used (PEP 562): `export.runtime` must work where PyTorch is not installed.
+Names are imported on first use (PEP 562), because `export.runtime` must work without PyTorch.
 """
 
 from importlib import import_module

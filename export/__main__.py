@@ -1,4 +1,4 @@
-"""`diracnet`, the one command line: the export's commands here, the zoo's taken in from `zoo.__main__`."""
+"""The `diracnet` command line: the export's commands are defined here, the zoo's come from `zoo.__main__`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from zoo.commands.options import AsJson, Mirror, Model
 
 
 class _WithZoo(TyperGroup):
-    """Looks commands up here first and then in the zoo, which imports PyTorch, so that `predict` need not wait."""
+    """Looks up commands here first and only then in the zoo, so that `predict` need not wait for PyTorch's import."""
 
-    # Any, because contexts and commands are click's in older releases of typer and its own in newer ones.
+    # Any, because contexts and commands are click's classes in older releases of typer and its own in newer ones.
     def list_commands(self, ctx: Any) -> list[str]:
         return [*_zoo().list_commands(ctx), *super().list_commands(ctx)]
 
@@ -35,7 +35,7 @@ app = typer.Typer(
     cls=_WithZoo,
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,  # the Hub's client keeps the token in some
+    pretty_exceptions_show_locals=False,  # some local variables of the Hub's client hold the token
     help="DiracNets: train them, load them, fold them, export them with proof, run them.",
 )
 
@@ -157,7 +157,7 @@ def verify(
 
 
 def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
-    """Return the accuracy of each graph and the checks of it, with a progress bar."""
+    """Measure each graph, showing a progress bar; return the accuracies and the checks of them."""
     from rich.markup import escape
     from rich.progress import Progress
 
@@ -314,7 +314,7 @@ def publish(
 
 
 def main() -> None:
-    """Run the command line. Exit status 1: a check failed or a picture could not be read; 2: the call was wrong."""
+    """Run the command line. Exit status 1: a check failed or a picture could not be read; 2: the call was invalid."""
     from zoo.command_line import run
 
     run(app)

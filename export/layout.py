@@ -1,4 +1,4 @@
-"""What lies where in a bundle. Imports names alone, so that inference without PyTorch can."""
+"""The names of a bundle's files and of what is in them. Imports only names, so that it does not load PyTorch."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ REPORT = "report.json"
 SUMS = "SHA256SUMS"
 
 FEATURES = "features"
-"""Key of config.json: names of the inner outputs that the graphs give in addition to the logits."""
+"""Key of config.json that lists the inner outputs that the graphs give in addition to the logits."""
 
 INPUT, PICTURES, OUTPUT = "pixel_values", "pictures", "logits"
-"""Names of a graph's input, where it is a normalized tensor and where it is raw pictures, and of its output."""
+"""Names of a graph's input if it takes normalized tensors, of its input if it takes raw pictures, and of its output."""
 METADATA_KEY = "diracnet"
-"""Under which a graph describes itself, in JSON."""
+"""Metadata key under which a graph holds its description, in JSON."""
 
 
 FOLD_TOLERANCE = 1e-5
-"""Limit on the difference of the folded file's logits from the training form's, relative to the largest."""
+"""Limit on the difference between the folded file's logits and the training form's, relative to the largest."""
 EXACT = ("session.x64quantprecision", "1")
-"""Session entry with which ONNX Runtime multiplies int8 exactly on x86 processors; see `export.runtime.sessions`."""
+"""Session entry that makes int8 arithmetic exact in ONNX Runtime on x86 processors; see `export.runtime.sessions`."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Where an ONNX graph lies; each is written twice, for normalized tensors and for raw pictures."""
+    """The paths of an ONNX graph, which is written twice: for normalized tensors and for raw pictures."""
 
     path: str
 
@@ -52,7 +52,7 @@ GRAPHS = {
     "fp16": Graph("onnx/model_fp16.onnx"),
     "int8": Graph("onnx/model_quantized.onnx"),
 }
-"""Precision → where its graphs lie, as the Hub's tools name them; `export.formats` makes and checks them."""
+"""The graphs of each precision, named as the Hub's tools expect; `export.formats` makes and checks them."""
 
 FILES = {
     FOLDED: "the folded net: plain convolutions with bias, float32",
@@ -66,4 +66,4 @@ FILES = {
     REPORT: "every check of the export with its figure",
     SUMS: "for `sha256sum -c SHA256SUMS`",
 }
-"""What each file is, in the card's words; `export.formats` adds those of the formats behind the training form's."""
+"""What the card says about each file; the formats' own files, from `export.formats`, follow the training form's."""

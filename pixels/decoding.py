@@ -41,7 +41,8 @@ def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
 
     - What is transparent stands on white, as pages and viewers show it. The transparent colour of a PNG is compared at
       the file's own depth, for which a picture that the caller opened must not have been loaded yet.
-    - 16-bit channels keep their high byte. 32-bit integers are taken for 16-bit ones, as which Pillow gives some.
+    - 16-bit channels keep their high byte. 32-bit integers are taken for 16-bit ones, because Pillow decodes some
+      16-bit files to mode I.
     - Floats are taken to be on the scale 0…1, or 0…255 if one exceeds 1.
     - CMYK becomes RGB by Pillow's formula; embedded colour profiles are not applied.
 

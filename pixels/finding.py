@@ -47,8 +47,8 @@ class PassedOver(Counter[str]):
 def find_pictures(paths: Iterable[Path], passed_over: PassedOver | None = None) -> list[Path]:
     """Return the paths with each folder replaced by the pictures below it, in the order of their names.
 
-    See `pictures_below` for which these are. What is no picture stays as it is, so that whoever opens it says why: a
-    path that does not exist, a folder without pictures, one that may not be read.
+    See `pictures_below` for which these are. Other paths (one that does not exist, a folder without pictures, one that
+    may not be read) are passed through unchanged, so that opening them raises the explanatory error.
 
     Example:
         >>> find_pictures([Path("holiday"), Path("cat.jpg")])  # doctest: +SKIP

@@ -1,1 +1,1 @@
-"""What a bundle is: its files, how they are written, how they are checked."""
+"""Bundles: which files they contain, how they are written and how they are checked."""

@@ -1,4 +1,4 @@
-"""How accurate a bundle's graphs are in ONNX Runtime, on the test pictures of a data set."""
+"""The accuracy of a bundle's graphs in ONNX Runtime, measured on the test pictures of a data set."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from zoo.training.evaluate import Tally, check_classes
 from zoo.training.sources import load_test
 
 TOP1 = 0.05
-"""Limit on the difference of fp32's top-1 from the figure in the bundle, in points."""
+"""Limit on the difference between the measured fp32 top-1 and the figure in the bundle, in percentage points."""
 BATCH = 250
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The figures of one graph.
+    """The figures measured for one graph.
 
     Args:
-        graph: its path.
-        metrics: as `zoo.training.evaluate.Tally` gives them.
-        agreement: share of the pictures on whose class it agrees with the float32 graph for tensors, in percent.
+        graph: path of the graph in the bundle.
+        metrics: the metrics, as `zoo.training.evaluate.Tally` returns them.
+        agreement: percentage of the pictures for which it predicts the same class as the float32 graph for tensors.
     """
 
     graph: str
@@ -38,10 +38,10 @@ class Accuracy:
 
 
 def load_pictures(bundle: OpenBundle, data: str) -> Measurable:
-    """Return the test pictures of a data set as a bundle's net wants them; see `zoo.training.sources.load_test`.
+    """Load the test pictures of a data set as a bundle's net expects them; see `zoo.training.sources.load_test`.
 
     Raises:
-        ValueError: it has other classes than the net.
+        ValueError: the classes of the data set are not those of the net.
     """
     pictures = load_test(data, bundle.preprocessing)
     check_classes(bundle.folded.checkpoint, pictures, str(bundle.folder), data)
@@ -49,19 +49,19 @@ def load_pictures(bundle: OpenBundle, data: str) -> Measurable:
 
 
 def graph_paths(bundle: OpenBundle) -> list[str]:
-    """Return the paths of a bundle's files that compute logits, that of float32 for tensors first."""
+    """Return the paths of the bundle's files that compute logits, starting with the float32 graph for tensors."""
     return [path for path, _ in _runs(bundle)]
 
 
 def measure(
     bundle: OpenBundle, pictures: Measurable, on_batch: Callable[[int], None] = lambda done: None
 ) -> Iterator[Accuracy]:
-    """Yield the figures of each graph.
+    """Measure each graph in turn and yield its figures.
 
     Args:
         bundle: the bundle.
-        pictures: what `load_pictures` returned.
-        on_batch: told after each batch how many pictures were in it.
+        pictures: the pictures that `load_pictures` returned.
+        on_batch: called after each batch with the number of pictures in it.
     """
     reference: Tensor | None = None
     for path, run in _runs(bundle):
@@ -78,9 +78,10 @@ def measure(
 
 
 def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequence[Accuracy]) -> Iterator[Check]:
-    """Yield the checks against the figure in config.json, if there is one.
+    """Yield the checks of the measured accuracies; none if config.json states no accuracy.
 
-    The float32 graph must be as accurate as that; formats with limits of their own may lose as much as those allow.
+    The float32 graph must match the stated figure. A format with limits of its own may fall short of the float32 graph
+    by as much as those limits allow.
     """
     metrics = bundle.config.get("metrics")
     if metrics is None:

@@ -1,9 +1,9 @@
-"""Whether a bundle can be trusted: its files are those listed, and each agrees with all the others.
+"""The audit of a bundle: its files must be the ones listed, and each must agree with all the others.
 
-The checksums find what was damaged. The cross-checks find a file that was altered by somebody who also rewrote the
-checksums: every file that follows from the folded net is made again and compared byte by byte, by the rule of the
-bundle's format. A bundle of another format is checked by hashes, figures and outputs. An attacker who rewrites every
-file consistently is caught only by comparing SHA256SUMS with a digest published elsewhere (`--expect`).
+The checksums reveal damaged files. The cross-checks reveal a file altered by someone who also rewrote the checksums:
+every file that is derived from the folded net is regenerated and compared byte by byte, provided that the bundle has
+this version's format number. Any other bundle is checked by its hashes, figures and outputs only. An attacker who
+rewrites every file consistently is caught only by comparing SHA256SUMS with a digest published elsewhere (`--expect`).
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from zoo import Checkpoint
 from zoo.files import json_bytes, read_json, sha256
 
 REFOLD = 1e-6
-"""Limit on the difference of a weight from the training form folded anew, relative to the layer's largest."""
+"""Limit on the difference between a folded weight and the training form refolded, relative to its tensor's largest."""
 
 
 def verify(
     folder: str | Path, expect: str | None = None, *, on_check: Callable[[Check], None] = lambda check: None
 ) -> list[Check]:
-    """Verify a bundle at once: its files by their hashes, against each other, and by what they compute.
+    """Verify a bundle: check its files against their hashes, against each other, and by what they compute.
 
     Args:
         folder: the bundle.
-        expect: the sha256 of its SHA256SUMS, from a source that you trust.
-        on_check: told each check as soon as it is made.
+        expect: the expected sha256 of its SHA256SUMS, from a source that you trust.
+        on_check: called with each check as soon as it has been made.
 
     Returns:
         The checks, all passed.
 
     Raises:
-        FileNotFoundError: the folder is no bundle.
+        FileNotFoundError: the folder is not a bundle.
         VerificationError: a check failed; the message names it.
 
     Example:
@@ -62,14 +62,14 @@ def verify(
 
 
 def audit(folder: str | Path, expect: str | None = None) -> Iterator[Check]:
-    """Yield the checks of a bundle; those on damaged files end with the first that fails.
+    """Yield the checks of a bundle; once files turn out to be damaged or inconsistent, the later checks are skipped.
 
     Args:
         folder: the bundle.
-        expect: the sha256 of its SHA256SUMS, from a source that you trust.
+        expect: the expected sha256 of its SHA256SUMS, from a source that you trust.
 
     Raises:
-        FileNotFoundError: the folder is no bundle.
+        FileNotFoundError: the folder is not a bundle.
     """
     folder = Path(folder)
     found = faults(folder)
@@ -97,7 +97,7 @@ def audit(folder: str | Path, expect: str | None = None) -> Iterator[Check]:
 
 
 def _disagreements(bundle: OpenBundle) -> Iterator[str]:
-    """Yield a phrase for each file that is not what the folded net and the training form say that it must be."""
+    """Yield a phrase for each file that contradicts the folded net or the training form."""
     folder, folded, config, source = bundle.folder, bundle.folded.checkpoint, bundle.config, bundle.source
     claims = {key: config[key] for key in RECORD_KEYS & config.keys()}
     description = {**describe(folded, None, config[FEATURES]), **claims}
@@ -131,7 +131,7 @@ def _disagreements(bundle: OpenBundle) -> Iterator[str]:
 def _texts(
     bundle: OpenBundle, description: dict[str, Any], claims: dict[str, Any], checks: Sequence[Check]
 ) -> Iterator[str]:
-    """Yield a phrase for each file whose bytes are not those that the rule of this bundle format gives."""
+    """Yield a phrase for each file whose bytes differ from those that this bundle format prescribes."""
     folder, config, source = bundle.folder, bundle.config, bundle.source
     there = set(files_below(folder))
     expected = {CARD, REPORT, SUMS, FOLDED}

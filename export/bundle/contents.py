@@ -1,4 +1,4 @@
-"""The files of a bundle that follow from its folded net: the export writes them, the audit makes them again."""
+"""The files of a bundle that are derived from its folded net: the export writes them, the audit regenerates them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from zoo.files import json_bytes, sha256
 from zoo.weights.timm_config import timm_config
 
 BUNDLE_FORMAT = 1
-"""The number of the rule by which the derived files and the card are made.
+"""The version of the rules by which the derived files and the card are generated.
 
-Each bundle has its number in config.json. The audit compares files byte by byte only in bundles of this number. Raise
-it when the bytes of a derived file or a word of the card change after a release.
+Each bundle states its version in config.json. The audit compares files byte by byte only in bundles of this version.
+After a release, raise the number whenever the bytes of a derived file or a word of the card change.
 """
 BUNDLE_FORMAT_KEY = "bundle_format"
 
@@ -32,12 +32,12 @@ BUNDLE_FORMAT_KEY = "bundle_format"
 def derived_files(
     folder: Path, folded: FoldedNet, description: Mapping[str, Any], formats: Collection[str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield name and contents of each file that the folded net and its description determine to the last bit.
+    """Yield the name and contents of each file that the folded net and its description determine to the last bit.
 
     Args:
-        folder: the bundle, whose folded file is there already, and the record of its quantization if it has one.
-        folded: the net in it.
-        description: of the net; config.json says the same and the number of the bundle's format.
+        folder: the bundle, which must already hold the folded file and, if there is one, the quantization record.
+        folded: the net in the folded file.
+        description: the description of the net; config.json also holds what timm needs and the bundle's format number.
         formats: names of the formats that the net is written in.
     """
     checkpoint = folded.checkpoint
@@ -58,7 +58,7 @@ def derived_files(
 def bundle_card(
     description: Mapping[str, Any], checks: Sequence[Check], files: Collection[str], formats: Collection[str]
 ) -> str:
-    """Return the card of a bundle with these files, in these formats."""
+    """Return the card of a bundle that has these files and formats."""
     repository = description.get("repository", REPOSITORY)
     notes = [FORMATS[name].note(description, repository) for name in formats]
     return card(description, checks, files, notes)

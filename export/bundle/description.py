@@ -1,4 +1,4 @@
-"""What a net says about itself: the contents of config.json, of the ONNX metadata, of the card, for transformers."""
+"""The description of a net, for config.json, the ONNX metadata and the card, and its preprocessing for transformers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zoo import Checkpoint, Preprocessing, Weight
 from zoo.weights.checkpoint import UNTRAINED
 
 RECORD_KEYS = frozenset({"dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "repository"})
-"""What is known of weights of the registry only."""
+"""Keys that only weights from the registry have."""
 
 
 def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what config.json, the ONNX metadata and the card say about a net, as JSON can hold it.
+    """Return what config.json, the ONNX metadata and the card say about a net, as JSON-compatible values.
 
     Args:
         checkpoint: the net.
-        record: what the registry knows of its weights.
-        features: names of the inner outputs that its graphs give.
+        record: the registry's record of its weights, if they are from the registry.
+        features: names of the inner outputs that its graphs give in addition to the logits.
     """
     labels = dict(enumerate(checkpoint.labels))
     described = checkpoint.describe()
@@ -43,7 +43,7 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
         description |= {
             "dataset": record.dataset,
             "metrics": dict(record.metrics),
-            "metrics_format": "fp32",  # whatever the form of the graph that says so
+            "metrics_format": "fp32",  # even in the metadata of an fp16 or int8 graph
             "licence": record.licence,
             "provenance": dict(record.provenance),
             **({"recipe": dict(record.recipe)} if record.recipe else {}),
@@ -55,8 +55,8 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
 def describe_preprocessing(preprocessing: Preprocessing) -> dict[str, Any]:
     """Return the contents of preprocessor_config.json.
 
-    transformers and transformers.js know no class for DiracNets; ViTImageProcessor does what it is told here, which is
-    what `Preprocessing` does: the shorter side is resized, the centre cropped.
+    transformers and transformers.js have no class for DiracNets. With these settings their ViTImageProcessor does the
+    same as `Preprocessing`: it resizes the shorter side and crops the centre.
     """
     size = preprocessing.size
     return {

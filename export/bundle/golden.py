@@ -1,8 +1,8 @@
-"""Golden inputs: pictures with the outputs that any runtime must give for them, so that nobody needs us to check one.
+"""Golden inputs and outputs, with which anyone can check a runtime without this package.
 
-The pictures follow from a seed by SHAKE-256 and the outputs from `export.folding.exact`, so that the file has the same
-bytes wherever it is made. Rounded to float32 the outputs are those of the exact net; a runtime differs by its own
-rounding.
+The pictures are generated from a seed with SHAKE-256 and the outputs are computed by `export.folding.exact`, so that
+the file has the same bytes on every machine. The outputs are those of the exact net, rounded to float32; a runtime
+differs from them by its own rounding.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from export.layout import INPUT, OUTPUT, PICTURES
 from pixels.mosaics import mosaics
 
 CELLS = (2, 7)
-"""The golden pictures are mosaics: for each of these, one of squares with sides of this many pixels."""
+"""Side lengths, in pixels, of the squares in the golden pictures, which are mosaics; there is one picture for each."""
 
 
 def golden(folded: FoldedNet, features: Collection[str] = ()) -> dict[str, Tensor]:
-    """Return golden inputs and outputs of a net.
+    """Return the golden inputs and outputs of a net.
 
     Returns:
         `pictures`, uint8 [n, size, size, channels]; `pixel_values`, the same normalized, float32 [n, channels, size,
-        size]; `logits`, float32 [n, classes]; and each feature by its name.
+        size]; `logits`, float32 [n, classes]; and each feature under its own name.
     """
     preprocessing, net = folded.checkpoint.known_preprocessing(), folded.net
     pictures = torch.from_numpy(mosaics(preprocessing.size, len(preprocessing.mean), CELLS))
@@ -41,5 +41,5 @@ def golden(folded: FoldedNet, features: Collection[str] = ()) -> dict[str, Tenso
 
 
 def to_bytes(tensors: dict[str, Tensor]) -> bytes:
-    """Return the contents of a safetensors file; equal tensors give equal bytes."""
+    """Return the contents of a safetensors file with these tensors; equal tensors give equal bytes."""
     return save(tensors)

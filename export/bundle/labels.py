@@ -1,4 +1,4 @@
-"""labels.txt: the name of each class, one a line; written into bundles and read from users."""
+"""labels.txt: the names of the classes, one per line; written to bundles and read from users' files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from zoo.labels import check_labels
 
 
 def labels_text(labels: Sequence[str]) -> str:
-    """Return the contents of labels.txt; ValueError where a label has no place on a line, or two are equal."""
+    """Return the contents of labels.txt; ValueError if a label is blank or not a single line, or two are equal."""
     check_labels(labels)
     return "".join(f"{label}\n" for label in labels)
 
 
 def read_labels(path: Path, num_classes: int) -> tuple[str, ...]:
-    """Return the labels in a file, one for each class in the order of the net's outputs.
+    """Read the labels in a file: one per class, in the order of the net's outputs.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is no text, a line is empty or occurs twice, or there is not one line for each class.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not UTF-8 text, a line is empty or repeated, or there is not one line per class.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file of labels {path}")
     try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark before the first letter
+        text = path.read_text(encoding="utf-8-sig")  # some editors on Windows write a byte order mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no UTF-8 text: {error}") from error
     lines = [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
@@ -43,10 +43,10 @@ def read_labels(path: Path, num_classes: int) -> tuple[str, ...]:
 
 
 def relabel(checkpoint: Checkpoint, record: Weight | None, path: Path) -> Checkpoint:
-    """Return a checkpoint with the labels in a file; see `read_labels`.
+    """Return a copy of a checkpoint with the labels in a file; see `read_labels`.
 
     Raises:
-        ValueError: the weights are the registry's and their classes have other names.
+        ValueError: the weights are from the registry, which gives their classes other names.
     """
     labels = read_labels(path, checkpoint.spec.num_classes)
     if record is not None and labels != record.labels:

@@ -1,4 +1,4 @@
-"""Proof that the files of a bundle compute what their source computes. Everything is read back from the files."""
+"""Proof that the files of a bundle compute what their source computes. Everything is read back from disk."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from export.proof.fold import check_fold
 from export.proof.graph import floating
 
 GOLDEN = 1e-4
-"""Limit on the difference of PyTorch's logits from the golden ones, relative to the largest."""
+"""Limit on the difference between PyTorch's logits and the golden ones, relative to the largest."""
 
 
 def compare(bundle: str | Path | OpenBundle) -> Iterator[Check]:
-    """Yield the checks of a bundle's folded net, of its training form if it has one, and of its files in all formats.
+    """Yield the checks of a bundle's folded net, of its training form if it has one, and of its files in each format.
 
     Raises:
-        FileNotFoundError, ValueError: a file that they need is missing or damaged.
+        FileNotFoundError, ValueError: a file that the checks need is missing or damaged.
     """
     if not isinstance(bundle, OpenBundle):
         bundle = OpenBundle(Path(bundle))

@@ -1,4 +1,4 @@
-"""A bundle opened for checking: each of its files is read once, however many checks need it."""
+"""A bundle opened for checking: each file is read only once, however many checks need it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from zoo.files import read_json
 
 @dataclass(frozen=True)
 class OpenBundle:
-    """A bundle's folder and what lies in it; files are read when they are first asked for.
+    """A bundle's folder and its contents; each file is read on first access.
 
-    Raises, when it is asked for what a file should hold:
-        FileNotFoundError, ValueError: the file is missing or damaged.
+    Raises:
+        FileNotFoundError, ValueError: on access, if the file in question is missing or damaged.
     """
 
     folder: Path
@@ -44,12 +44,12 @@ class OpenBundle:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pictures become the net's input."""
+        """How pictures are prepared for the net."""
         return self.folded.checkpoint.known_preprocessing()
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the inner outputs that its graphs give."""
+        """Names of the inner outputs that its graphs give in addition to the logits."""
         return tuple(self.config[FEATURES])
 
     @cached_property
@@ -59,7 +59,7 @@ class OpenBundle:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """What config.json says."""
+        """The contents of config.json."""
         return read_json(self.folder / CONFIG)
 
     @cached_property
@@ -81,5 +81,5 @@ class OpenBundle:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Names of the formats that it has files of."""
+        """Names of the formats for which the bundle has files."""
         return tuple(name for name, row in FORMATS.items() if row.present(self.folder))

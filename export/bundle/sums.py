@@ -1,4 +1,4 @@
-"""SHA256SUMS: which files a bundle has, and their hashes, as `sha256sum -c` reads them."""
+"""SHA256SUMS: the files of a bundle and their hashes, in the format that `sha256sum -c` reads."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from export.layout import SUMS
 from zoo.files import replace_file, sha256
 
 FOREIGN = (".git", ".gitattributes", ".gitignore", ".cache")
-"""What Git and the Hub's client put beside a bundle's files."""
+"""Files and folders that Git and the Hub's client add to a bundle's folder."""
 
 
 def files_below(folder: Path) -> list[str]:
-    """Return the names of a bundle's files, without those of Git and of the Hub's client."""
+    """Return the names of a bundle's files, leaving out those of Git and of the Hub's client."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
     return sorted(name.as_posix() for name in names if name.parts[0] not in FOREIGN)
 
 
 def write_sums(folder: Path) -> None:
-    """Write SHA256SUMS over all other files of a folder."""
+    """Write a SHA256SUMS that lists all other files in a folder."""
     lines = [f"{sha256(folder / name)}  {name}\n" for name in files_below(folder) if name != SUMS]
     with replace_file(folder / SUMS) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def faults(folder: Path) -> list[str]:
-    """Return what is wrong with a folder's files by its SHA256SUMS, a phrase a file; nothing if all is well.
+    """Compare a folder with its SHA256SUMS and return one phrase for each file that is wrong.
 
     Raises:
         FileNotFoundError: there is no SHA256SUMS.
@@ -47,9 +47,9 @@ def faults(folder: Path) -> list[str]:
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Return the hashes in a SHA256SUMS by the names of the files; ValueError where it is damaged."""
+    """Return the hashes in a SHA256SUMS, keyed by file name; ValueError if it is damaged."""
     try:
-        # Decoded and split by hand: the text mode of Python takes other bytes for ends of lines too.
+        # Decoded and split by hand, because Python's text mode accepts other line endings too.
         *lines, rest = path.read_bytes().decode("utf-8").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"{SUMS} is no text") from None

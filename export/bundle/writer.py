@@ -1,4 +1,4 @@
-"""The bundle: a folder with a net in all its forms, its description, its card, and the proof that they agree."""
+"""Writes bundles: folders with a net in all its forms, its description, its card, and the proof that they agree."""
 
 from __future__ import annotations
 
@@ -38,23 +38,25 @@ def export_bundle(
 ) -> list[Check]:
     """Write a bundle: folded and training form, ONNX graphs, description, golden inputs, card, report and checksums.
 
-    Everything is written to a temporary folder beside `out`, read back and checked; only then is it renamed.
+    Everything is written to a temporary folder next to `out`, read back and checked; only then is the folder renamed.
 
     Args:
         source: the net, in training form or already folded.
         out: the folder to create.
-        record: the registry's record of these weights; its figures go into config and card.
-        formats: names of formats (`export.formats.table`) to write, or "all"; fp32 is always among them.
-        features: names of modules of the folded net, such as "group2", whose outputs the graphs are to give too.
-        quantization: the record that the int8 form needs; by default that of the registry's weights.
-        on_stage: told what is being done.
+        record: the registry's record of these weights; its figures go into config.json and the card.
+        formats: names of the formats to write (see `export.formats.table`), or "all"; fp32 is always included.
+        features: names of modules of the folded net, such as "group2", whose outputs the graphs should also give.
+        quantization: the record that int8 needs; by default the registry's, or one calibrated on noise for an
+            untrained net.
+        on_stage: called with a short text whenever a new stage begins.
 
     Returns:
         The checks, all passed.
 
     Raises:
-        ValueError: `out` exists already, nothing says how large the net's pictures are, there is no such format or
-            feature, the weights do not fit into a format, or int8 lacks a record of this net's quantization.
+        TypeError: `source` is not a checkpoint.
+        ValueError: `out` exists already, the size of the net's pictures is not known, a format or feature does not
+            exist, the weights do not fit into a format, or there is no record of this net's quantization for int8.
         VerificationError: a check failed; nothing is left behind.
 
     Example:

@@ -1,1 +1,1 @@
-"""What the command line prints."""
+"""The parts of the command line that classify pictures and print results."""

@@ -1,4 +1,4 @@
-"""What `diracnet predict` does: opens a net in either runtime, and prints its answers as they come."""
+"""The work of `diracnet predict`: opens a net in either runtime and prints its answers as they arrive."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from pixels import PassedOver, find_pictures
 from zoo.weights.reference import File, Folder, Hub, parse_reference
 
 _FEW = 5
-"""Pictures up to which nobody needs a progress bar."""
+"""With fewer pictures than this, no progress bar is shown."""
 
 
 class PicturesFailedError(RuntimeError):
-    """Some pictures could not be read; the others were answered."""
+    """Some pictures could not be read; the others were classified."""
 
-    exit_status = 1  # of the command line: the call was right, the pictures were not
+    exit_status = 1  # of the command line: the call was valid, the pictures were not
 
 
 def open_net(model: str, *, precision: str | None, threads: int, providers: Sequence[str] | None) -> Net:
-    """Return the net that the command line names.
+    """Open the net that the command line names.
 
     Args:
-        model: a bundle's folder, an .onnx file or `ORG/NAME` on the Hub, for ONNX Runtime; or what else
+        model: a bundle's folder, an .onnx file or `ORG/NAME` on the Hub, for ONNX Runtime; or anything else that
             `zoo.reference.open_model` takes, for PyTorch.
-        precision: which graph of a bundle.
-        threads: within an operator; 0 for the runtime's own choice.
-        providers: ONNX Runtime's execution providers, the preferred first; the CPU by default.
+        precision: which graph of a bundle to run.
+        threads: threads within an operator; 0 lets the runtime choose.
+        providers: ONNX Runtime's execution providers, in order of preference; the CPU by default.
 
     Raises:
-        ValueError, FileNotFoundError, RuntimeError: there is no such net, or an option is not for it.
+        ValueError, FileNotFoundError, RuntimeError: the net does not exist, or an option does not apply to it.
     """
     match parse_reference(model):
         case Hub():
@@ -66,19 +66,19 @@ def open_net(model: str, *, precision: str | None, threads: int, providers: Sequ
 def print_answers(
     net: Net, name: str, images: Sequence[Path], *, top: int, batch_size: int, threads: int, as_json: bool
 ) -> None:
-    """Print what is in pictures and in all pictures below folders, one by one and in order.
+    """Classify pictures, including all pictures below folders, and print the answers one by one, in order.
 
     Args:
-        net: what to ask.
-        name: of the net, as people should read it.
-        images: the pictures' files and folders.
-        top: how many classes to name.
-        batch_size: pictures that the net computes at a time.
-        threads: to read pictures with; 0 for one a core.
-        as_json: print one JSON array in place of lines.
+        net: the net that classifies them.
+        name: the net's name, for messages.
+        images: picture files and folders of pictures.
+        top: number of classes to print per picture.
+        batch_size: number of pictures that the net computes at a time.
+        threads: threads that read pictures; 0 for one per core.
+        as_json: print one JSON array instead of lines.
 
     Raises:
-        PicturesFailedError: at the end, if some could not be read; each was named when its turn came.
+        PicturesFailedError: at the end, if some pictures could not be read; each has been reported in its turn.
     """
     passed_over = PassedOver()
     paths = find_pictures(images, passed_over)
@@ -88,11 +88,11 @@ def print_answers(
     if net.untrained and not as_json:
         print(f"{name} is untrained: these answers mean nothing", file=sys.stderr)
     answers = answer(net, paths, top=top, batch_size=batch_size, readers=readers)
-    # A bar and pieces of JSON would mix on one terminal.
+    # On one terminal, the bar and the pieces of JSON would get mixed up.
     if len(paths) >= _FEW and sys.stderr.isatty() and not (as_json and sys.stdout.isatty()):
         answers = _followed(answers, len(paths))
     with warnings.catch_warnings():
-        # Pillow warns of large pictures and of damaged notes in files; what matters here raises errors.
+        # Pillow warns about large pictures and damaged metadata; problems that matter here raise errors.
         warnings.filterwarnings("ignore", module="PIL")
         failed = _print_json(answers, net) if as_json else _print_lines(answers)
     if failed:
@@ -100,7 +100,7 @@ def print_answers(
 
 
 def _print_lines(answers: Iterator[Answer]) -> int:
-    """Print a line a picture; return how many failed."""
+    """Print one line per picture; return how many failed."""
     failed = 0
     for one in answers:
         if one.error is not None:
@@ -130,10 +130,10 @@ def _print_json(answers: Iterator[Answer], net: Net) -> int:
 
 
 def _followed(answers: Iterator[Answer], total: int) -> Iterator[Answer]:
-    """Give the answers on, with a progress bar for the person who watches."""
+    """Pass the answers on while showing a progress bar."""
     from rich.console import Console
     from rich.progress import Progress
 
-    # Lines for a terminal are printed above the bar; those for a file must not be diverted to it.
+    # Lines printed to a terminal belong above the bar; lines printed to a file must not be diverted to the terminal.
     with Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         yield from bar.track(answers, total=total, description="predicting")

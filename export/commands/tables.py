@@ -1,4 +1,4 @@
-"""What commands print for people. Apart from the commands, so that those who need no table do not import rich."""
+"""Tables that the commands print. Kept apart from the commands, so that those without tables do not import rich."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:  # each command has imported what it prints, and not what the others print
+if TYPE_CHECKING:  # at run time each command imports only what it prints itself
     from export.bundle.accuracy import Accuracy
     from export.hub.push import Publication
     from export.proof.check import Check
 
 
 def print_checks(checks: Sequence[Check]) -> None:
-    """Print a line for each comparison, with the largest figure of all the inputs that it was made on."""
+    """Print one line per comparison, with the largest figure among all the inputs that it was made on."""
     table = Table("check", "inputs", "figure", "limit")
     for name, group in groupby(checks, lambda check: check.name):
         same = list(group)
-        # Figures that are no numbers are the worst; `max` alone would overlook them.
+        # NaN is the worst figure; `max` alone could overlook it.
         worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
         inputs = sum(bool(check.inputs) for check in same)
         table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.2g}")
@@ -29,7 +29,7 @@ def print_checks(checks: Sequence[Check]) -> None:
 
 
 def print_accuracies(accuracies: Sequence[Accuracy]) -> None:
-    """Print a line for each graph of a bundle, with its accuracy on a data set."""
+    """Print one line per graph of a bundle, with its accuracy on a data set."""
     table = Table("graph", *accuracies[0].metrics, "agrees with fp32")
     for accuracy in accuracies:
         figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f} %" for key, value in accuracy.metrics.items())
@@ -38,7 +38,7 @@ def print_accuracies(accuracies: Sequence[Accuracy]) -> None:
 
 
 def print_publication(publication: Publication, dry_run: bool) -> None:
-    """Print a line for each file of a repository on the Hub, and what became of it."""
+    """Print one line per file of a repository on the Hub, with what happened to it, and a summary."""
     table = Table("file", "bytes", "sha256", "change")
     for change in ("added", "changed", "deleted", "unchanged"):
         for name in getattr(publication.changes, change):

@@ -1,4 +1,4 @@
-"""A net in PyTorch that answers as `export.runtime.Classifier` does: what the runtimes are compared with."""
+"""A net in PyTorch with the interface of `export.runtime.Classifier`; the runtimes are compared with it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TorchClassifier:
 
     Args:
         reference: `NAME:tag`, `NAME` (untrained) or a checkpoint file.
-        threads: of PyTorch within an operator, for the whole process; 0 for its own choice.
+        threads: PyTorch's threads within an operator, for the whole process; 0 lets PyTorch choose.
 
     Raises:
-        ValueError: no such net, or the checkpoint does not say how pictures become its input.
-        FileNotFoundError, RuntimeError: the weights are not here and cannot be fetched.
+        ValueError: the net does not exist, or the checkpoint does not say how to prepare pictures for it.
+        FileNotFoundError, RuntimeError: the weights are not on this machine and cannot be fetched.
     """
 
     def __init__(self, reference: str, *, threads: int = 0) -> None:
@@ -41,7 +41,7 @@ class TorchClassifier:
         return self._preprocessing(picture).numpy()
 
     def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Map a batch of what `preprocess` returns to logits (batch, classes)."""
+        """Map a batch of preprocessed pictures to logits (batch, classes)."""
         with torch.inference_mode():
             result: NDArray[np.float32] = self._net(torch.from_numpy(batch)).numpy()
         return result

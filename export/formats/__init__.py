@@ -1,1 +1,1 @@
-"""The formats that a folded net is written in: how each is made, checked, run and described."""
+"""The formats that a folded net can be written in: how each is made, checked, run and described."""

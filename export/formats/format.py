@@ -1,4 +1,4 @@
-"""What a format is: one class answers how its files are made, proven, run and described."""
+"""The interface of a format: one class defines how its files are made, checked, run and described."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Run = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What the files of every format are made from.
+    """The source from which the files of every format are made.
 
     Args:
         folded: the net.
-        digest: the sha256 of its file.
-        description: what the bundle says about it; see `export.bundle.description`.
-        quantization: the record that int8 formats need, or None where the bundle has none.
+        digest: the sha256 of the net's file.
+        description: the bundle's description of the net; see `export.bundle.description`.
+        quantization: the record that int8 formats need, or None if the bundle has none.
     """
 
     folded: FoldedNet
@@ -42,12 +42,12 @@ class Source:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pictures become the net's input."""
+        """How pictures are prepared for the net."""
         return self.folded.checkpoint.known_preprocessing()
 
     @cached_property
     def graph(self) -> onnx.ModelProto:
-        """The float32 graph, from which those of other precisions are made."""
+        """The float32 graph, from which the graphs of other precisions are made."""
         return emit(self.folded.net, features=self.description[FEATURES])
 
 
@@ -68,21 +68,26 @@ class Bundle(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a format may cost: points of top-1 against float32, and percent of the pictures that it sees differently."""
+    """How much accuracy a format may lose against float32.
+
+    Args:
+        top1: the largest drop of top-1, in percentage points.
+        disagreement: the largest percentage of pictures that may be assigned another class.
+    """
 
     top1: float
     disagreement: float
 
 
 class Format(ABC):
-    """A format of the folded net. A new one is a subclass and a row of `export.formats.table`."""
+    """A format of the folded net. To add one, write a subclass and add it to the table in `export.formats.table`."""
 
     name: str
-    """What the command line calls it."""
+    """Its name on the command line."""
     limits: Limits | None = None
-    """What it may cost in accuracy; None where its outputs are float32's but for rounding."""
+    """How much accuracy it may lose; None if its outputs equal float32's except for rounding."""
     needs_quantization: bool = False
-    """Whether it follows from the record of the net's quantization."""
+    """Whether its files are made from the net's quantization record."""
 
     @property
     @abstractmethod
@@ -91,28 +96,28 @@ class Format(ABC):
 
     @abstractmethod
     def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:
-        """Return what a card says about its files, and how to use them from a repository.
+        """Return what a card says about its files and about using them from a repository.
 
         Args:
-            description: what the bundle says about the net.
-            repository: `ORG/NAME`, or what stands for it.
+            description: the bundle's description of the net.
+            repository: `ORG/NAME`, or a placeholder for it.
         """
 
     @abstractmethod
     def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:
-        """Yield path and contents of each file; equal sources give equal bytes.
+        """Yield the path and contents of each file; equal sources give equal bytes.
 
         Raises:
-            ValueError: the net cannot be expressed, or the quantization is missing.
+            ValueError: the net cannot be expressed in this format, or its quantization record is missing.
         """
 
     @abstractmethod
     def check(self, bundle: Bundle) -> Iterator[Check]:
-        """Yield the checks that its files compute what the folded net computes."""
+        """Yield checks that its files compute what the folded net computes."""
 
     @abstractmethod
     def runs(self, folder: Path, preprocessing: Preprocessing) -> Iterator[tuple[str, Run]]:
-        """Yield path and a way to run it for each file that computes logits."""
+        """Yield, for each file that computes logits, its path and a function that runs it."""
 
     def present(self, folder: Path) -> bool:
         """Whether a bundle has any of its files."""

@@ -28,33 +28,33 @@ from zoo import Preprocessing, Spec
 
 
 class OnnxFormat(Format):
-    """An ONNX graph, made from the float32 graph by a transformation."""
+    """An ONNX graph, made by transforming the float32 graph."""
 
     summary: str
-    """The arithmetic, in the card's words."""
+    """The arithmetic, in the words of the card."""
     operators: frozenset[str] = frozenset()
     """Operators that it may have in addition to those of the float32 graph."""
     largest: float | None = None
-    """The largest number that it can hold, if a net's values may come near it."""
+    """The largest number that it can hold, if a net's values may come close to it."""
     golden: float | None = None
-    """Limit on the difference from the golden outputs, which are the float net's, where it is not the tolerance."""
+    """Limit on the difference from the golden outputs, which are the float net's; None for the tolerance."""
     reference: str = "PyTorch"
-    """What its outputs are compared with, in the checks' words."""
+    """What its outputs are compared with, in the words of the checks."""
 
     @abstractmethod
     def transform(self, source: Source) -> onnx.ModelProto:
-        """Return the graph for tensors; a new one."""
+        """Return the graph for tensors; the source's float32 graph must stay as it is."""
 
     @abstractmethod
     def tolerance(self, spec: Spec) -> float:
-        """Return the limit on the difference of its outputs from what its arithmetic gives, relative to the largest."""
+        """Return the limit on the difference between its outputs and its arithmetic's, relative to the largest."""
 
     def arithmetic(self, bundle: Bundle) -> Arithmetic:
         """Return what the graph's layers should compute."""
         return floating(bundle.folded.net)
 
-    def metadata(self, source: Source) -> Mapping[str, Any]:  # noqa: ARG002 (for those that have something to say)
-        """Return what the graph says about itself beyond what all graphs say."""
+    def metadata(self, source: Source) -> Mapping[str, Any]:  # noqa: ARG002 (subclasses use it)
+        """Return the format's own metadata, which are added to those that all graphs have."""
         return {}
 
     @property
@@ -62,7 +62,7 @@ class OnnxFormat(Format):
         graph = GRAPHS[self.name]
         return graph.path, graph.pictures
 
-    def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:  # noqa: ARG002 (int8 names it)
+    def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:  # noqa: ARG002 (int8 uses it)
         path, pictures = self.files
         spec = Spec.from_dict(description["spec"])
         words = f"the folded net, {self.summary}; input"
@@ -115,7 +115,7 @@ class OnnxFormat(Format):
                 yield path, _run(folder / path, preprocessing)
 
     def _about(self, source: Source, takes_pictures: bool) -> dict[str, Any]:
-        """Return what a graph says about itself: the net's description, and what is the graph's own."""
+        """Return the metadata that all graphs have: the net's description and facts about the graph itself."""
         return {
             **source.description,
             "format": self.name,
@@ -130,7 +130,7 @@ class OnnxFormat(Format):
 
 
 class Float32(OnnxFormat):
-    """The graph as it is emitted, which every bundle has."""
+    """The graph as it is emitted; every bundle has it."""
 
     name, summary = "fp32", "float32"
 
@@ -149,10 +149,10 @@ class Float16(OnnxFormat):
     largest = LARGEST
 
     def tolerance(self, spec: Spec) -> float:
-        """Twice what independent roundings add up to.
+        """Return twice the error that independent roundings accumulate.
 
-        Each layer rounds its weights and its output by at most u = 2⁻¹¹, relatively. Such errors are independent, so
-        that over n layers they grow like the square root of their number: u · √(2 n).
+        Each layer rounds its weights and its output with a relative error of at most u = 2⁻¹¹. These errors are
+        independent, so over n layers they grow like the square root of their number: u · √(2 n).
         """
         return 2 * 2**-11 * math.sqrt(2 * spec.layers)
 
@@ -161,17 +161,17 @@ class Float16(OnnxFormat):
 
 
 class Int8(OnnxFormat):
-    """Weights in int8 and activations in uint8, by the record of the net's quantization."""
+    """Weights in int8 and activations in uint8, as given by the net's quantization record."""
 
     name, summary = "int8", "int8 inside, float32 outside"
     operators = frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"})
-    golden = 1.0  # on pictures unlike any that it was calibrated on
+    golden = 1.0  # loose, because the golden pictures are unlike those that it was calibrated on
     reference = "integer arithmetic"
     limits = Limits(top1=0.3, disagreement=2.5)
     needs_quantization = True
 
     def tolerance(self, spec: Spec) -> float:  # noqa: ARG002 (the same for all)
-        # Where a runtime sums in float32, a value half-way between two integers may be rounded either way.
+        # If a runtime sums in float32, a value halfway between two integers may be rounded either way.
         return 2e-2
 
     def transform(self, source: Source) -> onnx.ModelProto:
@@ -189,7 +189,7 @@ class Int8(OnnxFormat):
         name, value = EXACT
         return FormatNote(
             files=super().note(description, repository).files,
-            # Its tolerance is that of integer arithmetic, and says nothing of what rounding costs.
+            # Its tolerance is against integer arithmetic and says nothing about the cost of quantization.
             accuracy="not measured here; `diracnet verify FOLDER --data DATA` measures it",
             usage=(
                 "On an x86 processor without VNNI the int8 graph needs a session entry, or its sums overflow; the "

@@ -8,19 +8,19 @@ from export.formats.format import Format
 from export.formats.onnx import Float16, Float32, Int8
 
 FORMATS: dict[str, Format] = {row.name: row for row in (Float32(), Float16(), Int8())}
-"""Name → format."""
+"""Formats by name."""
 ALWAYS = "fp32"
-"""Every bundle has it, because the others are measured against it."""
+"""The format that every bundle has, because the others are measured against it."""
 ALL = "all"
 
 
 def choose_formats(names: Collection[str]) -> tuple[str, ...]:
-    """Return the formats that these names ask for, in the order of the table; "all" asks for all.
+    """Return the names of the requested formats, in the order of the table; "all" stands for all of them.
 
-    float32 is always among them.
+    float32 is always included.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: a name is not that of a format.
     """
     unknown = sorted(set(names) - {*FORMATS, ALL})
     if unknown:

@@ -1,1 +1,1 @@
-"""ONNX: the float32 graph and what is made from it."""
+"""ONNX graphs: the float32 graph and the transformations of it."""

@@ -1,8 +1,8 @@
-"""ONNX: the folded net emitted node by node with onnx's own builders.
+"""Emits the folded net as an ONNX graph, node by node, with onnx's own builders.
 
-Written out rather than traced, because the graph decides how fast runtimes are and how well the net quantizes (export
-by tracing turns the global pool into a ReduceMean), and because the bytes must not depend on place or version of the
-tracer. torch.onnx.export is the oracle in the tests.
+The graph is built by hand rather than traced, because its nodes decide how fast runtimes are and how well the net
+quantizes (tracing turns the global pool into a ReduceMean), and because its bytes must depend neither on the machine
+nor on the version of a tracer. The tests use torch.onnx.export as their oracle.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from export.layout import INPUT, METADATA_KEY, OUTPUT
 from zoo import DiracConv2d, NCReLU
 
 OPSET = 20
-IR_VERSION = 9  # the oldest that has opset 20, for the sake of older runtimes
+IR_VERSION = 9  # the oldest that supports opset 20, so that older runtimes can load the graph
 PRODUCER = "diracnet-zoo"
 _BATCH = "batch"
 _STOCK = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear)
@@ -36,17 +36,17 @@ def emit(
 ) -> onnx.ModelProto:
     """Return the ONNX model of a folded net.
 
-    Input `pixel_values`, float32 [batch, C, height, width] with all but C free; output `logits`, float32 [batch,
-    classes], and behind it the features. Equal arguments give equal bytes.
+    The input is `pixel_values`, float32 [batch, C, height, width], with every dimension but C free. The outputs are
+    `logits`, float32 [batch, classes], followed by the features. Equal arguments give equal bytes.
 
     Args:
         folded: a chain of Conv2d, ReLU, `zoo.NCReLU`, MaxPool2d, AdaptiveAvgPool2d(1), Flatten and Linear in eval mode,
-            such as `fold` returns.
-        metadata: what the graph says about itself, as JSON can hold it.
-        features: names of modules whose outputs the graph is to give too, such as "group2"; see `feature_sources`.
+            as returned by `fold`.
+        metadata: a JSON-compatible description of the net, to be stored in the graph.
+        features: names of modules whose outputs the graph should also give, such as "group2"; see `feature_sources`.
 
     Raises:
-        ValueError: the net has another module, which is named, or no such feature.
+        ValueError: the net contains any other module, which the message names, or a feature does not exist.
 
     Example:
         >>> import export, zoo
@@ -74,7 +74,7 @@ def emit(
         if name in wanted:
             outputs[result] = helper.make_tensor_value_info(result, TensorProto.FLOAT, shape)
         if isinstance(module, NCReLU):
-            # min(x, 0) = -relu(-x). The outer sign goes into the kernel that follows, exactly and for nothing.
+            # min(x, 0) = -relu(-x). The outer sign goes into the next kernel, which is exact and costs nothing.
             nodes += [
                 helper.make_node("Relu", [value], [f"{name}.positive"], f"{name}.positive"),
                 helper.make_node("Neg", [value], [f"{name}.neg"], f"{name}.neg"),
@@ -115,15 +115,15 @@ def emit(
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name=PRODUCER,
-        producer_version="1",  # of this emitter; the package's version would change the bytes of every file
+        producer_version="1",  # the emitter's; the package's version would change the bytes of every file
     )
     return with_metadata(model, metadata or {})
 
 
 def _activations_first(chain: list[tuple[str, Any]], wanted: Collection[str]) -> list[tuple[str, Any]]:
-    """Return the chain with each ReLU in front of the max-pool before it, unless what comes of one of them is wanted.
+    """Return the chain with each ReLU moved ahead of the max-pool before it, unless the output of either is wanted.
 
-    Both orders compute the same, bit for bit, and runtimes make a ReLU part of the convolution that it follows.
+    Both orders give the same values, bit for bit, but runtimes fuse a ReLU into the convolution directly before it.
     """
     ordered = list(chain)
     for index, ((pool, module), (relu, following)) in enumerate(pairwise(chain)):
@@ -134,7 +134,7 @@ def _activations_first(chain: list[tuple[str, Any]], wanted: Collection[str]) ->
 
 
 def with_metadata(model: onnx.ModelProto, metadata: Mapping[str, Any]) -> onnx.ModelProto:
-    """Return a copy of a graph that says this about itself."""
+    """Return a copy of a graph with a description in its metadata."""
     described = onnx.ModelProto()
     described.CopyFrom(model)
     helper.set_model_props(described, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
@@ -142,7 +142,7 @@ def with_metadata(model: onnx.ModelProto, metadata: Mapping[str, Any]) -> onnx.M
 
 
 def _shape(module: nn.Module, shape: list[int | str], name: str) -> list[int | str]:
-    """Return the shape of a leaf's output; unknown heights and widths are named after it."""
+    """Return the shape of a leaf's output `name`; unknown heights and widths are named after that output."""
     match module:
         case nn.Conv2d():
             return [_BATCH, module.out_channels, f"{name}.height", f"{name}.width"]
@@ -160,7 +160,7 @@ def _shape(module: nn.Module, shape: list[int | str], name: str) -> list[int | s
 
 
 def _operator(name: str, module: nn.Module) -> tuple[str, dict[str, Any]]:
-    """Return operator and attributes of a leaf, which must be of a stock class itself: a subclass may do more."""
+    """Return the operator and attributes of a leaf; subclasses of stock modules are refused, as they may do more."""
     match module:
         case _ if type(module) not in _STOCK or has_hooks(module):
             pass

@@ -1,6 +1,6 @@
-"""float16: weights and arithmetic of half the size, between an input and outputs that stay float32.
+"""float16: weights and arithmetic at half the size, while the input and outputs stay float32.
 
-Written here rather than taken from onnxruntime's converter, which leaves nodes in an order that ONNX forbids.
+onnxruntime's converter is not used, because it leaves nodes in an order that ONNX forbids.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ LARGEST = float(np.finfo(np.float16).max)
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy of a float32 graph that computes in float16.
 
-    Its inputs and outputs keep their names and types; between them and the graph stand Cast nodes.
+    The inputs and outputs keep their names and types; Cast nodes connect them to the float16 part.
 
     Raises:
-        ValueError: a weight is larger than float16 can hold; its tensor is named.
+        ValueError: a weight is too large for float16; the message names its tensor.
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)

@@ -1,7 +1,7 @@
-"""Raw pictures: scaling and normalizing as part of the graph, so that whoever runs it cannot do them wrong.
+"""Raw pictures as input: scaling and normalization become part of the graph, so that callers cannot get them wrong.
 
-They are done in the graph and not folded into the first convolution, because that one pads with zeros: at the border
-no kernel and bias give the same.
+They are not folded into the first convolution, because it pads with zeros: no choice of kernel and bias would give the
+same result at the border.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ OPERATORS = frozenset({"Cast", "Div", "Sub", "Transpose"})
 
 
 def take_pictures(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.ModelProto:
-    """Return a copy of a graph that takes pictures, uint8 [batch, size, size, channels], in place of `pixel_values`.
+    """Return a copy of a graph that takes pictures, uint8 [batch, size, size, channels], instead of `pixel_values`.
 
-    Resizing and cropping remain to be done; everything else is computed as `Preprocessing.normalize` does, operation
-    by operation, in float32 whatever the form of the graph.
+    Callers still have to resize and crop. Everything else is computed as in `Preprocessing.normalize`, operation by
+    operation, and in float32 even if the rest of the graph is not.
 
     Args:
         model: a graph with the input `pixel_values`.
-        preprocessing: the weights' own.
+        preprocessing: the preprocessing that belongs to the weights.
     """
     taking = onnx.ModelProto()
     taking.CopyFrom(model)

@@ -1,1 +1,1 @@
-"""Checks: figures with limits."""
+"""Checks, which compare figures with limits."""

@@ -1,4 +1,4 @@
-"""Checks: figures with limits, and the error that names those that failed."""
+"""Checks, which compare a figure with a limit, and the error that lists the failed ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 SHOWN = 6
-"""So many failed checks are named in an error; where one file is wrong, many fail."""
+"""The most failed checks that an error lists; a single bad file makes many fail."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Check:
 
     Args:
         name: what is compared.
-        figure: how far apart they are.
-        limit: how far they may be.
-        note: what a reader of a failure needs to know.
-        inputs: what it was compared on, where one comparison is made on several; such as "1×32×32".
+        figure: the measured value.
+        limit: the largest value allowed.
+        note: what the reader of a failure needs to know.
+        inputs: the inputs used, such as "1×32×32", if the same comparison is made on several.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Check:
 
     @property
     def title(self) -> str:
-        """The name, with the inputs where there are several."""
+        """The name, followed by the inputs if they are given."""
         return f"{self.name}, {self.inputs}" if self.inputs else self.name
 
     @property
@@ -41,11 +41,11 @@ class Check:
 class VerificationError(RuntimeError):
     """A file of a bundle does not compute what its source computes."""
 
-    exit_status = 1  # of the command line: the call was right, the files were not
+    exit_status = 1  # of the command line: the call was valid, the files were not
 
 
 def require(checks: Sequence[Check]) -> None:
-    """Raise VerificationError, naming the first that did not, unless all checks passed.
+    """Raise VerificationError if any check failed; the message lists the first failures.
 
     Example:
         >>> import export

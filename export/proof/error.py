@@ -1,4 +1,4 @@
-"""How far outputs are from what they should be."""
+"""Measures of how far outputs are from the expected ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Norm = Callable[[NDArray[Any]], float]
 
 
 def relative_error(expected: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> float:
-    """Return the error of a net's outputs, its logits followed by its features; the largest of all outputs.
+    """Return the largest error among a net's outputs, which are its logits followed by its features.
 
-    The error of logits is the largest difference relative to the largest logit. A feature has thousands of values: its
-    error is the length of the difference relative to the feature's own. Infinite where outputs are missing, shapes
-    differ or a value is not finite.
+    The error of the logits is their largest difference relative to the largest logit. A feature has thousands of
+    values, so its error is the norm of the difference relative to the norm of the feature. The error is infinite if
+    outputs are missing, shapes differ or a value is not finite.
     """
     if len(expected) != len(found):
         return float("inf")
@@ -25,7 +25,7 @@ def relative_error(expected: Sequence[NDArray[Any]], found: Sequence[NDArray[Any
 
 
 def largest_error(expected: NDArray[Any], found: NDArray[Any]) -> float:
-    """Return the largest difference of two arrays relative to the largest value expected."""
+    """Return the largest absolute difference between two arrays, relative to the largest absolute value expected."""
     return _error(_largest, expected, found)
 
 

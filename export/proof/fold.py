@@ -1,4 +1,4 @@
-"""Proof that a folded file computes what its training form computes; needs PyTorch alone."""
+"""Proof that a folded file computes what its training form computes; needs neither onnx nor ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from export.proof.inputs import BATCHES, oblong, random_batch
 from zoo import Checkpoint, build_from
 
 FOLD_FLOAT64 = 1e-10
-"""Limit on the difference of the logits where the net is folded and run in float64, relative to the largest."""
+"""Limit on the difference between the logits when the net is folded and run in float64, relative to the largest."""
 
 
 def check_fold(source: Checkpoint, folded: FoldedNet) -> Iterator[Check]:
-    """Yield two checks against the training form: of the algorithm in float64, and of the folded file.
+    """Yield two checks against the training form: one of the algorithm in float64, one of the folded file.
 
-    On small pictures: whether weights are folded rightly shows at any size.
+    Both use small pictures, because a mistake in folding shows at any size.
     """
     exact = build_from(source).double()
     batch = random_batch(source.spec, BATCHES[-1], oblong(source.spec)).double()

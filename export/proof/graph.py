@@ -1,4 +1,4 @@
-"""Proof of one ONNX file: it is valid, has no operator that it should not have, and computes what PyTorch computes."""
+"""Proof of one ONNX file: it is valid, has only the operators that it may have, and computes what it should."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ VALID = "faults found by ONNX's checker, shape inference and runtimes"
 FOREIGN = "operators that it has no use for"
 RANGE = "largest value inside, as a share of what it can hold"
 REFERENCE_PIXELS = 10_000
-"""Above this many in a batch ONNX's reference evaluator, a program in Python, is left out."""
+"""Batches with more pixels than this skip ONNX's reference evaluator, which is slow because it is written in Python."""
 _OPTIMISED = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
 _AS_IT_IS = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 
 
 @dataclass(frozen=True)
 class Case:
-    """One batch to compare on.
+    """One batch to compare outputs on.
 
     Args:
-        name: what is compared, for people; such as "1×32×32".
+        name: the batch as reports call it, such as "1×32×32".
         batch: the net's input in PyTorch.
-        feed: the same as the graph takes it.
-        expected: the logits and then each feature, as they should be.
-        source: where these are from, for people.
-        limit: on the difference, where it is not the graph's tolerance.
+        feed: the same input as the graph takes it.
+        expected: the expected logits, followed by each expected feature.
+        source: where the expected outputs come from, as reports call it.
+        limit: the limit on the difference; None for the graph's tolerance.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Arithmetic:
 
     Args:
         net: the folded net.
-        outputs: gives the outputs of these of its leaves for a batch.
-        gains: by which the graph's layers are larger than those, per channel, where they are.
+        outputs: maps the names of some of its leaves, and a batch, to the outputs of those leaves.
+        gains: for each layer that the graph scales, the factors by which its channels are larger than in the net.
     """
 
     net: nn.Sequential
@@ -68,7 +68,7 @@ class Arithmetic:
     gains: Mapping[str, Tensor] = field(default_factory=dict)
 
     def results(self, batch: Tensor, features: Collection[str] = ()) -> list[NDArray[Any]]:
-        """Return the logits of a batch and then each feature."""
+        """Return the logits of a batch, followed by each feature."""
         last = [name for name, _ in leaves(self.net)][-1]
         names = [last, *feature_sources(self.net, features).values()]
         outputs = self.outputs(set(names), batch)
@@ -76,12 +76,12 @@ class Arithmetic:
 
 
 def floating(net: nn.Sequential) -> Arithmetic:
-    """Return the arithmetic of a folded net in PyTorch."""
+    """Return the floating-point arithmetic of a folded net, computed by PyTorch."""
     return Arithmetic(net, lambda names, batch: record_outputs(net, names, batch))
 
 
 def integral(net: nn.Sequential, record: Quantization) -> Arithmetic:
-    """Return the arithmetic of a folded net in int8."""
+    """Return the int8 arithmetic of a folded net, as its quantization record defines it."""
     gains = {name: torch.from_numpy(layer.gain) for name, layer in record.layers.items()}
     return Arithmetic(net, lambda names, batch: evaluate_integers(net, record, batch), gains)
 
@@ -94,25 +94,25 @@ def check_graph(
     arithmetic: Arithmetic,
     cases: Sequence[Case],
 ) -> Iterator[Check]:
-    """Yield the checks of a graph; where it is not even valid, that one alone.
+    """Yield the checks of a graph; if it is not even valid, only that check.
 
     Args:
-        path: its file.
-        title: what to call it in the checks' names.
-        tolerance: limit on the difference of its outputs from what they should be, relative to the largest.
-        operators: that it may have in addition to those of the float32 graph.
+        path: the graph's file.
+        title: what to call the graph in the names of the checks.
+        tolerance: limit on the difference between its outputs and the expected ones, relative to the largest.
+        operators: operators that it may have in addition to those of the float32 graph.
         arithmetic: what its layers should compute.
-        cases: to compare on.
+        cases: the batches to compare on.
     """
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model, full_check=True)  # with strict shape inference
+        onnx.checker.check_model(model, full_check=True)  # includes strict shape inference
         runtimes = {
             "ONNX Runtime": _session(path, _OPTIMISED),
             "ONNX Runtime, not optimised": _session(path, _AS_IT_IS),
             "reference evaluator": ReferenceEvaluator(model),
         }
-    # The errors of onnx and onnxruntime have no common class but Exception.
+    # The errors of onnx and onnxruntime share no base class but Exception.
     except Exception as error:
         yield Check(f"{title}: {VALID}", 1, 0, str(error))
         return
@@ -132,19 +132,19 @@ def check_graph(
 
 
 def check_range(title: str, limit: float, net: nn.Sequential, batch: Tensor) -> Check:
-    """Return the check that no layer's output exceeds what a format can hold; runtimes that use float32 hide it."""
+    """Check that no layer's output exceeds what a format can hold; runtimes that compute in float32 would hide it."""
     outputs = record_outputs(net, {name for name, _ in leaves(net)}, batch)
     layer, value = max(((name, o.abs().max().item()) for name, o in outputs.items()), key=lambda pair: pair[1])
     return Check(f"{title}: {RANGE}", value / limit, 1, f"layer {layer}")
 
 
 def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> onnxruntime.InferenceSession:
-    # Threads that spin while they wait would slow down PyTorch's, which compute in turn with these.
+    # Threads that spin while waiting would slow down PyTorch's threads, which take turns with them.
     return open_session(model, spinning=False, graph_optimization_level=level)
 
 
 def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Case, tolerance: float) -> str:
-    """Name the first convolution or linear layer whose output is not what it must come to."""
+    """Name the first convolution or linear layer whose output is wrong, or the layers that the net does not have."""
     there = dict(leaves(arithmetic.net)).keys()
     results = {node.name: node.output[0] for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
     if not results.keys() <= there:

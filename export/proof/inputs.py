@@ -1,4 +1,4 @@
-"""What nets and graphs are compared on: drawn from a seed, of the net's own size and of another."""
+"""Inputs to compare nets and graphs on: drawn from a seed, at the net's own size and at another one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ BATCHES = (1, 3)
 
 
 def tensor_inputs(spec: Spec, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
-    """Yield name, net's input and graph's input for graphs that take tensors, of the net's size and of an oblong one.
+    """Yield a name, the net's input and the graph's input for graphs that take tensors.
 
-    They are what the preprocessing makes of random pixels: a net need not compute well what it can never be given.
+    The inputs have the net's own size and then an oblong one. They are preprocessed random pixels, since a net need not
+    be accurate on values that it can never be given.
     """
     for size in ((preprocessing.size, preprocessing.size), oblong(spec)):
         for count in BATCHES:
@@ -29,7 +30,7 @@ def tensor_inputs(spec: Spec, preprocessing: Preprocessing) -> Iterator[tuple[st
 
 
 def picture_inputs(preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
-    """Yield name, net's input and graph's input for graphs that take raw pictures."""
+    """Yield a name, the net's input and the graph's input for graphs that take raw pictures."""
     size, channels = preprocessing.size, len(preprocessing.mean)
     for count in BATCHES:
         drawn = _random_pixels(count, (size, size), channels)
@@ -37,7 +38,7 @@ def picture_inputs(preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor, 
 
 
 def oblong(spec: Spec) -> tuple[int, int]:
-    """Return an odd height and another width, small and not what a net was made for."""
+    """Return an odd height and a different width, both small and not the size that the net was made for."""
     return 2 * spec.min_size + 7, 3 * spec.min_size + 10
 
 

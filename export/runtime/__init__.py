@@ -1,4 +1,4 @@
-"""Inference without PyTorch: ONNX Runtime, numpy and Pillow are all that it needs."""
+"""Inference without PyTorch: all it needs is ONNX Runtime, numpy and Pillow."""
 
 from export.runtime.classifier import Classifier
 

@@ -1,4 +1,7 @@
-"""What is in many pictures: read ahead in threads, computed in batches, answered in order, a bad one for itself."""
+"""Classifies many pictures: decodes ahead in threads, runs in batches, yields results in input order.
+
+A picture that fails yields an error instead of ending the run.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from pixels import open_picture
 
 
 class Net(Protocol):
-    """What answers are asked of; see `export.runtime.Classifier` for the meaning."""
+    """What `answer` needs of a net; see `export.runtime.Classifier` for what the members mean."""
 
     @property
     def labels(self) -> Mapping[str, str]: ...
@@ -31,7 +34,7 @@ class Net(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """The classes of one picture, most probable first, or the reason why there are none."""
+    """The classes of one picture, most probable first, or the error that prevented an answer."""
 
     path: Path
     classes: tuple[Prediction, ...] = ()
@@ -41,21 +44,21 @@ class Answer:
 def answer(
     net: Net, paths: Iterable[Path], *, top: int = 5, batch_size: int = 16, readers: int = 1
 ) -> Iterator[Answer]:
-    """Yield an answer for each picture, in order. The memory needed does not depend on their number.
+    """Yield an answer for each picture, in order. Memory use does not depend on the number of pictures.
 
     Args:
-        net: what to ask.
+        net: the net that classifies them.
         paths: the pictures' files.
-        top: how many classes to name.
-        batch_size: pictures that the net computes at a time.
-        readers: threads that read pictures while the net computes; 1 for none beside the caller's.
+        top: number of classes per answer.
+        batch_size: number of pictures that the net computes at a time.
+        readers: threads that read pictures while the net computes; with 1, the caller's own thread reads them.
     """
 
     def read(path: Path) -> tuple[Path, NDArray[Any] | None, str | None]:
         try:
             return path, net.preprocess(open_picture(path)), None
         except (ValueError, OSError, MemoryError) as error:
-            # The errors of opening name the file, those of converting speak of the picture.
+            # Errors from opening a picture name its file; errors from converting it do not.
             text = str(error) or type(error).__name__
             return path, None, text if str(path) in text else f"{path}: {text}"
 
@@ -70,7 +73,7 @@ def answer(
 
 
 def _ahead(read: Callable[[Path], Any], paths: Iterable[Path], readers: int, most: int) -> Iterator[Any]:
-    """Map in threads, in order, at most so many items ahead of who takes them."""
+    """Map in threads and in order, running at most `most` items ahead of the consumer."""
     left = iter(paths)
     pool = ThreadPoolExecutor(readers)
     try:

@@ -23,20 +23,20 @@ _NEEDED = {"preprocessing", "id2label", "untrained"}
 
 
 class Classifier:
-    """A net in ONNX Runtime, which knows from the file's metadata how to prepare pictures and what classes mean.
+    """A net in ONNX Runtime. The file's metadata say how to prepare pictures and what the classes are called.
 
-    Graphs take either the prepared input, float32 (batch, channels, height, width), or the cropped picture as it is,
-    uint8 (batch, size, size, channels). Outputs besides the logits are left alone.
+    Graphs take either the normalized input, float32 (batch, channels, height, width), or the cropped pictures as they
+    are, uint8 (batch, size, size, channels). Outputs other than the logits are ignored.
 
     Args:
-        source: a bundle's folder, an .onnx file of one, or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub.
-        precision: which graph of a bundle, a name of `export.layout.GRAPHS`; by default "fp32".
-        threads: of ONNX Runtime within an operator; 0 for its own choice.
-        providers: ONNX Runtime's execution providers, the preferred first.
+        source: a bundle's folder, an .onnx file from one, or `ORG/NAME` or `ORG/NAME@REVISION` on the Hub.
+        precision: which graph of a bundle to run, a key of `export.layout.GRAPHS`; "fp32" by default.
+        threads: ONNX Runtime's threads within an operator; 0 lets it choose.
+        providers: ONNX Runtime's execution providers, in order of preference.
 
     Raises:
-        FileNotFoundError, RuntimeError: no such folder or file, or it cannot be fetched.
-        ValueError: the bundle has no graph of this precision, this ONNX Runtime has no such provider, or the file is no
+        FileNotFoundError, RuntimeError: the folder or file does not exist, or it cannot be fetched.
+        ValueError: the bundle has no graph of this precision, this ONNX Runtime lacks a provider, or the file is not an
             ONNX model or was not written by this package.
     """
 
@@ -61,13 +61,13 @@ class Classifier:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Names of the classes, keyed by the digits of their index; without those that have none."""
+        """Names of the classes, keyed by their index as a string; classes without a name are left out."""
         labels: dict[str, str] = self.description["id2label"]
         return labels
 
     @property
     def untrained(self) -> bool:
-        """Whether the weights are initial values, so that the answers mean nothing."""
+        """Whether the weights are initial values, in which case the answers mean nothing."""
         return bool(self.description["untrained"])
 
     def preprocess(self, picture: Image.Image) -> NDArray[Any]:
@@ -86,18 +86,18 @@ class Classifier:
         return np.ascontiguousarray(((pixels / np.float32(255) - mean) / std).transpose(2, 0, 1))
 
     def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Map a batch of what `preprocess` returns to logits (batch, classes)."""
+        """Map a batch of preprocessed pictures to logits (batch, classes)."""
         result: NDArray[np.float32] = self._session.run([OUTPUT], {self._input: batch})[0]
         return result
 
     def predict(self, pictures: Sequence[Image.Image], top: int = 5) -> list[list[Prediction]]:
-        """Return for each picture its `top` classes, most probable first."""
+        """Return the `top` classes of each picture, most probable first."""
         batch = np.stack([self.preprocess(picture) for picture in pictures])
         return [rank(row, self.labels, top) for row in self.logits(batch)]
 
 
 def _graph(source: str | Path, precision: str | None) -> Path:
-    """Return the .onnx file that is meant."""
+    """Return the .onnx file that the source stands for."""
     match parse_reference(source):
         case Hub() as place:
             return fetch_graph(place, precision)
@@ -132,9 +132,9 @@ def _open(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.Inf
         raise ValueError(f"providers: {named}: this ONNX Runtime has {', '.join(available)}")
     try:
         session = open_session(path, threads, providers)
-    except Exception as error:  # onnxruntime's errors have no common class but Exception
+    except Exception as error:  # onnxruntime's errors share no base class but Exception
         raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from error
-    # A provider whose libraries are missing is left out with a mere warning.
+    # ONNX Runtime drops a provider whose libraries are missing, with nothing but a warning.
     lacking = [name for name in providers if name not in session.get_providers()]
     if lacking:
         raise ValueError(f"providers: {', '.join(lacking)}: does not work on this machine; {CPU} does")

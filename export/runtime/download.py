@@ -1,4 +1,4 @@
-"""From `ORG/NAME` on the Hub to an ONNX file in the local cache, for inference without PyTorch."""
+"""Downloads an ONNX file from `ORG/NAME` on the Hub to the local cache, for inference without PyTorch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from zoo.weights.reference import Hub
 
 
 def fetch_graph(place: Hub, precision: str | None = None) -> Path:
-    """Return a graph of a repository; no other file is downloaded.
+    """Fetch one graph of a repository and return its path; no other file is downloaded.
 
     Args:
         place: the repository.
-        precision: a name of `export.layout.GRAPHS`; by default "fp32".
+        precision: a key of `export.layout.GRAPHS`; "fp32" by default.
 
     Raises:
-        FileNotFoundError, RuntimeError: it cannot be fetched.
-        ValueError: there is no such precision, or what was fetched is damaged.
+        FileNotFoundError, RuntimeError: the graph cannot be fetched.
+        ValueError: the precision does not exist, or the downloaded file is damaged.
     """
-    # Here, so that inference from files needs no huggingface_hub. This module of the zoo imports no PyTorch.
+    # Imported here, so that inference from local files needs no huggingface_hub. The module does not import PyTorch.
     from zoo.weights.hub import fetch
 
     if precision is not None and precision not in GRAPHS:

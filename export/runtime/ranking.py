@@ -1,4 +1,4 @@
-"""From logits to an answer: the most probable classes. Imports numpy alone; nets of all runtimes use it."""
+"""Turns logits into the most probable classes. Imports only numpy, because it serves the nets of every runtime."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class with its probability, between 0 and 1."""
+    """A class and its probability, between 0 and 1."""
 
     label: str
     probability: float
 
 
 def rank(logits: NDArray[np.float32], labels: Mapping[str, str], top: int = 5) -> list[Prediction]:
-    """Return the `top` classes of one row of logits, most probable first; labels are keyed by the index's digits."""
+    """Return the `top` classes of a row of logits, most probable first; labels are keyed by the index as a string."""
     exponentials = np.exp(logits - logits.max())
     probabilities = exponentials / exponentials.sum()
     order = np.argsort(-probabilities, kind="stable")[:top]

@@ -1,8 +1,8 @@
 """ONNX Runtime sessions in which an int8 graph gives the same numbers on every processor.
 
-Without the session entry EXACT, x86 processors that lack VNNI add pairs of int8 products in 16 bits, which overflow
-where both weights are large. The entry also slows down processors with VNNI, which do not need it. It has no effect on
-other processors or on float graphs.
+Without the session entry EXACT, x86 processors that lack VNNI add pairs of int8 products in 16 bits, which overflows if
+both weights are large. The entry also slows down processors with VNNI, which do not need it. It has no effect on
+non-x86 processors or on float graphs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VNNI = {"avx512_vnni", "avx_vnni"}
 
 
 def session_options(threads: int = 0) -> onnxruntime.SessionOptions:
-    """Return options with this number of threads within an operator (0: ONNX Runtime's choice), exact for int8."""
+    """Return options with this many threads within an operator (0: ONNX Runtime chooses) and exact int8 arithmetic."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     if not has_vnni():
@@ -30,7 +30,7 @@ def session_options(threads: int = 0) -> onnxruntime.SessionOptions:
 
 
 def has_vnni(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether the processor is known to multiply int8 exactly and fast; only Linux says so."""
+    """Whether the processor is known to multiply int8 exactly and fast; only Linux reports this."""
     try:
         with cpuinfo.open(encoding="utf-8") as lines:
             flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
@@ -47,13 +47,13 @@ def open_session(
     spinning: bool = True,
     **options: Any,
 ) -> onnxruntime.InferenceSession:
-    """Return a session of a graph.
+    """Open a session for a graph.
 
     Args:
-        model: its file, or its bytes.
+        model: the graph's file, or its bytes.
         threads: see `session_options`.
-        providers: ONNX Runtime's execution providers, the preferred first.
-        spinning: whether waiting threads spin; without it they leave the processor to other work.
+        providers: ONNX Runtime's execution providers, in order of preference.
+        spinning: whether waiting threads spin; if not, they leave the processor to other work.
         options: attributes of `onnxruntime.SessionOptions` to set.
 
     Example:

@@ -60,7 +60,7 @@ def _parts(layer: _Layer) -> Parts | None:
 
 
 def _kernels(alike: list[tuple[_Layer, Parts]]) -> tuple[Tensor, ...]:
-    """Compose the kernels of `n` layers that are alike at once, as if they were one layer of `n` times the groups."""
+    """Compose the kernels of `n` identical layers in one call, as if they were one layer with `n` times the groups."""
     (first, _), count = alike[0], len(alike)
     weight, alpha, beta = (torch.cat(several) for several in zip(*(parts for _, parts in alike), strict=True))
     if first.scale == "scalar" and count > 1:
