@@ -1,0 +1,79 @@
+"""The command that verifies a bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.commands.options import AsJson
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
+    expect: Annotated[
+        str | None, typer.Option(help="Expected sha256 of its SHA256SUMS, from a source that you trust.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Also measure accuracy on the test pictures of this data set: a folder with test/, or the word digits."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a bundle: its hashes, whether its files agree, and what they compute. Exit status 1 if a check fails."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from export.bundle.audit import audit
+    from export.commands.tables import print_accuracies, print_checks
+    from export.proof.check import require
+
+    if data is not None:
+        from zoo.training.sources import check_dataset
+
+        check_dataset(data)
+    log = Console(stderr=True)
+    with log.status(escape(f"verifying {folder}")) as status:
+        checks = []
+        for check in audit(folder, expect):
+            status.update(escape(f"verifying {folder}: {check.title}"))
+            checks.append(check)
+    accuracies: list[Any] = []
+    if data is not None and all(check.passed for check in checks):
+        accuracies, more = _measure(folder, data, log)
+        checks += more
+    if as_json:
+        report = {
+            "checks": [{**asdict(check), "passed": check.passed} for check in checks],
+            "accuracy": [asdict(accuracy) for accuracy in accuracies],
+        }
+        print(json.dumps(report, indent=2))
+    else:
+        print_checks(checks)
+        if accuracies:
+            print_accuracies(accuracies)
+    require(checks)
+    if not as_json:
+        print(f"{folder}: {len(checks)} checks passed")
+
+
+def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
+    """Measure each graph, showing a progress bar; return the accuracies and the checks of them."""
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    from export.bundle.accuracy import check_accuracy, graph_paths, load_pictures, measure
+    from export.bundle.reader import OpenBundle
+
+    bundle = OpenBundle(folder)
+    with log.status(escape(f"reading {data}")):
+        pictures = load_pictures(bundle, data)
+    with Progress(console=log, transient=True) as bars:
+        bar = bars.add_task("measuring", total=len(pictures) * len(graph_paths(bundle)))
+        accuracies = list(measure(bundle, pictures, lambda done: bars.advance(bar, done)))
+    return accuracies, list(check_accuracy(bundle, pictures, accuracies))
