@@ -1,4 +1,4 @@
-"""The centre of a picture, at the size that a net wants."""
+"""Crops the centre of a picture, at the size that a net expects."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def crop(picture: Image.Image, *, resize: int, size: int, interpolation: str, ch
     The same pixels as torchvision's Resize, CenterCrop and PILToTensor give.
 
     Args:
-        picture: any that `eight_bit` takes.
+        picture: any picture that `eight_bit` takes.
         resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters as it shrinks.
-        size: side of the square centre crop, in pixels; what it exceeds the picture by is black.
+        size: side of the square centre crop, in pixels; where it exceeds the picture, the border is black.
         interpolation: a key of `INTERPOLATIONS`.
         channels: 3 for RGB, 1 for grey.
 
     Raises:
-        ValueError: as `eight_bit`.
+        ValueError: as in `eight_bit`.
     """
     picture, method = eight_bit(picture, channels), INTERPOLATIONS[interpolation]
     short = min(picture.size)
@@ -36,7 +36,7 @@ def crop(picture: Image.Image, *, resize: int, size: int, interpolation: str, ch
     if width * height <= _WHOLE or size > resize:
         cropped = picture.resize((width, height), method).crop((left, top, left + size, top + size))
     else:
-        # Only what the crop shows, one direction after the other, as Pillow does it with the whole.
+        # Resize only what the crop shows, one axis after the other, as Pillow does with the whole picture.
         x, y = picture.width / width, picture.height / height
         strip = picture.resize((size, picture.height), method, (left * x, 0, (left + size) * x, picture.height))
         cropped = strip.resize((size, size), method, (0, top * y, size, (top + size) * y))

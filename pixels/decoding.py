@@ -1,4 +1,4 @@
-"""What a file of any kind means as a picture of 8 bits a channel: the one rule for all nets and runtimes."""
+"""Decodes files of any kind to pictures of 8 bits per channel: the one rule for all nets and runtimes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
 MODES = {1: "L", 3: "RGB"}
-"""Channels of a net's input → Pillow's name of such pictures."""
+"""Channels of a net's input → the mode of Pillow that has them."""
 
 _DEPTHS = {"1": 1, "L;2": 2, "L;4": 4, "L": 8, "RGB": 8, "I;16B": 16, "RGB;16B": 16}
-"""Layout of a PNG's pixels, in Pillow's words → bits a channel; those that may have a transparent colour."""
+"""Layout of a PNG's pixels, in Pillow's words → bits per channel, for layouts that may have a transparent colour."""
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Return the picture in a file, of an animation the first one, turned upright as its camera noted.
+    """Return the picture in a file, or the first frame of an animation, turned upright as the camera recorded.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file is no picture, is damaged, may not be read, or would fill the memory (a "decompression
+        ValueError: the file is not a picture, is damaged, may not be read, or would fill the memory (a "decompression
             bomb": more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels); the text names the file and the reason.
     """
     try:
         _check_file(path)
         with Image.open(path) as picture:
-            return _upright(_loaded(picture)).copy()  # which needs the file no longer
+            return _upright(_loaded(picture)).copy()  # a copy, which no longer needs the file
     except FileNotFoundError:
         raise FileNotFoundError(f"no picture {path}") from None
-    # Pillow's decoders end with errors of any class on some damaged files: KeyError, struct.error, EOFError, …
+    # On some damaged files Pillow's decoders raise errors of any class: KeyError, struct.error, EOFError, …
     except Exception as error:
         raise ValueError(f"{path} is no picture that can be read: {_reason(error)}") from error
 
@@ -39,15 +39,15 @@ def open_picture(path: Path) -> Image.Image:
 def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
     """Return a picture of any mode as 8-bit RGB or grey, upright.
 
-    - What is transparent stands on white, as pages and viewers show it. The transparent colour of a PNG is compared at
-      the file's own depth, for which a picture that the caller opened must not have been loaded yet.
-    - 16-bit channels keep their high byte. 32-bit integers are taken for 16-bit ones, because Pillow decodes some
-      16-bit files to mode I.
+    - Transparent pixels are laid over white, as browsers and viewers show them. A PNG's transparent colour is compared
+      at the file's own depth, which requires that a picture opened by the caller has not been loaded yet.
+    - 16-bit channels keep their high byte. 32-bit integers are read as 16-bit ones, because Pillow decodes some 16-bit
+      files to mode I.
     - Floats are taken to be on the scale 0…1, or 0…255 if one exceeds 1.
     - CMYK becomes RGB by Pillow's formula; embedded colour profiles are not applied.
 
     Args:
-        picture: any that Pillow has.
+        picture: any picture of Pillow's.
         channels: 3 for RGB, 1 for grey.
 
     Raises:
@@ -67,9 +67,9 @@ def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
 
 
 def _loaded(picture: Image.Image) -> Image.Image:
-    """Load a picture; of a PNG that names one colour as transparent, return a copy with an alpha channel for it.
+    """Load a picture; for a PNG that names one colour as transparent, return a copy with an alpha channel.
 
-    Pillow leaves that colour as the file has it, and brings the pixels of 2, 4 and 16 bits to 8 without it.
+    Pillow leaves that colour as it is in the file, although it converts pixels of 2, 4 and 16 bits to 8.
     """
     unread = isinstance(picture, PngImageFile) and picture.tile and "transparency" in picture.info
     layout = cast(PngImageFile, picture).tile[0][3] if unread else None
@@ -77,7 +77,7 @@ def _loaded(picture: Image.Image) -> Image.Image:
         picture.load()
         return picture
     depth = _DEPTHS[layout]
-    # Of 16-bit colours Pillow keeps one byte of each channel; which one is asked for by the layout.
+    # Pillow keeps one byte of each 16-bit channel; the layout selects which one.
     low = _read_as(cast(PngImageFile, picture), "RGB;16L") if layout == "RGB;16B" else None
     picture.load()
     values = np.asarray(picture).astype(np.int64)
@@ -85,7 +85,7 @@ def _loaded(picture: Image.Image) -> Image.Image:
         values = values * 256 + np.asarray(low)
     elif depth < 8 and picture.mode == "L":
         values //= 255 // (2**depth - 1)
-    transparent = values == np.array(picture.info["transparency"]) % 2**depth  # of whose 16 bits the others say nothing
+    transparent = values == np.array(picture.info["transparency"]) % 2**depth  # the rest of its 16 bits means nothing
     if transparent.ndim == 3:
         transparent = transparent.all(axis=2)
     opaque = _integers(picture) if depth == 16 and layout != "RGB;16B" else picture
@@ -96,7 +96,7 @@ def _loaded(picture: Image.Image) -> Image.Image:
 
 
 def _read_as(picture: PngImageFile, layout: str) -> Image.Image:
-    """Decode the file of a picture that is not loaded yet once more, its pixels taken to be laid out so."""
+    """Decode the file of a picture that is not loaded yet once more, reading its pixels in this layout."""
     file = cast(IO[bytes], picture.fp)
     file.seek(0)
     other = cast(PngImageFile, Image.open(file))
@@ -108,7 +108,7 @@ def _read_as(picture: PngImageFile, layout: str) -> Image.Image:
 def _upright(picture: Image.Image) -> Image.Image:
     try:
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    except Exception:  # of any class; damaged notes beside the pixels are no reason to refuse the pixels
+    except Exception:  # of any class; damaged metadata is no reason to refuse the pixels
         turned = False
     return ImageOps.exif_transpose(picture) if turned else picture
 
@@ -124,7 +124,7 @@ def _integers(picture: Image.Image) -> Image.Image:
 def _floats(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture)
     low, high = values.min(), values.max()
-    if not 0 <= low <= high <= 255:  # nor is a picture right that has a value that is no number
+    if not 0 <= low <= high <= 255:  # false for NaN too, which is no pixel value
         raise ValueError(
             f"its floats reach from {low:g} to {high:g}: allowed is 0 to 1 or 0 to 255; convert it to 8 bits"
         )
@@ -132,10 +132,10 @@ def _floats(picture: Image.Image) -> Image.Image:
 
 
 def _check_file(path: Path) -> None:
-    """Raise OSError or ValueError where there is nothing to read; of a pipe the opening itself would wait."""
+    """Raise OSError or ValueError if there is nothing to read; merely opening a pipe would block."""
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
-        next(path.iterdir(), None)  # which fails where the folder may not be read
+        next(path.iterdir(), None)  # fails if the folder may not be read
         raise ValueError("it is a folder without pictures that can be opened here")
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")

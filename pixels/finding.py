@@ -1,4 +1,4 @@
-"""Which pictures are meant by a folder: the one rule for training, measuring, calibrating and predicting."""
+"""Which pictures a folder stands for: the one rule for training, measuring, calibrating and predicting."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SYSTEM = frozenset(
 
 @cache
 def picture_suffixes() -> frozenset[str]:
-    """Return the suffixes, in lower case, of the files in a folder that are taken for pictures: what Pillow here opens.
+    """Return the suffixes, in lower case, that mark files in a folder as pictures: those that this Pillow opens.
 
-    A file that is named itself may have any suffix.
+    A file that is named explicitly may have any suffix.
     """
     return frozenset(
         suffix.lower()
@@ -45,7 +45,7 @@ class PassedOver(Counter[str]):
 
 
 def find_pictures(paths: Iterable[Path], passed_over: PassedOver | None = None) -> list[Path]:
-    """Return the paths with each folder replaced by the pictures below it, in the order of their names.
+    """Return the paths with each folder replaced by the pictures below it, sorted by name.
 
     See `pictures_below` for which these are. Other paths (one that does not exist, a folder without pictures, one that
     may not be read) are passed through unchanged, so that opening them raises the explanatory error.
@@ -55,7 +55,7 @@ def find_pictures(paths: Iterable[Path], passed_over: PassedOver | None = None) 
         [Path('holiday/1.png'), Path('holiday/beach/2.jpg'), Path('cat.jpg')]
 
     Args:
-        paths: of files and folders.
+        paths: files and folders.
         passed_over: counts what was passed over in the folders.
     """
     found: list[Path] = []
@@ -67,7 +67,7 @@ def find_pictures(paths: Iterable[Path], passed_over: PassedOver | None = None) 
 
 
 def pictures_below(folder: Path, passed_over: PassedOver | None = None) -> Iterator[Path]:
-    """Yield the pictures below a folder, in no order, and folders that may not be read.
+    """Yield the pictures below a folder, in no particular order, and the folders that may not be read.
 
     Files and folders that `is_hidden` are passed over, as are files without a suffix of `picture_suffixes`. Links to
     folders are followed, except to a folder that the link itself is in.
@@ -77,7 +77,7 @@ def pictures_below(folder: Path, passed_over: PassedOver | None = None) -> Itera
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a file or folder is none of the user's own: hidden, or left behind by a system.
+    """Tell whether a file or folder is not the user's own: hidden, or left behind by an operating system.
 
     Example:
         >>> is_hidden(".ipynb_checkpoints"), is_hidden("._cat.png"), is_hidden("__MACOSX"), is_hidden("cats")

@@ -1,4 +1,4 @@
-"""Mosaics: pictures of random squares, the same on every machine, where a net must be tried without real pictures."""
+"""Mosaics: pictures of random squares, the same on every machine, for trying a net without real pictures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def mosaics(size: int, channels: int, cells: Sequence[int]) -> NDArray[np.uint8]
 
     Args:
         size: height and width of the pictures, in pixels.
-        channels: of each pixel.
-        cells: for each picture the side of its squares, in pixels, from 1 to 255.
+        channels: number of channels per pixel.
+        cells: the side of each picture's squares, in pixels, from 1 to 255.
 
     Returns:
         (len(cells), size, size, channels).

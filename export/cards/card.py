@@ -1,4 +1,4 @@
-"""The card: a bundle's README, generated from its description and its checks. Its words are in `templates/`."""
+"""The card: a bundle's README, generated from its description and its checks. Its text is in `templates/`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from zoo.metrics import METRICS, figure
 def card(
     description: Mapping[str, Any], checks: Sequence[Check], files: Collection[str], formats: Sequence[FormatNote]
 ) -> str:
-    """Return a bundle's card in Markdown, with the front matter that model hubs read.
+    """Return a bundle's card as Markdown, with the front matter that model hubs read.
 
     Args:
         description: what config.json says.
-        checks: that the bundle passed.
+        checks: the checks that the bundle passed.
         files: names of its files.
         formats: notes on the formats that the net is written in.
     """
@@ -84,7 +84,7 @@ def _accuracy(description: Mapping[str, Any]) -> str:
 def _files(
     description: Mapping[str, Any], files: Collection[str], formats: Sequence[FormatNote]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield each file with what it is and how accurate the net in it is; the formats follow the training form."""
+    """Yield each file with its description and the accuracy of its net; the formats follow the training form."""
     measured = "metrics" in description
     accuracies = {FOLDED: f"not measured; outputs within {FOLD_TOLERANCE:g} of the measured net's"}
     if measured:

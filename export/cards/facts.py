@@ -1,4 +1,4 @@
-"""Facts in the words of the cards: a recipe, a data set, where a figure comes from."""
+"""Facts worded for the cards: a recipe, a data set, the origin of a figure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 def recipe_text(recipe: Mapping[str, Any]) -> str:
-    """Return a recipe in a sentence, all but the net's name."""
+    """Return a recipe in a sentence, without the net's name."""
     fields = {name: value for name, value in sorted(recipe.items()) if name != "model" and value not in ([], None, "")}
     told = (f"{name.replace('_', ' ')} {_readable(value)}" for name, value in fields.items())
     return f"SGD on cross-entropy: {', '.join(told)}. Each is a flag of `diracnet train`."
 
 
 def provenance_text(provenance: Mapping[str, Any]) -> str:
-    """Return on what a figure was measured, or by whom."""
+    """Return what a figure was measured on, or who measured it."""
     if "environment" not in provenance:
         return f"Not measured by us. Pictures were resized by {provenance.get('resize_backend', 'an unknown library')}."
     return f"{run_text(provenance)}; pictures resized by {provenance['resize_backend']}."

@@ -1,6 +1,6 @@
 """The front matter of a card: YAML by which the Hub lists, filters and ranks models.
 
-Written with JSON's syntax for values, which is YAML's too, rather than by a YAML library: the card's bytes are checked
+Written with JSON's syntax for values, which YAML shares, rather than with a YAML library: the card's bytes are checked
 when a bundle is verified and must not depend on the version of a library.
 """
 
@@ -17,7 +17,7 @@ METRICS = {"top1": ("accuracy", "top-1 accuracy, %"), "top5": ("top_5_accuracy",
 
 
 def front_matter(description: Mapping[str, Any]) -> list[str]:
-    """Return the lines of the front matter; results only where the description has measured figures."""
+    """Return the lines of the front matter; results only if the description has measured figures."""
     licence = description.get("licence")
     lines = [f"license: {'apache-2.0' if licence == 'Apache-2.0' else 'other'}"]
     if licence not in (None, "Apache-2.0"):

@@ -12,8 +12,8 @@ class FormatNote:
 
     Args:
         files: path → what the file is.
-        accuracy: how near its answers are to those of the net that was measured.
-        usage: Markdown lines on what users of it must know, or none.
+        accuracy: how close its answers are to those of the net that was measured.
+        usage: Markdown lines on what its users must know, or none.
     """
 
     files: Mapping[str, str]

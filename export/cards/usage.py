@@ -1,4 +1,4 @@
-"""How to use what a card describes, in the languages and libraries that people have."""
+"""How to use what a card describes, in the languages and libraries that people use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from export.cards.template import fill
 from export.layout import TRAINING_FORM
 
 REPOSITORY = "ORG/NAME"
-"""Stands for the repository in cards of bundles that have none."""
+"""Placeholder for the repository in the cards of bundles that have none."""
 _PLACEHOLDER = f"`{REPOSITORY}` stands for the repository on the Hub, or for the folder of this bundle.\n"
 
 

@@ -1,1 +1,1 @@
-"""From Dirac layers to a plain chain, and back."""
+"""Folds Dirac layers into a plain chain, and unfolds them again."""

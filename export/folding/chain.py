@@ -1,4 +1,4 @@
-"""Walking a folded net: its leaves in the order of execution, the features it can give, what each of them computes."""
+"""Walks a folded net: its leaves in execution order, the features it can output, and the output of each module."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zoo import NCReLU
 
 
 def leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield name and module of a nested Sequential's leaves, in the order of execution."""
-    for name, child in module._modules.items():  # named_children leaves out a module that stands there twice
+    """Yield name and module of a nested Sequential's leaves, in execution order."""
+    for name, child in module._modules.items():  # named_children skips a module that occurs twice
         path = f"{prefix}{name}"
         if isinstance(child, nn.Sequential):
             yield from leaves(child, f"{path}.")
@@ -22,10 +22,10 @@ def leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def feature_sources(folded: nn.Sequential, features: Collection[str]) -> dict[str, str]:
-    """Return for each feature the leaf whose output it is: the feature's own module, or the last one inside it.
+    """Map each feature to the leaf that outputs it: the feature's own module, or the last leaf inside it.
 
     Raises:
-        ValueError: the net has no such feature, or two of the names mean the same.
+        ValueError: the net lacks one of the features, or two of the names refer to the same output.
     """
     *inner, _ = leaves(folded)
     # The graph holds the second half of an NCReLU without its sign, and the last output is the logits.
@@ -47,7 +47,7 @@ def feature_sources(folded: nn.Sequential, features: Collection[str]) -> dict[st
 
 @torch.no_grad()
 def record_outputs(model: nn.Module, names: Collection[str], input: Tensor) -> dict[str, Tensor]:
-    """Return what these modules of a model give when it gets an input, in the order of execution."""
+    """Return the outputs of the named modules for an input, in execution order."""
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:

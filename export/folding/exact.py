@@ -1,8 +1,8 @@
-"""A folded net computed so that the result does not depend on the machine: not on processor, threads or library.
+"""Evaluates a folded net with results that do not depend on the machine: not on processor, threads or library.
 
 Sums of floating-point numbers depend on their order, and every processor chooses its own. Here each factor is cut into
-slices of so few bits that float64 holds every partial sum of products exactly; exact sums have no order. What remains
-is done number by number, where IEEE 754 leaves no choice. The result differs from the true one by about 1e-12.
+slices of so few bits that float64 holds every partial sum of products exactly; exact sums have no order. The remaining
+operations are elementwise, where IEEE 754 leaves no choice. The result differs from the true one by about 1e-12.
 
 The splitting is that of Ozaki, Ogita, Oishi and Rump, "Error-free transformations of matrix multiplication by using
 fast routines of matrix multiplication and its applications" (Numerical Algorithms 59, 2012).
@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from export.folding.chain import leaves
 from zoo import NCReLU
 
-_DIGITS = 53  # of float64's significand
-_SLICE = 24  # of float32's, in which weights are cut
+_DIGITS = 53  # bits of float64's significand
+_SLICE = 24  # bits of float32's, the size of a weight's slices
 
 
 @torch.inference_mode()
@@ -64,9 +64,9 @@ def _apply(module: Any, value: Tensor) -> Tensor:
 
 
 def _contract(product: Callable[[Tensor, Tensor], Tensor], value: Tensor, weight: Tensor) -> Tensor:
-    """Return a sum of products whose partial sums are whole numbers below 2**53 times a power of two.
+    """Return a sum of products whose partial sums are integers below 2**53 times a power of two.
 
-    Two slices each; what the product of the two smaller ones would add is below the last bit that counts.
+    Each factor has two slices; the product of the two smaller slices is below the last bit that counts.
     """
     bits = min(_SLICE, (_DIGITS - 1 - math.ceil(math.log2(weight[0].numel()))) // 2)
     (x_high, x_unit), (x_low, x_small) = _slices(value, bits, 2)
@@ -79,9 +79,9 @@ def _contract(product: Callable[[Tensor, Tensor], Tensor], value: Tensor, weight
 
 
 def _slices(value: Tensor, bits: int, count: int) -> list[tuple[Tensor, float]]:
-    """Return whole numbers of at most `bits` bits in float64, and a unit, `count` times.
+    """Split a value into `count` pairs of integers of at most `bits` bits, in float64, and a unit.
 
-    Their products add up to the value. All steps are exact also in the value's own type.
+    The products of integers and unit add up to the value. Every step is exact even in the value's own type.
     """
     exponent = math.frexp(value.abs().max().item())[1]
     slices = []

@@ -24,7 +24,7 @@ from zoo.weights.checkpoint import load_strictly
 
 @dataclass(frozen=True)
 class LayerError:
-    """How far a folded layer is from its source, on the inputs that each got: largest difference / largest value."""
+    """The deviation of a folded layer from its source, each on its own input: largest difference / largest value."""
 
     layer: str
     error: float
@@ -35,11 +35,12 @@ def fold(model: nn.Module) -> nn.Module:
 
     A `DiracNet` becomes the plain `nn.Sequential` of `zoo.plain`. In any other module (a subclass included) every Dirac
     convolution (layers of `zoo.DiracConv*` and convolutions with the `zoo.dirac` parametrization) becomes a plain one,
-    and every BatchNorm that directly follows a convolution goes into it and leaves an `nn.Identity`; the module's class
-    stays. BatchNorm may be synchronized (`nn.SyncBatchNorm`) or frozen (torchvision's `FrozenBatchNorm2d`). Of an
-    `AveragedModel`, a `DataParallel` or `DistributedDataParallel` and what `torch.compile` returns, the model inside is
-    folded. The result holds for calls `model(input)` with optional arguments at their defaults, on batches. Folded in
-    float64, stored in the model's dtype; the original is left untouched.
+    and every BatchNorm that directly follows a convolution is merged into it and replaced by an `nn.Identity`; the
+    module keeps its class. BatchNorm may be synchronized (`nn.SyncBatchNorm`) or frozen (torchvision's
+    `FrozenBatchNorm2d`). For an `AveragedModel`, a `DataParallel`, a `DistributedDataParallel` or the result of
+    `torch.compile`, the model inside is folded. The result is valid for calls `model(input)` with optional arguments at
+    their defaults, on batches. The weights are computed in float64 and stored in the model's dtype; the original is
+    left untouched.
 
     Example:
         >>> import torch, zoo, export
@@ -57,7 +58,7 @@ def fold(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: the model or one of its layers is in train mode, or a layer cannot be folded; it is named.
     """
-    # Also where the caller is in inference mode, the result can be trained.
+    # The result can be trained even if the caller is in inference mode.
     with torch.inference_mode(False):
         return _fold(unwrapped(model))
 
@@ -70,7 +71,7 @@ def _fold(model: nn.Module) -> nn.Module:
     pairs = find_pairs(model)
     if isinstance(model, DiracNet) and _is_as_built(model, pairs):
         return _fold_diracnet(model, pairs)
-    # Folded layers replace originals in a copy; shared layers are replaced at every place that they stand.
+    # Folded layers replace originals in a copy; shared layers are replaced wherever they occur.
     replaced: dict[int, nn.Module] = {}
     for name in layers | set(pairs):
         conv = model.get_submodule(name)
@@ -78,17 +79,17 @@ def _fold(model: nn.Module) -> nn.Module:
         replaced[id(conv)] = _folded(cast(Conv, conv), norm)
         if norm is not None:
             replaced[id(norm)] = nn.Identity().eval()
-    # deepcopy takes what its memo holds for a copy already made, so the originals of folded layers are never copied.
+    # deepcopy treats what its memo holds as copies already made, so the originals of folded layers are never copied.
     return deepcopy(model, dict(replaced))
 
 
 def layer_errors(model: nn.Module, folded: nn.Module, input: Tensor) -> list[LayerError]:
-    """Return, per convolution in order of execution, how far its output is from that of its source.
+    """Return the deviation of each convolution's output from its source's, in execution order.
 
     Args:
         model: the source, in eval mode.
-        folded: what `fold(model)` returned, or what was loaded from a file of it.
-        input: a batch for the model; both nets get it and each layer sees what its own net computed before it.
+        folded: the result of `fold(model)`, or the same net loaded from a file.
+        input: a batch for both nets; each layer's input is what its own net computed before it.
 
     Example:
         >>> import torch, export, zoo
@@ -125,9 +126,9 @@ def _refuse_train_mode(model: nn.Module) -> None:
 
 
 def _is_as_built(model: DiracNet, pairs: Mapping[str, str]) -> bool:
-    """Tell whether a net still is what its spec describes: no subclass, no layer exchanged or added, no hooks.
+    """Tell whether a net still is what its spec describes: not a subclass, no layer replaced or added, no hooks.
 
-    Norms of another class that compute the same in eval mode are no difference.
+    Norms of another class that compute the same in eval mode are allowed.
     """
     with torch.device("meta"):
         built = DiracNet(model.spec)

@@ -1,4 +1,4 @@
-"""A folded net with its checkpoint: made once and handed on, so that nothing is folded or built twice."""
+"""A folded net with its checkpoint: built once and passed along, so that nothing is folded or built twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FoldedNet:
     """A folded checkpoint and the plain net that it holds.
 
     Args:
-        checkpoint: in folded form.
+        checkpoint: the weights, in folded form.
         net: the chain with its weights, in eval mode.
     """
 
@@ -26,7 +26,7 @@ class FoldedNet:
 
     @classmethod
     def of(cls, source: Checkpoint) -> FoldedNet:
-        """Return a checkpoint folded, or as it is where it is folded already.
+        """Fold a checkpoint, or take it as it is if it is folded already.
 
         Raises:
             ValueError: its weights do not fit its spec.

@@ -34,27 +34,27 @@ def is_dirac(module: nn.Module) -> bool:
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside what training puts around one: averaging, several devices or processes, a compiler."""
+    """Return the model inside the wrappers of training: averaging, several devices or processes, a compiler."""
     while True:
         if isinstance(model, (AveragedModel, DataParallel, DistributedDataParallel)):
             model = model.module
-        elif type(model).__name__ == "OptimizedModule":  # of torch.compile; to import its class takes seconds
+        elif type(model).__name__ == "OptimizedModule":  # from torch.compile; importing its class takes seconds
             model = cast(nn.Module, model._orig_mod)
         else:
             return model
 
 
 def is_norm(module: nn.Module) -> bool:
-    """Tell whether a module computes in eval mode what BatchNorm does: it, its synchronized or its frozen form."""
+    """Tell whether a module computes what BatchNorm does in eval mode: plain, synchronized or frozen BatchNorm."""
     if isinstance(module, _BatchNorm):
         return type(module).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward)
-    # Where torchvision was never imported, there is none of its layers.
+    # If torchvision was never imported, the model has none of its layers.
     ops = sys.modules.get("torchvision.ops")
     return ops is not None and type(module) is ops.FrozenBatchNorm2d
 
 
 def find_pairs(model: nn.Module) -> dict[str, str]:
-    """Return convolution → BatchNorm by name, for all pairs of which each sees nothing but the other.
+    """Return convolution → BatchNorm by name, for all pairs in which neither has another partner.
 
     Follows `model(input)` with torch.fx on a copy; optional arguments of forward are taken at their defaults.
 
@@ -80,7 +80,7 @@ def find_pairs(model: nn.Module) -> dict[str, str]:
     pairs = {}
     for conv, norms in followers.items():
         (norm, *more) = norms
-        # Where a convolution or a norm has several partners, each stays a layer of its own.
+        # A convolution or norm with several partners stays a layer of its own.
         if more or norm is None or sources[norm] != {conv} or not _fits(modules[conv], modules[norm]):
             continue
         if {conv, norm} & read:
@@ -106,7 +106,7 @@ def _trace(model: nn.Module) -> torch.fx.Graph:
         defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         # A copy, because the user's forward runs under the tracer and may keep what it sees.
         return Tracer().trace(deepcopy(model), concrete_args=defaults or None)
-    # Any code of the user's runs here, so any error may come out.
+    # The user's code runs here, so any exception may come out.
     except Exception as error:
         raise ValueError(
             f"{type(model).__name__} cannot be folded: torch.fx cannot follow its forward ({error}). Fold the parts "
@@ -115,7 +115,7 @@ def _trace(model: nn.Module) -> torch.fx.Graph:
 
 
 def _parameters_read(graph: torch.fx.Graph, modules: Mapping[str, nn.Module]) -> set[str]:
-    """Return the modules whose parameters forward reads itself; ValueError where one of them is a Dirac layer."""
+    """Return the modules whose parameters forward reads directly; ValueError where one of them is a Dirac layer."""
     read = set()
     for node in graph.nodes:
         # A parametrized weight is computed by a module below the layer, a plain one is an attribute.
@@ -146,7 +146,7 @@ def _source(node: torch.fx.Node) -> str | None:
 def _fits(conv: nn.Module, norm: nn.Module) -> bool:
     """Tell whether both compute what their stock classes compute."""
     dims = len(cast(nn.Conv2d, conv).kernel_size)
-    any_dims = not isinstance(norm, tuple(_NORMS.values()))  # frozen ones say no number of dimensions either
+    any_dims = not isinstance(norm, tuple(_NORMS.values()))  # frozen ones state no number of dimensions either
     return (
         (any_dims or isinstance(norm, _NORMS[dims])) and _is_stock(conv) and not has_hooks(conv) and not has_hooks(norm)
     )

@@ -5,7 +5,7 @@ needed to compute the same, so both can be chosen. For each output channel with 
 
     k = s * (alpha * delta + beta * normalize(w)), then BatchNorm with gamma = s * sqrt(var + eps), shift b + s * mean
 
-so that BatchNorm is the identity but for s and b. `mean` and `var` are measured on pictures, or 0 and 1.
+so that BatchNorm is the identity except for s and b. `mean` and `var` are measured on pictures, or 0 and 1.
 
 - Version 2, alpha and beta per channel: alpha is the part of k along delta, beta * normalize(w) the rest, s is 1. No
   other choice has a smaller beta.
@@ -31,7 +31,7 @@ def unfold(folded: nn.Sequential, pictures: Tensor | None = None) -> DiracNet:
     """Return a DiracNet in training form that computes in eval mode what a folded net computes.
 
     With pictures it computes the same in train mode too, on those pictures, so that fine-tuning on others like them
-    goes on from where the folded net stands. Without them BatchNorm's statistics are 0 and 1, and the first steps in
+    continues from where the folded net stands. Without them BatchNorm's statistics are 0 and 1, and the first steps in
     train mode would undo what the net has learned: then leave the BatchNorms in eval mode.
 
     Example:
@@ -44,13 +44,14 @@ def unfold(folded: nn.Sequential, pictures: Tensor | None = None) -> DiracNet:
 
     Args:
         folded: a folded DiracNet: what `fold` returns for one, or `zoo.plain` with weights.
-        pictures: a batch of normalized inputs, float [n, channels, height, width], some hundred of those to train on.
+        pictures: a batch of normalized inputs, float [n, channels, height, width], a few hundred of the training
+            pictures.
 
     Returns:
         A new net in eval mode, of the folded net's dtype, on the CPU. `fold` takes it back.
 
     Raises:
-        ValueError: it is no folded DiracNet.
+        ValueError: it is not a folded DiracNet.
     """
     with torch.inference_mode(False):
         spec = _spec(folded)
@@ -71,7 +72,7 @@ def unfold(folded: nn.Sequential, pictures: Tensor | None = None) -> DiracNet:
 
 
 def _spec(folded: nn.Module) -> Spec:
-    """Return the structure of a folded net; ValueError where it is none."""
+    """Return the structure of a folded DiracNet; ValueError if the net is not one."""
     if not isinstance(folded, nn.Sequential):
         raise ValueError(f"a folded net is an nn.Sequential such as export.fold returns, not a {type(folded).__name__}")
     spec = read_upstream(folded.state_dict(), final_relu="relu" in folded._modules).spec
@@ -96,14 +97,14 @@ def _empty(kind: Callable[[Spec], nn.Module], spec: Spec) -> Any:
 
 
 def _decomposed(kernel: Tensor, layer: nn.Module) -> tuple[dict[str, Tensor], Tensor]:
-    """Return a layer's parameters, and per channel the factor s that makes the kernel of them."""
+    """Return a layer's parameters, and per channel the factor s that turns what they compose into the kernel."""
     one = torch.ones_like(kernel[:, 0, 0, 0])
     if not isinstance(layer, DiracConv2d):
         return {"weight": kernel}, one
     delta = dirac_delta(kernel, delta=layer.delta)
     along, identity, whole = ((a * b).flatten(1).sum(1) for a, b in ((kernel, delta), (delta, delta), (kernel, kernel)))
     if layer.scale == "channel":
-        # Rows of delta beyond the smaller number of channels are empty; their alpha is without effect.
+        # Rows of delta beyond the smaller number of channels are empty; their alpha has no effect.
         alpha = torch.where(identity > 0, along / identity.clamp_min(1), one)
         rest = kernel - alpha.reshape(-1, 1, 1, 1) * delta
         beta = torch.linalg.vector_norm(rest.flatten(1), dim=1)
@@ -118,7 +119,7 @@ def _decomposed(kernel: Tensor, layer: nn.Module) -> tuple[dict[str, Tensor], Te
 
 
 def _directions(rest: Tensor, length: Tensor) -> Tensor:
-    """Return the filters with length 1; where there is nothing, any direction, or it could never be learned."""
+    """Return the filters scaled to length 1; a zero filter gets an arbitrary direction, so that it can be learned."""
     anywhere = torch.full_like(rest, rest[0].numel() ** -0.5)
     there = (length > 0).reshape(-1, 1, 1, 1)
     return torch.where(there, rest / length.clamp_min(torch.finfo(rest.dtype).tiny).reshape(-1, 1, 1, 1), anywhere)
@@ -127,12 +128,13 @@ def _directions(rest: Tensor, length: Tensor) -> Tensor:
 def _norm(bias: Tensor, scale: Tensor, output: Tensor | None, eps: float) -> dict[str, Tensor]:
     """Return the state of the BatchNorm that multiplies by a scale and adds a bias.
 
-    `output` is that of the folded convolution, (n, channels, height, width), if it was recorded.
+    `output` is the folded convolution's, (n, channels, height, width), if it was recorded.
     """
     mean, variance = torch.zeros_like(bias), torch.ones_like(bias)
     if output is not None:
         variance, mean = torch.var_mean(output, dim=(0, 2, 3), correction=0)  # as in train mode
-        # Of the Dirac kernel's output; channels whose kernel is zero keep any statistics, since gamma is zero.
+        # The statistics of the Dirac kernel's output; where a channel's kernel is zero any will do, since gamma is
+        # zero.
         divisor = torch.where(scale > 0, scale, 1)
         mean, variance = (mean - bias) / divisor, variance / divisor.square()
     return {

@@ -1,1 +1,1 @@
-"""A bundle on the Hugging Face Hub."""
+"""Publishes bundles on the Hugging Face Hub."""

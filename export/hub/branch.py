@@ -1,4 +1,4 @@
-"""A branch of a repository on the Hub: what publishing asks, each request repeated while its failure may pass."""
+"""A branch of a repository on the Hub: the requests that publishing makes, retried after transient failures."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Patience:
-    """How a request is repeated that the Hub was too busy for: attempts, and seconds between them.
+    """The retry policy for an overloaded Hub: number of attempts, and seconds between them.
 
-    The wait starts at `first` and doubles; where the Hub says how long to wait, that counts, up to `longest`.
+    The wait starts at `first` and doubles; if the Hub says how long to wait, that counts instead, up to `longest`.
     """
 
     attempts: int = 5
@@ -34,7 +34,7 @@ class Patience:
 
 @dataclass
 class Branch:
-    """One branch of a repository; whether it exists and is private is known once `head` was asked for."""
+    """One branch of a repository; call `head` first to find out whether it exists and is private."""
 
     api: HfApi
     repository: str
@@ -49,7 +49,7 @@ class Branch:
         return f"{self.api.endpoint}/{self.repository}"
 
     def head(self) -> str | None:
-        """Return the branch's commit; main's where there is no such branch, None where there is no repository."""
+        """Return the branch's commit; main's if the branch does not exist, None if the repository does not."""
         self.on_stage(f"asking for {self.repository}")
         for revision in (self.revision, MAIN):
             try:
@@ -57,7 +57,7 @@ class Branch:
             except RevisionNotFoundError:
                 continue
             except RepositoryNotFoundError as error:
-                if status_of(error) == 403:  # it is there, but gated
+                if status_of(error) == 403:  # it exists, but is gated
                     raise
                 return None
             self.private, self.exists = bool(info.private), revision == self.revision
@@ -65,11 +65,11 @@ class Branch:
         return None
 
     def files(self, commit: str) -> dict[str, RemoteFile]:
-        """Return a commit's files by name, without those of Git."""
+        """Return a commit's files by name, without Git's own."""
         return self.persist(lambda: remote_files(self.api, self.repository, commit))
 
     def create(self, private: bool) -> str:
-        """Make the repository; return the commit that it starts with."""
+        """Create the repository; return its first commit."""
         self.on_stage(f"creating {self.repository}")
         self.persist(lambda: self.api.create_repo(self.repository, private=private or None, exist_ok=True))
         head = self.head()
@@ -78,7 +78,7 @@ class Branch:
         return head
 
     def fork(self, parent: str) -> None:
-        """Make the branch at a commit, unless `head` found it."""
+        """Create the branch at a commit, unless `head` found it."""
         if not self.exists:
             self.on_stage(f"creating the branch {self.revision}")
             make = self.api.create_branch
@@ -91,13 +91,13 @@ class Branch:
         self.on_stage(f"uploading {len(names)} files, {size / 1e6:.1f} MB")
         with ExitStack() as opened:
             additions = self._additions(folder, names, opened)
-            # Large files wait at the Hub, unseen, until a commit names them.
+            # Large files stay invisible on the Hub until a commit names them.
             self.persist(lambda: self._upload(additions))
             deletions = [CommitOperationDelete(name) for name in changes.deleted]
             return self._commit([*additions, *deletions], f"Publish {folder.name} with diracnet-zoo", local, parent)
 
     def _additions(self, folder: Path, names: tuple[str, ...], opened: ExitStack) -> list[CommitOperationAdd]:
-        """Return what adds files, so that large ones go by Xet or, where the Hub has none, by LFS."""
+        """Return the operations that add files; large ones go through Xet or, if the Hub lacks it, through LFS."""
         large = bool(names) and uses_xet()
         xet = large and self.persist(lambda: has_xet(self.api.endpoint, self.repository, self.revision))
         files = sources([folder / name for name in names], xet or not large, opened)
@@ -137,11 +137,11 @@ class Branch:
         return self.persist(attempt)
 
     def _now(self) -> str:
-        """Return the commit that the branch has at this moment."""
+        """Return the branch's current commit."""
         return str(self.api.model_info(self.repository, revision=self.revision).sha)
 
     def _settled(self, local: Mapping[str, LocalFile], head: str) -> str:
-        """Return a head that is not the parent if it is ours: the commit was made, and the Hub's answer got lost."""
+        """Return a head other than the parent if it is ours: the commit was made, but the Hub's answer got lost."""
         if compare(local, self.files(head)):
             raise HubError(
                 f"somebody else changed the branch {self.revision} of {self.repository} meanwhile; look at it, then "
@@ -150,19 +150,19 @@ class Branch:
         return head
 
     def tag_target(self, tag: str) -> str | None:
-        """Return the commit that has a tag, or None."""
+        """Return the commit that a tag points to, or None."""
         refs = self.persist(lambda: self.api.list_repo_refs(self.repository))
         return next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
 
     def tag(self, tag: str, commit: str) -> None:
-        """Give a commit a tag."""
+        """Tag a commit."""
         self.on_stage(f"tagging {tag}")
         self.persist(lambda: self.api.create_tag(self.repository, tag=tag, revision=commit, exist_ok=True))
         if self.tag_target(tag) != commit:
             raise HubError(f"the tag {tag!r} of {self.repository} was given to another commit meanwhile")
 
     def persist(self, request: Callable[[], T]) -> T:
-        """Return what a request returns, repeating it while the failure may pass."""
+        """Return what a request returns, retrying it after transient failures."""
         wait, left = self.patience.first, self.patience.attempts
         while True:
             try:
@@ -176,6 +176,6 @@ class Branch:
 
 
 def _retry_after(error: BaseException) -> float:
-    """Return for how many seconds the Hub asked to be left alone."""
+    """Return how many seconds the Hub asked clients to wait."""
     value = getattr(getattr(error, "response", None), "headers", {}).get("Retry-After", "")
     return float(value) if value.isdigit() else 0.0

@@ -24,7 +24,7 @@ def publish(
     """Verify a bundle and make it the contents of a repository; see `push`.
 
     Raises:
-        FileNotFoundError: the folder is no bundle.
+        FileNotFoundError: the folder is not a bundle.
         VerificationError: its files are not what they should be.
         ValueError: its weights are untrained, or it holds links.
 

@@ -1,4 +1,4 @@
-"""Making a folder the contents of a repository on the Hub: one commit brings the whole of it, or nothing changes."""
+"""Makes a folder the contents of a repository on the Hub, in a single commit or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zoo.weights.reference import Hub
 
 @dataclass(frozen=True)
 class Publication:
-    """What publishing did, or would do: `commit` is None where nothing is there yet."""
+    """What publishing did, or would do: `commit` is None if there is no repository yet."""
 
     repository: str
     url: str
@@ -41,25 +41,25 @@ def push(
     patience: Patience = Patience(),  # noqa: B008 (frozen)
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Publication:
-    """Make the files of a folder, as they lie there, the contents of a repository, in one commit.
+    """Make the files of a folder, unchanged, the contents of a repository, in one commit.
 
     Afterwards the branch holds either what it held before or exactly these files; calling again completes what a
-    failure left undone, and changes nothing where all is done. Files of an earlier bundle that this one lacks are
-    deleted in the same commit. The token is that of `hf auth login` or HF_TOKEN.
+    failure left undone, and changes nothing if everything is done. Files of an earlier bundle that this one lacks are
+    deleted in the same commit. The token comes from `hf auth login` or HF_TOKEN.
 
     Args:
-        folder: holds the files.
-        repository: `ORG/NAME`; made if there is none.
-        private: make it so that only its owners see it.
-        revision: the branch; made from main if there is none.
+        folder: the folder with the files.
+        repository: `ORG/NAME`; created if it does not exist.
+        private: create the repository so that only its owners see it.
+        revision: the branch; created from main if it does not exist.
         tag: a name for the commit.
         dry_run: only find out what would be done.
-        patience: with an overloaded Hub.
-        on_stage: told what is being done.
+        patience: the retry policy for an overloaded Hub.
+        on_stage: called with a description of each step.
 
     Raises:
         HubError: the Hub refused or failed; the message says why and what to do.
-        ValueError: the repository holds files of somebody else, is public though `private` is asked for, or has
+        ValueError: the repository holds somebody else's files, is public though `private` is asked for, or has
             the tag on another commit.
     """
     if Hub.parse(repository) != Hub(repository):
@@ -108,7 +108,7 @@ class _WithoutToken(logging.Filter):
 
 @contextmanager
 def _log_without_token() -> Iterator[None]:
-    """Strike the token out of what huggingface_hub logs within the block: it passes on what servers say."""
+    """Redact the token in what huggingface_hub logs within the block, because it repeats what servers say."""
     handlers = logging.getLogger("huggingface_hub").handlers
     mask = _WithoutToken()
     for handler in handlers:

@@ -1,4 +1,4 @@
-"""A repository as publishing sees it: what lies there by size and hash, and what a bundle would change."""
+"""A repository as publishing sees it: its files by size and hash, and what a bundle would change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.weights.hub import fetch
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of a bundle: size in bytes, its sha256, and the hash that Git has for it when it is no large file."""
+    """A file of a bundle: size in bytes, its sha256, and the hash that Git gives it when it is not a large file."""
 
     size: int
     sha256: str
@@ -52,7 +52,7 @@ class Changes:
 
 
 def local_files(folder: Path) -> dict[str, LocalFile]:
-    """Return a bundle's files by name; ValueError where one is a link, which might lead anywhere."""
+    """Return a bundle's files by name; ValueError if one is a link, which might point anywhere."""
     names = files_below(folder)
     links = [name for name in names if any(part.is_symlink() for part in _parts(folder, name))]
     if links:
@@ -61,7 +61,7 @@ def local_files(folder: Path) -> dict[str, LocalFile]:
 
 
 def remote_files(api: HfApi, repository: str, commit: str) -> dict[str, RemoteFile]:
-    """Return a commit's files by name, without those of Git."""
+    """Return a commit's files by name, without Git's own."""
     found = {}
     for entry in api.list_repo_tree(repository, recursive=True, revision=commit):
         if isinstance(entry, RepoFile) and entry.path.split("/")[0] not in FOREIGN:
@@ -70,7 +70,7 @@ def remote_files(api: HfApi, repository: str, commit: str) -> dict[str, RemoteFi
 
 
 def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) -> Changes:
-    """Return what makes the remote files the local ones."""
+    """Return the changes that turn the remote files into the local ones."""
     both = sorted(local.keys() & remote.keys())
     return Changes(
         added=tuple(sorted(local.keys() - remote.keys())),
@@ -81,7 +81,7 @@ def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) ->
 
 
 def foreign_files(repository: str, commit: str, remote: Mapping[str, RemoteFile], doomed: tuple[str, ...]) -> list[str]:
-    """Return those of the doomed files that no earlier bundle brought: the repository's SHA256SUMS lacks them."""
+    """Return the doomed files that no earlier bundle brought: the repository's SHA256SUMS does not list them."""
     if not doomed:
         return []
     brought = read_sums(fetch(repository, SUMS, revision=commit)).keys() | {SUMS} if SUMS in remote else set()

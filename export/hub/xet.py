@@ -1,4 +1,4 @@
-"""Xet, the storage that huggingface_hub sends large files to without asking whether a Hub has it."""
+"""Xet, the storage to which huggingface_hub sends large files without checking that a Hub has it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NO_SUCH_ROUTE = (404, 405, 501)
 
 
 def uses_xet() -> bool:
-    """Tell whether huggingface_hub would send files by Xet."""
+    """Tell whether huggingface_hub would send files through Xet."""
     return not constants.HF_HUB_DISABLE_XET and find_spec("hf_xet") is not None
 
 
 def has_xet(endpoint: str, repository: str, revision: str) -> bool:
     """Ask a Hub whether it has Xet storage for a branch of a repository.
 
-    Asked before the upload, because the client's Xet library neither says clearly what the Hub refused nor falls back.
+    Checked before the upload, because the client's Xet library neither reports a refusal clearly nor falls back.
 
     Raises what huggingface_hub raises where the Hub refuses or cannot be reached.
     """
@@ -44,12 +44,12 @@ def has_xet(endpoint: str, repository: str, revision: str) -> bool:
 
 
 def sources(files: list[Path], xet: bool, opened: ExitStack) -> list[Path | BinaryIO]:
-    """Return files as huggingface_hub is to be given them: by path they go by Xet, opened they go by LFS."""
+    """Return files in the form that huggingface_hub needs: paths go through Xet, open files through LFS."""
     return list(files) if xet else [opened.enter_context(file.open("rb")) for file in files]
 
 
 def rewind(operations: Sequence[CommitOperationAdd | CommitOperationDelete]) -> None:
-    """Return opened files to their start: where an attempt failed huggingface_hub leaves them as they are."""
+    """Rewind opened files, because huggingface_hub leaves them wherever a failed attempt stopped."""
     for operation in operations:
         if isinstance(operation, CommitOperationAdd) and isinstance(operation.path_or_fileobj, io.BufferedIOBase):
             operation.path_or_fileobj.seek(0)

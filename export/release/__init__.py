@@ -1,1 +1,1 @@
-"""What the zoo's maintainers run."""
+"""Tools for the zoo's maintainers."""

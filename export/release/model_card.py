@@ -39,7 +39,7 @@ def zoo_card() -> str:
 
 
 def check_zoo_card(path: Path = PATH) -> None:
-    """Raise ValueError unless a file is the card that would be written now."""
+    """Raise ValueError unless a file equals the card that would be generated now."""
     if not path.is_file() or path.read_text(encoding="utf-8") != zoo_card():
         raise ValueError(f"{path} is out of date; run `diracnet model-card`")
 

@@ -25,21 +25,21 @@ def publish_zoo(
     dry_run: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Iterator[Publication]:
-    """Publish every set of weights of our own, one after the other, as `NAMESPACE/MODEL-TAG`.
+    """Publish every set of weights trained here, one after the other, as `NAMESPACE/MODEL-TAG`.
 
-    What was published is written into the manifest in `checkpoints/`, from where installed packages know where to
-    fetch the weights; a fault in one stops before the next.
+    Each repository is recorded in the manifest in `checkpoints/`, which tells installed packages where to fetch the
+    weights. A failure stops before the next set.
 
     Args:
         namespace: the organisation or user.
-        bundles: the folder of the bundles; those that are there already are published as they are.
+        bundles: the folder of the bundles; those that exist already are published as they are.
         private: see `push`.
         tag: see `push`.
-        dry_run: see `push`; the bundles are made all the same.
-        on_stage: told what is being done.
+        dry_run: see `push`; the bundles are written all the same.
+        on_stage: called with a description of each step.
 
     Raises:
-        ValueError: a bundle's weights are not those of the manifest; and all that `publish` raises.
+        ValueError: a bundle's weights are not those of the manifest; also everything that `publish` raises.
     """
     for record in all_weights().values():
         if record.folder is None:  # the original authors' weights are not ours to publish
@@ -48,7 +48,7 @@ def publish_zoo(
         folder = bundles / name
         if not folder.exists():
             on_stage(f"exporting {name}")
-            named = replace(record, repository=f"{namespace}/{name}", revision=None)  # the card says it
+            named = replace(record, repository=f"{namespace}/{name}", revision=None)  # the card names it
             export_bundle(load_weight(record, "dirac"), folder, record=named, formats=("all",))
         _require_same_weights(folder, record)
         if read_json(folder / CONFIG).get("repository") != f"{namespace}/{name}":
@@ -63,7 +63,7 @@ def publish_zoo(
 
 
 def _require_same_weights(folder: Path, record: Weight) -> None:
-    """Raise ValueError unless a bundle has the files of the manifest, by which installed packages will check them."""
+    """Raise ValueError unless a bundle's files match the manifest, against which installed packages check them."""
     files = local_files(folder)
     for form, file in record.files.items():
         if file.path not in files or files[file.path].sha256 != file.sha256:

@@ -28,8 +28,8 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         run_path: the run's folder.
         checkpoints: the repository's folder of checkpoints.
         tag: the weights' name among those of the net; begins with the data set's, such as "cifar10".
-        dataset: key of what the net was trained and measured on, in `zoo.datasets`; the manifest gets its title.
-        licence: of the weights, as an SPDX identifier.
+        dataset: key in `zoo.datasets` of what the net was trained and measured on; the manifest gets its title.
+        licence: the licence of the weights, as an SPDX identifier.
 
     Returns:
         The folder written.
