@@ -10,13 +10,13 @@ USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
 _EXTRAS = {"accelerate": "train", "sklearn": "train", "onnx": "export", "onnxruntime": "export"}
 REMEDIES = {
     **{package: f"'diracnet-zoo[{extra}]'" for package, extra in _EXTRAS.items()},
-    # Predicting from ONNX files works without these, so that they may be missing.
+    # Predicting from ONNX files works without these, so they may be missing.
     **dict.fromkeys(("torch", "torchvision"), "torch torchvision"),
     **{package: package for package in ("huggingface_hub", "safetensors")},
 }
-"""What to install for a package that is missing."""
+"""What to install when a package is missing."""
 DEBUG = "DIRACNET_DEBUG"
-"""Set in the environment, it makes errors end in a traceback."""
+"""When this is set in the environment, errors end in a traceback."""
 
 
 def run(app: Callable[[], object]) -> None:

@@ -12,15 +12,15 @@ from zoo.preprocessing import CIFAR, DIGITS, FASHION, IMAGENET, Preprocessing
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What is known of a data set.
+    """What is known about a data set.
 
     Args:
         key: its name on the command line, as in `cifar10:FOLDER`; `zoo.training.sources.READERS` says how it is read.
         title: its name for people, in manifests and on cards.
-        note: what a reader of a card must know of it.
+        note: what a reader of a card must know about it.
         hub_id: ORG/NAME of the very same pictures on the Hub, or None. A re-encoded copy has none: figures measured on
             it would be listed among those of the original.
-        preprocessing: how its pictures become a net's input, if nothing else is asked for.
+        preprocessing: how its pictures become a net's input by default.
     """
 
     key: str
@@ -68,11 +68,11 @@ _ROWS = (
     ),
 )
 DATASETS: Mapping[str, DataSet] = MappingProxyType({row.key: row for row in _ROWS})
-"""By key."""
+"""Key → data set."""
 
 
 def get_dataset(key: str) -> DataSet:
-    """Return the data set with a key; ValueError, with the keys there are, where there is none.
+    """Return the data set with a key; ValueError, listing the known keys, if there is none.
 
     Example:
         >>> get_dataset("cifar10").title
@@ -84,7 +84,7 @@ def get_dataset(key: str) -> DataSet:
 
 
 def find_dataset(name: str) -> DataSet:
-    """Return the data set with a title or a key; of any other name, such as a user's own, a row that says no more."""
+    """Return the data set with a title or a key; for any other name, such as a user's own, a row with nothing else."""
     for row in _ROWS:
         if name in (row.title, row.key):
             return row

@@ -15,7 +15,7 @@ from typing import Any
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; after the block it replaces `path`, or vanishes if the block failed."""
+    """Yield a temporary path next to `path`; after the block it replaces `path`, or vanishes if the block failed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -24,7 +24,7 @@ def replace_file(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        # mkstemp makes private files; give what a plain open() would have given.
+        # mkstemp makes private files; set the mode that a plain open() would have set.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
@@ -33,7 +33,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `out` that becomes `out` if the block succeeds, and vanishes otherwise."""
+    """Yield a temporary folder next to `out` that becomes `out` if the block succeeds, and vanishes otherwise."""
     if out.exists():
         raise ValueError(f"{out} exists already; remove it, or name another folder")
     missing = [parent for parent in out.parents if not parent.exists()]
@@ -45,13 +45,13 @@ def new_folder(out: Path) -> Iterator[Path]:
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        for parent in missing:  # innermost first; only those that nothing was put into
+        for parent in missing:  # innermost first; only those that are still empty
             with suppress(OSError):
                 parent.rmdir()
 
 
 def _umask() -> int:
-    """Return what the process takes away from the modes of new files; it can only be read by setting it."""
+    """Return the process's umask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -69,7 +69,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; ValueError where there is none."""
+    """Return the JSON object in a file; ValueError if it holds none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -89,7 +89,7 @@ def sha256(path: Path) -> str:
 
 
 def git_sha1(path: Path) -> str:
-    """Return the hexadecimal hash that Git has for a file's bytes."""
+    """Return Git's hash of a file's bytes, in hexadecimal."""
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(1 << 20):

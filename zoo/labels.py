@@ -1,4 +1,4 @@
-"""Names of classes: what they must be, how two lists of them differ, and those of ImageNet-1k."""
+"""Names of classes: what is allowed, how two lists of them differ, and the names of ImageNet-1k."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SHOWN = 5
 def check_labels(labels: Sequence[str], of: str = "the labels") -> None:
     """Raise ValueError unless every class has a name of its own that fits on a line.
 
-    Labels say which class is meant, in bundles, in `id2label` and in answers; two equal ones would make one class of
-    two. The spaces around a name do not count, for they are lost in `labels.txt`.
+    Labels say which class is meant, in bundles, in `id2label` and in answers; two equal ones would merge two classes.
+    Spaces around a name are ignored, because they are lost in `labels.txt`.
 
     Example:
         >>> check_labels(("cat", "dog"))
 
     Args:
-        labels: name of each class, in the order of the net's outputs.
+        labels: the name of each class, in the order of the net's outputs.
         of: what the labels belong to, for the message.
     """
     first: dict[str, int] = {}
@@ -64,7 +64,7 @@ def difference(left: Sequence[str], right: Sequence[str], left_name: str, right_
 def imagenet_classes() -> Mapping[str, str]:
     """Return the label of each of ImageNet-1k's classes by WordNet id (the name of its folder), in order of the ids.
 
-    They are torchvision's categories, with which it tells apart what WordNet names alike: the bird called crane from
+    They are torchvision's categories, which distinguish what WordNet names alike: the bird called crane from
     the machine, and two kinds of maillot.
     """
     lines = Path(__file__).with_name("imagenet1k.txt").read_text(encoding="utf-8").splitlines()

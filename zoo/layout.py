@@ -2,7 +2,7 @@
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-"""In a bundle the folded net; in a training run and in what `DiracNet.save_pretrained` writes the training form."""
+"""The folded net in a bundle; the training form in a training run and in what `DiracNet.save_pretrained` writes."""
 TRAINING_CONFIG = "dirac/config.json"
 TRAINING_FORM = "dirac/model.safetensors"
 GRAPH = "onnx/model.onnx"

@@ -27,10 +27,10 @@ def describe(packages: Sequence[str], threads: int | None = None) -> dict[str, A
 
     Args:
         packages: names of installed distributions.
-        threads: how many computed, where that was chosen.
+        threads: how many were used, if that was chosen.
 
     Returns:
-        `machine`, `versions` (with `python`) and, if given, `threads`; JSON as it is.
+        `machine`, `versions` (with `python`) and, if given, `threads`; ready for JSON.
 
     Raises:
         importlib.metadata.PackageNotFoundError: a package is not installed.
@@ -44,7 +44,7 @@ def describe(packages: Sequence[str], threads: int | None = None) -> dict[str, A
 
 
 def processor() -> str:
-    """Return the processor's own name where Linux tells it, with the number of cores."""
+    """Return the processor's own name where Linux reports it, with the number of cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -25,7 +25,7 @@ class DiracNet(Network, HubMixin):
     """The training form of a `Spec`, which can be shared through the Hugging Face Hub.
 
     `save_pretrained`, `push_to_hub` and `from_pretrained` share it. A net that was built from weights knows their
-    `labels` and `preprocessing`, and saves them with itself.
+    `labels` and `preprocessing`, and saves them too.
     """
 
     def reset_classifier(self, num_classes: int) -> None:
@@ -82,7 +82,7 @@ _REMEDIES = {
     "in_channels": ", and convert the pictures; timm.create_model(…, pretrained=True, in_chans=…), after import "
     "zoo.timm, adapts the first layer instead",
 }
-"""What else one can do, where the weights' own value of a field is not the wanted one."""
+"""The remedy to suggest when the weights' value of a field is not the one asked for."""
 
 
 def count_parameters(spec: Spec, form: str = "folded") -> int:
@@ -112,14 +112,14 @@ def get_model(
         name: as in `zoo.list_models()`.
         weights: a tag of `zoo.list_weights(name)`, or None for fresh weights.
         folded: the plain `nn.Sequential` (`zoo.plain`) in place of the `DiracNet`. Only the file of the chosen form is
-            downloaded, where it has to be.
-        pretrained: take the first of the net's tags where no tag is given.
+            downloaded, if it is not here already.
+        pretrained: take the first of the net's tags if no tag is given.
         mirror: a folder to take the weights from; see `zoo.load_weight`.
         overrides: fields of `zoo.Spec` to change, such as num_classes or in_channels. With weights they must agree
             with the weights' own; for other classes load the net and call its `reset_classifier`.
 
     Returns:
-        With weights in eval mode, without in train mode.
+        The net, in eval mode with weights and in train mode without.
 
     Raises:
         ValueError: no such name, tag or override, or an override contradicts the weights.
@@ -153,7 +153,7 @@ def get_model(
 
 
 def diracnet(*, folded: bool = False, **fields: Any) -> nn.Module:
-    """Build a net that has no name from the fields of `zoo.Spec`: `diracnet(depth=52, family="cifar")`.
+    """Build a net without a registered name from the fields of `zoo.Spec`: `diracnet(depth=52, family="cifar")`.
 
     Example:
         >>> import zoo
@@ -175,15 +175,16 @@ def from_pretrained(source: str | Path, *, revision: str | None = None, folded: 
         source: `ORG/NAME` or `ORG/NAME@REVISION` on the Hub; the folder of a bundle, of a training run, or one that
             `DiracNet.save_pretrained` wrote; a checkpoint file; or `NAME:TAG` of the registry. What exists on this
             machine comes before the Hub; `hf-hub:ORG/NAME` always means the Hub.
-        revision: of a repository, a branch, tag or commit; by default the branch main. Name a commit to get the same
-            net always.
+        revision: a branch, tag or commit of a repository; by default the branch main. Name a commit to always get the
+            same net.
         folded: the plain `nn.Sequential` in place of the `DiracNet`. Only the files of the chosen form are downloaded.
 
     Returns:
         In eval mode.
 
     Raises:
-        ValueError: the source holds no DiracNet, not in this form, or its files are damaged or contradict each other.
+        ValueError: the source holds no DiracNet, or none in this form, or its files are damaged or contradict each
+            other.
         FileNotFoundError, RuntimeError: there is no such file or folder, or it cannot be fetched.
 
     Example:
@@ -203,11 +204,11 @@ def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
 
     Args:
         source: a .pth or .safetensors file, or a dict. Pickles are read with `weights_only=True`.
-        final_relu: whether a ReLU stands before the average pool, which no file tells. None assumes what upstream's
+        final_relu: whether a ReLU stands before the average pool, which no file records. None assumes what upstream's
             code did: none in training checkpoints of version 1, one elsewhere.
 
     Returns:
-        In eval mode: a `DiracNet` of a training checkpoint, the plain `nn.Sequential` of a folded file.
+        The net, in eval mode: a `DiracNet` for a training checkpoint, the plain `nn.Sequential` for a folded file.
 
     Raises:
         FileNotFoundError: no such file.

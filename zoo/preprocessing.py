@@ -10,7 +10,7 @@ from PIL import Image
 
 from pixels import INTERPOLATIONS, crop
 
-if TYPE_CHECKING:  # the constants below are for programs without PyTorch, too
+if TYPE_CHECKING:  # programs without PyTorch use the constants below, too
     from torch import Tensor
 
 
@@ -20,13 +20,13 @@ class Preprocessing:
 
     Args:
         resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters as it shrinks.
-        size: side of the square centre crop, in pixels; what it exceeds the picture by is black.
+        size: side of the square centre crop, in pixels; where it exceeds the picture, the border is black.
         interpolation: "bilinear" or "bicubic".
         mean: per channel, in units of the [0, 1] range. Three channels mean RGB pictures, one means grey ones.
-        std: likewise.
+        std: per channel, in the same units.
 
     Raises:
-        ValueError: a value is outside what it may be.
+        ValueError: a value is out of range.
     """
 
     resize: int
@@ -70,7 +70,7 @@ class Preprocessing:
         return self.normalize(self.crop(picture))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
+        """Return the fields in a form that JSON can hold."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""From what the command line calls MODEL to a checkpoint; what it means is read by `zoo.weights.reference`."""
+"""Opens the checkpoint that MODEL on the command line means; `zoo.weights.reference` parses the text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.weights.reference import File, Named, Tagged, parse_reference
 from zoo.weights.repository import load_file, open_repository
 
 SEED = 0
-"""Of the weights of a net that is named without a tag."""
+"""Seed of the weights of a net that is named without a tag."""
 
 
 def open_model(reference: str, form: str | None = None, mirror: Path | None = None) -> tuple[Checkpoint, Weight | None]:
@@ -27,8 +27,8 @@ def open_model(reference: str, form: str | None = None, mirror: Path | None = No
         reference: `NAME:TAG`; `NAME`, for weights initialised with a fixed seed and marked untrained; the path of a
             checkpoint file; the folder of a bundle or of a training run; `ORG/NAME` or `ORG/NAME@REVISION`, for a
             repository of the Hub. See `zoo.weights.reference.parse_reference`.
-        form: "dirac" or "folded"; by default the training form, or the folded one where there is no other; of bundles
-            and repositories the one at their root.
+        form: "dirac" or "folded"; by default the training form, or the folded one if there is no other; for bundles and
+            repositories, the one at their root.
         mirror: a folder to take the weights of `NAME:tag` from; see `zoo.load_weight`.
 
     Raises:

@@ -1,7 +1,7 @@
 """The zoo's nets for timm: `import zoo.timm`, then `timm.create_model("diracnet16_cifar", pretrained=True)`.
 
-timm's own transforms do what ours do, from the configuration that each net brings along. Needs timm, which nothing else
-in the package does.
+timm's own transforms do what ours do, given the configuration that each net provides. Needs timm, which nothing else in
+the package does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from zoo.weights.reference import Hub
 from zoo.weights.timm_config import pretrained_cfg as describe
 
 OPTIONS = ("num_classes", "in_chans", "global_pool", "final_relu", "features_only", "out_indices", "feature_cls")
-"""Arguments of `timm.create_model` that the nets have, beside those that say where the weights are."""
+"""Arguments of `timm.create_model` that the nets accept, apart from those that say where the weights are."""
 
 NEUTRAL: Mapping[str, object] = {
     "drop_rate": 0,
@@ -50,14 +50,14 @@ NEUTRAL: Mapping[str, object] = {
     "bn_tf": False,
     "pruned": False,
 }
-"""Arguments that timm's scripts pass to every net, and the value with which each asks for nothing."""
+"""Arguments that timm's scripts pass to every net, and the value at which each has no effect."""
 
 PLACES = ("state_dict", "file", "hf_hub_id", "url")
 """Fields of a `PretrainedCfg` that say where the weights are. As in timm, the first that is set counts."""
 
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Files that timm, huggingface_hub and this package write; looked for in this order where none is named."""
+"""Files that timm, huggingface_hub and this package write; looked for in this order if none is named."""
 
 
 class TimmDiracNet(TimmNetwork, DiracNet):
@@ -68,7 +68,7 @@ class TimmDiracNet(TimmNetwork, DiracNet):
         self.labels = ()
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> str | None:
-        """Save as `DiracNet.save_pretrained` does; ValueError where that could not load the net again."""
+        """Save as `DiracNet.save_pretrained` does; ValueError if the saved net could not be loaded again."""
         if self.num_classes == 0:
             raise ValueError(
                 "this net has no classifier, and save_pretrained saves whole DiracNets: call reset_classifier first, "
@@ -78,7 +78,7 @@ class TimmDiracNet(TimmNetwork, DiracNet):
 
 
 def _loadable(name: str) -> dict[str, Weight]:
-    """Return the weights of a net that are there in training form, by tag."""
+    """Return the weights of a net that exist in training form, by tag."""
     return {tag: record for (model, tag), record in all_weights().items() if model == name and "dirac" in record.files}
 
 
@@ -103,12 +103,12 @@ def _places(cfg: PretrainedCfg) -> dict[str, Any]:
 
 
 def _resolve(name: str, given: Any, overlay: Mapping[str, Any] | None) -> PretrainedCfg:
-    """Return the configuration that the user's arguments describe; what they leave open is the net's own.
+    """Return the configuration that the user's arguments describe; what they leave open comes from the net's own.
 
-    A place that they name takes the place of the net's own: timm would look for `file` first, whoever named it.
+    A location that they name replaces the net's own: timm would look for `file` first, whoever named it.
     """
     tag = given if isinstance(given, str) else getattr(given, "tag", None)
-    known = isinstance(given, str) or tag in default_cfgs[name].cfgs  # timm's error names a tag that is not
+    known = isinstance(given, str) or tag in default_cfgs[name].cfgs  # timm's error names an unknown tag
     own = cast(PretrainedCfg, get_pretrained_cfg(f"{name}.{tag}" if tag and known else name))
     chosen: dict[str, Any] = {}
     if isinstance(given, PretrainedCfg):
@@ -164,9 +164,9 @@ def _load(net: TimmDiracNet, state: Mapping[str, Tensor], num_classes: int, sour
 
     Args:
         net: the net.
-        state: of a DiracNet in training form.
-        num_classes: of the net that the state is from.
-        source: for errors.
+        state: the state dict of a DiracNet in training form.
+        num_classes: number of classes of the net that the state is from.
+        source: where the state is from, for error messages.
     """
     if "conv.bias" in state:
         raise ValueError(
@@ -186,7 +186,7 @@ def _load(net: TimmDiracNet, state: Mapping[str, Tensor], num_classes: int, sour
 def adapt_channels(kernel: Tensor, channels: int) -> Tensor:
     """Return a stem's kernel (out, in, h, w) for another number of channels, as timm's `adapt_input_conv` does.
 
-    Written here because that of timm before 1.0.16 starts from three channels only.
+    Written here because timm's own, before 1.0.16, starts from three channels only.
     """
     if channels == 1:
         return kernel.sum(dim=1, keepdim=True)

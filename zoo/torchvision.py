@@ -59,7 +59,7 @@ def _transforms(preprocessing: Preprocessing, *, antialias: bool = True) -> Prep
 
 
 def _weights_of(name: str) -> Any:
-    """Return the enumeration of a net's weights; None where there are none in training form."""
+    """Return the enumeration of a net's weights; None if there are none in training form."""
     records = [record for (model, _), record in all_weights().items() if model == name and "dirac" in record.files]
     if not records:
         return None

@@ -53,7 +53,7 @@ def composed_together(net: nn.Module) -> Iterator[None]:
 
 
 def _parts(layer: _Layer) -> Parts | None:
-    """Return what a layer's kernel is composed from, or nothing where that is made or gathered at each call."""
+    """Return what a layer's kernel is composed from, or None if its weight is made or gathered at each call."""
     parts = tuple(layer._parameters.get(name) for name in ("weight", "alpha", "beta"))
     stored = all(type(part) is nn.Parameter and not part.is_inference() for part in parts)
     return cast(Parts, parts) if stored else None

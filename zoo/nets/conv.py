@@ -23,7 +23,7 @@ INITIAL_SCALES: dict[Scale, tuple[float, float]] = {"channel": (1.0, 0.1), "scal
 
 
 def check_identity(conv: nn.Module, delta: Delta) -> None:
-    """Raise ValueError where a convolution of conv's geometry has no identity kernel, TypeError for other modules."""
+    """Raise ValueError if a convolution of conv's geometry has no identity kernel, TypeError for other modules."""
     kinds = (_DiracConv, *STOCK.values())
     if not isinstance(conv, kinds) or isinstance(conv.weight, nn.UninitializedParameter):
         raise TypeError(f"expected an initialised Conv1d, Conv2d or Conv3d, got {type(conv).__name__}")
@@ -50,7 +50,7 @@ def initial_scales(conv: nn.Module, scale: Scale) -> tuple[nn.Parameter, nn.Para
 
 def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
     """Return a new stock convolution of conv's geometry, device, dtype and mode, with this kernel and bias."""
-    source = cast(nn.Conv2d, conv)  # or of another dimension: their attributes have the same names
+    source = cast(nn.Conv2d, conv)  # or another dimension, whose attributes have the same names
     kind = STOCK[len(source.kernel_size)]
     own = next(source.parameters())
     plain: Conv = nn.utils.skip_init(  # drawing initial values would advance the user's random numbers
@@ -75,10 +75,10 @@ def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
 
 
 class _DiracConv(nn.modules.conv._ConvNd):
-    """What the three Dirac convolutions share.
+    """The common base of the three Dirac convolutions.
 
-    They have the attributes of stock convolutions but are none: whatever looks for `nn.Conv2d` to scale its weight,
-    as code that fuses BatchNorm does, takes the weight for the kernel.
+    They have the attributes of stock convolutions but do not derive from them: code that scales the weight of every
+    `nn.Conv2d`, for instance to fuse BatchNorm, takes the weight for the kernel.
     """
 
     dims: ClassVar[int]
@@ -126,7 +126,7 @@ class _DiracConv(nn.modules.conv._ConvNd):
         return (value,) * self.dims if isinstance(value, int) else tuple(value)
 
     def reset_parameters(self) -> None:
-        """Draw the weight as upstream does (He et al.'s normal); set alpha, beta and bias to their first values."""
+        """Draw the weight as upstream does (He et al.'s normal); set alpha, beta and bias to their initial values."""
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -137,7 +137,7 @@ class _DiracConv(nn.modules.conv._ConvNd):
     def composed_weight(self) -> Tensor:
         """Return the kernel that the layer convolves with, of weight's shape."""
         parts = self.weight, self.alpha, self.beta
-        # A compiler composes in its graph.
+        # A compiler gets the composition in its graph.
         if not torch.compiler.is_compiling() and self.composed is not None and self.composed.holds_for(parts):
             return self.composed.kernel
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
@@ -155,15 +155,15 @@ class _DiracConv(nn.modules.conv._ConvNd):
         return plain_conv(self, dirac_weight(*parts, groups=self.groups, delta=self.delta), self.bias)
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
-        """Refuse another weight in place of the one there is, which is how PyTorch and others fuse BatchNorm."""
-        # Types of their own, such as DTensor, come from what distributes parameters.
+        """Refuse to replace the weight, which is how PyTorch and others fuse BatchNorm."""
+        # Other types, such as DTensor, come from code that distributes parameters.
         replaces = name == "weight" and self._parameters.get(name) is not None and type(param) is nn.Parameter
         if replaces and not self._loading:
             raise RuntimeError(cannot_assign(self, "layer.weight"))
         super().register_parameter(name, param)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._loading = True  # load_state_dict(…, assign=True) replaces the weight, and knows what it is
+        self._loading = True  # load_state_dict(…, assign=True) may replace the weight
         try:
             super()._load_from_state_dict(*args, **kwargs)
         finally:
@@ -182,7 +182,7 @@ class _DiracConv(nn.modules.conv._ConvNd):
 
 
 def cannot_assign(module: nn.Module, weight: str) -> str:
-    """Return what to tell people who assign a kernel to a module that computes its own, as fusers of BatchNorm do."""
+    """Return the error message for code that assigns a kernel to a module that computes its own, to fuse BatchNorm."""
     return (
         f"{module} was given another weight, but it computes its kernel, so that no BatchNorm can be fused into it by "
         f"scaling its weight. Fold the net first, by export.fold(net). To set the raw weight, copy into it: "
@@ -191,7 +191,7 @@ def cannot_assign(module: nn.Module, weight: str) -> str:
 
 
 def cannot_script(module: nn.Module) -> str:
-    """Return what to tell people who give `torch.jit.script` a module with a Dirac kernel."""
+    """Return the error message for passing a module with a Dirac kernel to `torch.jit.script`."""
     return (
         f"torch.jit.script cannot compile {module}. Fold the net first, by export.fold(net), and script the result; "
         "or use torch.jit.trace or torch.export"
@@ -209,8 +209,8 @@ class DiracConv2d(_DiracConv):
     """A drop-in for `torch.nn.Conv2d` with the Dirac parametrization (arXiv 1706.00388, section 2).
 
     Takes Conv2d's arguments and two keywords. The state dict holds `weight`, `alpha`, `beta` and, if any, `bias`; delta
-    is never stored. It is no instance of `nn.Conv2d`, because its `weight` is not its kernel, as code that fuses
-    BatchNorm into every `nn.Conv2d` would believe; `export.fold` makes it one.
+    is never stored. It is not an instance of `nn.Conv2d`, because its `weight` is not its kernel, as code that fuses
+    BatchNorm into every `nn.Conv2d` would assume; `export.fold` turns it into one.
 
     Example:
         >>> import torch, zoo
@@ -248,5 +248,5 @@ class NCReLU(nn.Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        # Not clamp, in which torch.jit.optimize_for_inference wants both bounds.
+        # Not clamp, because torch.jit.optimize_for_inference expects both of its bounds.
         return torch.cat((input.clamp_min(0), input.clamp_max(0)), dim=1)

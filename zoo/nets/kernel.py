@@ -61,7 +61,7 @@ def dirac_weight(weight: Tensor, alpha: Tensor, beta: Tensor, *, groups: int = 1
 def dirac_delta(weight: Tensor, *, groups: int = 1, delta: Delta = "dirac") -> Tensor:
     """Return the dense delta that belongs to a kernel of weight's shape, dtype and device.
 
-    For looking at and testing; the layers never build it.
+    For inspection and tests; the layers never build it.
 
     Example:
         >>> import torch, zoo
@@ -83,11 +83,11 @@ def compose_kernel(
     *,
     per_channel: bool,
 ) -> Tensor:
-    """Compute `dirac_weight` for a kernel that has an identity, of the shape given as numbers. A leaf to torch.fx.
+    """Compute `dirac_weight` for a kernel that has an identity, with its shape given as numbers. A leaf to torch.fx.
 
     PyTorch's tracers, exporters and passes over graphs must be able to follow what happens here. So nothing is written
     in place, not even into a new tensor (the ONNX exporter and passes over TorchScript lose writes into a view, vmap
-    refuses them), and no question is asked of a tensor that a tracer could not answer with a number.
+    refuses them), and nothing is asked of a tensor that a tracer could not answer with a number.
     """
     # 1e-12 is the bound of torch.nn.functional.normalize; it is zero in float16, where tiny takes its place.
     bound = max(1e-12, torch.finfo(weight.dtype).tiny)
@@ -120,7 +120,7 @@ def compose_kernel(
 
 @torch.fx.wrap
 def check_kernel(shape: Sequence[int], groups: int, delta: Delta) -> None:
-    """Raise ValueError where a kernel of this shape, (out, in / groups, *kernel), has no identity."""
+    """Raise ValueError if a kernel of this shape, (out, in / groups, *kernel), has no identity."""
     rows, channels = shape[0] // groups, shape[1]
     if delta not in DELTAS:
         raise ValueError(f"delta={delta!r}: allowed are {', '.join(map(repr, DELTAS))}")
@@ -152,14 +152,14 @@ class Composed:
 
     @classmethod
     def of(cls, kernel: Tensor, parts: Parts) -> Composed:
-        """Remember a kernel and the present state of what it was composed from."""
+        """Remember a kernel and the current state of what it was composed from."""
         return cls(kernel, parts, tuple(part._version for part in parts), torch.is_grad_enabled())
 
     def holds_for(self, parts: Parts) -> bool:
         """Tell whether composing now would give the same kernel, with the same gradients.
 
-        Hooks, parametrizations and `torch.func.functional_call` give a layer other tensors than it had, optimizers
-        write into them.
+        Hooks, parametrizations and `torch.func.functional_call` give a layer other tensors; optimizers write into those
+        it has.
         """
         return (
             all(now is then for now, then in zip(parts, self.parts, strict=True))
@@ -170,10 +170,10 @@ class Composed:
 
 
 def _is_recorded() -> bool:
-    """Tell whether the computation is being recorded so that it can be repeated later, or is such a repetition.
+    """Tell whether the computation is being recorded so that it can be repeated later, or is being repeated.
 
     Activation checkpointing repeats a layer's forward in the backward pass, when a kernel composed ahead may be gone or
-    its graph used up; both times must compute alike. PyTorch has no public question for it.
+    its graph used up; both times must compute alike. PyTorch has no public way to ask.
     """
     hooked = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
     return hooked or torch._C._current_graph_task_id() != -1 or cast(Any, torch.jit).is_tracing()

@@ -17,8 +17,8 @@ from zoo.nets.spec import Spec
 
 @torch.fx.wrap
 def _check_size(height: int, width: int, smallest: int) -> None:
-    """Raise ValueError for pictures that the poolings would reduce to nothing. A leaf to torch.fx."""
-    if cast(Any, torch.jit).is_tracing():  # a trace keeps no checks, and warns of them
+    """Raise ValueError for pictures that pooling would reduce to nothing. A leaf to torch.fx."""
+    if cast(Any, torch.jit).is_tracing():  # a trace drops checks, and warns about them
         return
     if height < smallest or width < smallest:
         raise ValueError(

@@ -49,19 +49,19 @@ class DiracParametrization(nn.Module):
 
 
 def _register_parameter(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
-    """Register a parameter, but refuse a weight in place of the one that is computed."""
+    """Register a parameter, but refuse to replace the weight, which is computed."""
     if name == "weight" and parametrize.is_parametrized(self, name):
         raise RuntimeError(cannot_assign(self, "conv.parametrizations.weight.original"))
     nn.Module.register_parameter(self, name, param)
 
 
 def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta: Delta = "dirac") -> Conv:
-    """Give a convolution of yours the Dirac parametrization, in place like `torch.nn.utils.parametrizations`.
+    """Give an existing convolution the Dirac parametrization, in place like `torch.nn.utils.parametrizations`.
 
     The raw weight moves to `parametrizations.weight.original`; alpha and beta are trained alongside it. Save such a
     module by its state_dict. `export.fold` folds it and leaves the original as it is. So does
     `torch.nn.utils.parametrize.remove_parametrizations(module, "weight")`, in place, but never call that on a deepcopy
-    of the module, or on a module that was deepcopied: PyTorch has both share one class, and the other one breaks.
+    of the module, or on a module that was deepcopied: PyTorch makes both share one class, and the other one breaks.
 
     Example:
         >>> import torch, zoo
@@ -74,7 +74,7 @@ def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta
 
     Args:
         module: a Conv1d, Conv2d or Conv3d with stride 1 and odd kernel sizes.
-        name: its kernel; always "weight" in stock convolutions.
+        name: name of its kernel; always "weight" in stock convolutions.
         scale: as in `zoo.DiracConv2d`.
         delta: as in `zoo.DiracConv2d`.
 
@@ -82,7 +82,7 @@ def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta
         The same module.
 
     Raises:
-        TypeError: module is no such convolution.
+        TypeError: module is not one of these.
         ValueError: its geometry has no identity, it has the parametrization already, or name is not its kernel.
     """
     if name != "weight":

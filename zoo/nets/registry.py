@@ -13,7 +13,7 @@ IMAGENET_WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 CIFAR_DEPTHS = (10, 16, 22, 28, 34)
 CIFAR_WIDTHS = (1.0, 2.0, 4.0, 5.0, 10.0)
 CIFAR_DEEP = (52, 100)
-"""Of width 1 only: for what the paper says about depth."""
+"""Registered at width 1 only, for what the paper says about depth."""
 
 MODELS = MappingProxyType(
     {
@@ -47,7 +47,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def get_spec(name: str) -> Spec:
-    """Return the structure behind a name; ValueError with the nearest names where there is none.
+    """Return the structure behind a name; ValueError with the nearest names if there is none.
 
     Example:
         >>> import zoo
@@ -68,9 +68,9 @@ def get_spec(name: str) -> Spec:
 def _nearest(name: str) -> list[str]:
     """Return up to three names that may have been meant.
 
-    Those that have all parts of the given one and the fewest others, since it is the family that people leave out
-    (`diracnet16` for `diracnet16_cifar`); then those that begin with it. Without any, those that are spelt like it, of
-    the same depth if there are some.
+    First the names with all parts of the given one and the fewest others, because people tend to leave out the family
+    (`diracnet16` for `diracnet16_cifar`); then those that begin with it. If there are none, names that are spelt like
+    it, preferably of the same depth.
     """
     plain = re.sub(r"(?<=[a-z])_(?=\d)", "", re.sub(r"[-. ]", "_", name.lower()))  # diracnet-16: diracnet16
     parts = set(plain.split("_"))

@@ -15,21 +15,21 @@ class Family:
     """The outer shape of a line of nets (arXiv 1706.00388, table 1)."""
 
     kernel_size: int
-    """Of the stem convolution, padded to keep (stride 1) or halve (stride 2) the size."""
+    """Kernel size of the stem convolution, padded to keep (stride 1) or halve (stride 2) the size."""
     stride: int
     stem_relu: bool
     """Whether a ReLU follows the stem's BatchNorm."""
     stem_pool: bool
     """Whether a 3×3 max-pool of stride 2 follows the stem."""
     widths: tuple[int, ...]
-    """Channels of each group at width 1; a 2×2 max-pool stands between groups."""
+    """Channels of each group at width 1; a 2×2 max-pool separates groups."""
     blocks: Mapping[int, tuple[int, ...]]
     """Blocks in each group, by depth."""
     depths: str
     """The rule behind the depths, for error messages."""
     num_classes: int
     preprocessing: Preprocessing
-    """How pictures become the input of its nets, where nothing else is known."""
+    """How pictures become the input of its nets, unless something else is known."""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -64,7 +64,7 @@ class Version(NamedTuple):
     scale: Scale
     delta: Delta
     ncrelu: bool
-    """Whether NCReLU, which doubles the channels, stands before each block's convolution; else ReLU."""
+    """Whether NCReLU, which doubles the channels, precedes each block's convolution; else ReLU."""
 
 
 VERSIONS: Mapping[int, Version] = {
@@ -97,7 +97,7 @@ class Spec:
         version: 2 (ReLU, alpha and beta per channel) or 1 (NCReLU, one alpha and beta per layer).
         in_channels: channels of the pictures.
         num_classes: outputs; the family's own number unless given.
-        final_relu: whether a ReLU stands before the average pool. True in all published nets; upstream's training
+        final_relu: whether a ReLU precedes the average pool. True in all published nets; upstream's training
             code for version 1 had none.
 
     Raises:
@@ -161,24 +161,24 @@ class Spec:
 
     @property
     def layers(self) -> int:
-        """Layers with weights on the way from a picture to the logits: the stem, each block, the classifier."""
+        """Number of layers with weights between a picture and the logits: the stem, each block, the classifier."""
         return 2 + sum(group.blocks for group in self.groups)
 
     @property
     def min_size(self) -> int:
-        """The smallest height and width, in pixels, that the poolings leave at least one pixel of."""
+        """The smallest height and width, in pixels, of which pooling leaves at least one pixel."""
         size: int = 2 ** (len(self.groups) - 1)
         if self.stem.stem_pool:  # 3×3, stride 2, padding 1: n → ceil(n / 2)
             size = 2 * size - 1
         return size if self.stem.stride == 1 else 2 * size - 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them; `Spec(**d)` is the way back."""
+        """Return the fields in a form that JSON can hold; `Spec(**d)` is the inverse."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Spec:
-        """Return the Spec with these fields; ValueError where a key is no field, or depth is missing."""
+        """Return the Spec with these fields; ValueError if a key is not a field, or depth is missing."""
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise ValueError(

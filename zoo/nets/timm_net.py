@@ -18,7 +18,7 @@ torch.fx.wrap("_check_size")  # fx knows its leaves by the module that calls the
 
 
 def reductions(spec: Spec) -> list[int]:
-    """Return by how much the stem's output and each group's are smaller than the pictures: [2, 4, 8, 16, 32]."""
+    """Return by what factors the outputs of stem and groups are smaller than the pictures: [2, 4, 8, 16, 32]."""
     first = spec.stem.stride * (2 if spec.stem.stem_pool else 1)
     return [spec.stem.stride, *(first * 2**index for index in range(len(spec.groups)))]
 
@@ -80,7 +80,7 @@ class TimmNetwork(Network):
 
     @property
     def num_classes(self) -> int:
-        """Outputs of the classifier; 0 where there is none and the net gives features."""
+        """Outputs of the classifier; 0 if there is none and the net returns features."""
         return self.fc.out_features if isinstance(self.fc, nn.Linear) else 0
 
     def get_classifier(self) -> nn.Module:
@@ -110,7 +110,7 @@ class TimmNetwork(Network):
         self.grad_checkpointing = enable
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
-        """Return the patterns by which timm's layer-wise learning rates tell stem and blocks (coarse: groups) apart."""
+        """Return patterns by which timm's layer-wise learning rates distinguish stem and blocks (coarse: groups)."""
         return {"stem": r"^(?:conv|bn)\.", "blocks": r"^group(\d+)" if coarse else r"^group(\d+)\.block(\d+)"}
 
     def no_weight_decay(self) -> set[str]:
@@ -123,7 +123,7 @@ class TimmNetwork(Network):
         self,
         input: Tensor,
         indices: int | Sequence[int] | None = None,
-        norm: bool = False,  # noqa: ARG002  # no norm stands behind the last group
+        norm: bool = False,  # noqa: ARG002  # no norm follows the last group
         stop_early: bool = False,
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
@@ -141,7 +141,7 @@ class TimmNetwork(Network):
         prune_norm: bool = False,  # noqa: ARG002
         prune_head: bool = True,
     ) -> list[int]:
-        """Remove the groups behind the last of these maps, and the head; return the indices counted from 0."""
+        """Remove the groups after the last of these maps, and the head; return the indices counted from 0."""
         taken = take_indices(len(self.feature_info), indices)
         last = max(taken)
         for index in range(last, self.depth_in_groups):

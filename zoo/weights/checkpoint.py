@@ -1,4 +1,4 @@
-"""Checkpoint files: a net's weights in safetensors, with everything needed to build and to use the net beside them."""
+"""Checkpoint files: a net's weights in safetensors, along with everything needed to build and use the net."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMS = ("dirac", "folded")
 """The training form, `DiracNet`, and the folded one, `zoo.plain`."""
 
 UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
-"""What weights without a tag are called: fresh ones, those of a run, of a user's own net, of a file of upstream."""
+"""What weights without a tag are called: fresh ones, a training run's, a user's own, those in a file of upstream's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class Checkpoint:
     Args:
         form: "dirac" or "folded".
         spec: the net's structure.
-        tag: where the weights come from: a tag of the registry, "untrained", or a word of the user's. Files and
+        tag: where the weights come from: a tag of the registry, "untrained", or a word of the user's choice. Files and
             descriptions call it "weights".
-        labels: name of each class, or none if unknown.
+        labels: name of each class, or empty if unknown.
         preprocessing: how pictures become the net's input, or None if unknown.
         state: the state dict.
     """
@@ -71,8 +71,9 @@ class Checkpoint:
             preprocessing: how pictures become the net's input; by default what the net knows.
 
         Raises:
-            TypeError: it is no DiracNet, so that nothing says what its weights belong to.
-            ValueError: there is not one label for each class, or the preprocessing gives another number of channels.
+            TypeError: it is not a DiracNet, so its structure is unknown.
+            ValueError: the number of labels is not that of the classes, or the preprocessing gives another number of
+                channels.
 
         Example:
             >>> import zoo
@@ -92,7 +93,7 @@ class Checkpoint:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return all but the state as JSON can hold it."""
+        """Return all but the state, in a form that JSON can hold."""
         return {
             "form": self.form,
             "spec": self.spec.to_dict(),
@@ -102,7 +103,7 @@ class Checkpoint:
         }
 
     def known_preprocessing(self) -> Preprocessing:
-        """Return how pictures become the net's input; ValueError where that is unknown."""
+        """Return how pictures become the net's input; ValueError if that is unknown."""
         if self.preprocessing is None:
             raise ValueError(
                 f"the weights {self.spec.name}:{self.tag} do not say how pictures become their input: the "
@@ -176,8 +177,8 @@ def tensor_bytes(tensor: Tensor) -> bytes:
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Load a state dict whose names and shapes must fit; ValueError names those that do not.
 
-    A model on the meta device comes to the CPU if the state is no meta one too. It gets memory only when all fits: a
-    hostile file may describe a net of any size.
+    A model on the meta device moves to the CPU unless the state is on meta too. It gets memory only if everything fits,
+    because a hostile file may describe a net of any size.
     """
     expected = model.state_dict()
     faults = [f"{name} is missing" for name in expected if name not in state]

@@ -1,6 +1,6 @@
 """Safetensors files that describe themselves: named tensors, and one JSON object about them in the metadata.
 
-Knows no tensor library: callers bring the one that they use, so that numpy alone is enough to read such a file.
+Knows no tensor library: callers pass in the one that they use, so that numpy alone is enough to read such a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def save_described(
 
     Args:
         path: the file, which is replaced as a whole or not at all.
-        tensors: by name; contiguous, and on the CPU.
+        tensors: the tensors by name; contiguous, and on the CPU.
         description: anything that JSON can hold.
         save_file: the `save_file` of `safetensors.numpy` or `safetensors.torch`, whichever the tensors belong to.
 

@@ -1,4 +1,4 @@
-"""What the Hub says of a file, its commit and its hash, asked once and kept for the time without a connection."""
+"""What the Hub says about a file, its commit and its hash, kept for times without a connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from huggingface_hub import cached_assets_path, constants, get_hf_file_metadata,
 from zoo.files import git_sha1, read_json, sha256, write_json
 
 _HASHES = {64: ("sha256", sha256), 40: ("Git hash", git_sha1)}
-"""By the number of digits: large files have the first as their ETag, others the second."""
+"""Kind of hash by number of digits: large files have the first as their ETag, others the second."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Version:
     """A file in one commit of a repository.
 
     Args:
-        commit: the commit, or another name of a revision where that is not known.
+        commit: the commit, or another name of a revision if that is not known.
         etag: the hash of its bytes, in hexadecimal: the sha256 of a large file (LFS or Xet), Git's hash of any other.
     """
 
@@ -30,11 +30,11 @@ class Version:
 
     @property
     def kind(self) -> str:
-        """What the hash is called; "" where it is of no known kind."""
+        """The name of the hash's kind; "" if it is of no known kind."""
         return _HASHES[len(self.etag)][0] if self._is_hash() else ""
 
     def digest(self, path: Path) -> str:
-        """Return the hash, of the same kind, of the bytes at a path; the ETag itself where it is of no known kind."""
+        """Return the hash, of the same kind, of the bytes at a path; the ETag itself if it is of no known kind."""
         return _HASHES[len(self.etag)][1](path) if self._is_hash() else self.etag
 
     def _is_hash(self) -> bool:
@@ -44,7 +44,7 @@ class Version:
 def ask(
     repository: str, path: str, revision: str | None, token: str | bool | None = None, endpoint: str | None = None
 ) -> Version | None:
-    """Return what the Hub says of a file; None where its answer lacks commit or ETag.
+    """Return what the Hub says about a file; None if its answer lacks commit or ETag.
 
     Raises what huggingface_hub raises: its own errors, and those of the HTTP library beneath it.
     """
@@ -54,7 +54,7 @@ def ask(
 
 
 def remember(repository: str, path: str, revision: str | None, version: Version) -> None:
-    """Keep what the Hub said, for this revision and for its commit. Where nothing can be written nothing is kept."""
+    """Keep what the Hub said, for this revision and for its commit. If nothing can be written, nothing is kept."""
     for name in {revision or "main", version.commit}:
         if recall(repository, path, name) != version:
             with suppress(OSError, ValueError):  # as in a cache that is mounted read-only
@@ -63,7 +63,7 @@ def remember(repository: str, path: str, revision: str | None, version: Version)
 
 
 def recall(repository: str, path: str, revision: str | None) -> Version | None:
-    """Return what the Hub said last; None where that is not known."""
+    """Return what the Hub said last; None if that is not known."""
     try:
         kept = read_json(_file(repository, path, revision or "main"))
         return Version(str(kept["commit"]), str(kept["etag"]))

@@ -28,13 +28,13 @@ MAIN = "main"
 
 
 class HubError(RuntimeError):
-    """The Hub did not do what it was asked for; the message says why and what to do. It never holds the token."""
+    """The Hub did not do what was asked; the message says why and what to do. It never holds the token."""
 
 
 def fetch(repository: str, path: str, *, revision: str | None = None, digest: str | None = None, **client: Any) -> Path:
     """Return a repository's file from the local cache, downloading it where it is absent or damaged.
 
-    See `fetch_version`, which tells its commit too.
+    See `fetch_version`, which also returns its commit.
 
     Example:
         >>> config = fetch("me/diracnet16-cifar10", "config.json", revision="v1")
@@ -45,27 +45,27 @@ def fetch(repository: str, path: str, *, revision: str | None = None, digest: st
 def fetch_version(
     repository: str, path: str, *, revision: str | None = None, digest: str | None = None, **client: Any
 ) -> tuple[Path, str | None]:
-    """Return a repository's file from the local cache, and the commit that it is of.
+    """Return a repository's file from the local cache, and the commit that it belongs to.
 
-    The cache is huggingface_hub's own (HF_HOME, HF_HUB_CACHE), the host is HF_ENDPOINT's, and with HF_HUB_OFFLINE
-    nothing is asked of any. The bytes are hashed at every call, because a download of the right size is accepted by the
-    client whatever it holds. A file that fails is fetched once more.
+    The cache is huggingface_hub's own (HF_HOME, HF_HUB_CACHE), the host is HF_ENDPOINT's, and with HF_HUB_OFFLINE no
+    host is contacted. The bytes are hashed at every call, because the client accepts any download of the right size. A
+    file that fails is fetched once more.
 
     Args:
         repository: `ORG/NAME`.
-        path: of the file in the repository.
+        path: the file's path in the repository.
         revision: a branch, tag or commit; by default the branch main.
-        digest: the sha256 that the file must have. By default its hash is what the Hub says it is, or without a
-            connection what the Hub said before; nothing is known of a file that other programs put into the cache.
+        digest: the sha256 that the file must have. By default its hash is compared with what the Hub says or, without a
+            connection, said before; nothing is known about a file that other programs put into the cache.
         client: further arguments of `huggingface_hub.hf_hub_download`.
 
     Returns:
         The path, and the commit. Where the Hub was not asked, the revision stands for the commit.
 
     Raises:
-        FileNotFoundError: the repository has no such file, or it is not in the cache and the Hub must not be asked.
+        FileNotFoundError: the repository has no such file, or it is not in the cache and the Hub must not be contacted.
         HubError: the Hub cannot be reached, refuses, or has no such repository.
-        ValueError: the file is not what it should be, fetched twice; or the path leads out of the repository.
+        ValueError: the file is not what it should be even when fetched again; or the path leads out of the repository.
     """
     if not path or any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
         raise ValueError(f"path={path!r} is no path of a file below a repository's root")
@@ -106,18 +106,18 @@ def fetch_version(
 
 
 def _ask(repository: str, path: str, revision: str | None, client: Mapping[str, Any], again: bool) -> Version | None:
-    """Return what the Hub says of a file; of a commit, which never changes, what it said before will do at first."""
+    """Return what the Hub says about a file; for a commit, which never changes, a remembered answer does at first."""
     known = recall(repository, path, revision)
     if known and known.commit == revision and not again:
         return known
     try:
         return ask(repository, path, revision, client.get("token"), client.get("endpoint"))
-    except Exception:  # the download meets the same error, and may find the file in the cache all the same
+    except Exception:  # the download meets the same error, but may still find the file in the cache
         return None
 
 
 def _cached(repository: str, path: str, commit: str, client: Mapping[str, Any]) -> Path | None:
-    """Return a file from the cache; None where that lacks it."""
+    """Return a file from the cache; None if it is not there."""
     try:
         return Path(hf_hub_download(repository, path, revision=commit, **{**client, "local_files_only": True}))
     except LocalEntryNotFoundError:
@@ -180,7 +180,7 @@ def explain(error: BaseException, repository: str) -> str | None:
             return f"the Hub refused ({status}): {error.server_message or 'without saying why'}"
         case json.JSONDecodeError():
             return f"{constants.ENDPOINT} sent an answer that is none of the Hub's"
-        case ConnectionError():  # of the client's Xet library; those of its HTTP library have another base class
+        case ConnectionError():  # from the client's Xet library; those of its HTTP library have another base class
             return (
                 f"the Xet storage of {constants.ENDPOINT} does not work ({error}); set HF_HUB_DISABLE_XET=1 to do "
                 "without it"
@@ -191,7 +191,7 @@ def explain(error: BaseException, repository: str) -> str | None:
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status of an answer that was an error; None where there was no answer."""
+    """Return the HTTP status of an error response; None if there was no response."""
     response = getattr(error, "response", None)
     return None if response is None else int(response.status_code)
 
@@ -205,7 +205,7 @@ def is_transient(error: BaseException) -> bool:
         return status in (408, 429) or status >= 500
     if isinstance(error, json.JSONDecodeError):  # the error page of a gateway
         return True
-    if isinstance(error, ConnectionError):  # of the Xet library, which calls every refusal one
+    if isinstance(error, ConnectionError):  # from the Xet library, which reports every refusal as one
         return "status client error" not in str(error)
     # The client's HTTP library has changed its name more than once; the base class of its errors has not.
     return "TransportError" in {kind.__name__ for kind in type(error).__mro__}

@@ -20,12 +20,12 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
     """Return the checkpoint of a record in one form, its file's sha256 checked at every call.
 
     The file is looked for in the clone's `checkpoints/`, then in the local cache, then on the Hub; the original
-    authors' in PyTorch's cache and at their address. Nothing but this one file is downloaded.
+    authors' files in PyTorch's cache and at their URL. Nothing but this one file is downloaded.
 
     Args:
         weight: the record.
         form: "dirac" or "folded".
-        mirror: a folder to take the file from in place of all these. It may lie there as in `checkpoints/`
+        mirror: a folder to take the file from instead of all these. It may lie there as in `checkpoints/`
             (`MODEL/TAG/…`), as on the Hub (`ORG/NAME/…`), as a bundle (`MODEL-TAG/…`), or the folder may be one of
             these itself.
 
@@ -56,7 +56,7 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
 
 
 def weight_file(weight: Weight, name: str, mirror: Path | None = None) -> Path:
-    """Return the path of one of a record's files, its sha256 checked; where it is looked for `load_weight` says.
+    """Return the path of one of a record's files, its sha256 checked; see `load_weight` for where it is looked for.
 
     Raises:
         ValueError: the file is damaged.

@@ -1,4 +1,4 @@
-"""Sharing nets of one's own: `save_pretrained`, `push_to_hub` and `from_pretrained` of a `DiracNet`."""
+"""Sharing one's own nets: `save_pretrained`, `push_to_hub` and `from_pretrained` of a `DiracNet`."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class HubMixin(
 
     spec: Spec
     labels: tuple[str, ...] = ()
-    """Name of each class, where they are known."""
+    """Name of each class, if known."""
     preprocessing: Preprocessing | None = None
-    """How pictures become the net's input, where that is known."""
+    """How pictures become the net's input, if known."""
 
     def save_pretrained(  # type: ignore[override]  # the rest goes through `options`
         self, save_directory: str | Path, *, config: dict[str, Any] | None = None, **options: Any
@@ -43,9 +43,9 @@ class HubMixin(
         """Write the net to a folder; with `push_to_hub=True` to a repository too.
 
         Args:
-            save_directory: the folder; made if there is none.
+            save_directory: the folder; created if it does not exist.
             config: further entries of config.json. `id2label`, a dict from "0", "1", … to the classes' names, and
-                `preprocessing`, the fields of `zoo.Preprocessing`, replace what the net knows of itself.
+                `preprocessing`, the fields of `zoo.Preprocessing`, replace what the net knows about itself.
             options: see `huggingface_hub.ModelHubMixin.save_pretrained`.
         """
         own = {
@@ -67,7 +67,7 @@ class HubMixin(
         """Save the net in a repository of the Hub, `ORG/NAME`; return the address of the commit.
 
         Args:
-            repo_id: `ORG/NAME`; made if there is none.
+            repo_id: `ORG/NAME`; created if it does not exist.
             options: config, as in `save_pretrained`, and those of `huggingface_hub.ModelHubMixin.push_to_hub`.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The registry of weights: for each net the tags there are, with everything known about each."""
+"""The registry of weights: the tags of each net, with everything known about each tag."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class WeightFile:
     """One file of weights.
 
     Args:
-        path: below the record's folder, or a URL.
-        sha256: in hexadecimal; of files that upstream published only the first eight digits are known.
+        path: relative to the record's folder, or a URL.
+        sha256: in hexadecimal; for files that upstream published, only the first eight digits are known.
         size: in bytes, if known.
     """
 
@@ -36,7 +36,7 @@ class WeightFile:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        # The start of a hash is compared, and an empty one is the start of all.
+        # Hashes are compared as prefixes, and the empty string is a prefix of every hash.
         if not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
             raise ValueError(f"sha256={self.sha256!r} of {self.path}: it must be 8 to 64 lower-case hexadecimal digits")
 
@@ -57,7 +57,7 @@ class Weight:
         preprocessing: how pictures become the net's input.
         dataset: what it was trained and measured on.
         metrics: "top1" and "top5" in percent, "loss" in nats, on the test pictures after the last epoch.
-        licence: of the weights.
+        licence: the licence of the weights.
         files: by form, "dirac" or "folded", and "int8": the record of the net's quantization (`export.int8.record`).
         folder: where the files lie in a clone, or None if they are fetched from a URL.
         repository: `ORG/NAME` on the Hub, where the files lie by the same paths; None if they were never published.
@@ -87,7 +87,7 @@ class Weight:
 
     @property
     def digests(self) -> dict[str, str]:
-        """The sha256 of each form's file; of files that upstream published only the first eight digits are known."""
+        """The sha256 of each form's file; for files that upstream published, only the first eight digits are known."""
         return {form: file.sha256 for form, file in self.files.items()}
 
     def transforms(self) -> Preprocessing:
@@ -95,7 +95,7 @@ class Weight:
         return self.preprocessing
 
     def to_manifest(self) -> dict[str, Any]:
-        """Return what a manifest holds, as JSON can hold it."""
+        """Return the contents of a manifest, in a form that JSON can hold."""
         return {
             "model": self.model,
             "tag": self.tag,
@@ -113,7 +113,7 @@ class Weight:
 
     @classmethod
     def from_manifest(cls, path: Path) -> Weight:
-        """Read the record in a manifest; ValueError where the file is damaged."""
+        """Read the record in a manifest; ValueError if the file is damaged."""
         try:
             value = read_json(path)
             if (value["model"], value["tag"]) != path.parts[-3:-1]:
@@ -139,7 +139,7 @@ class Weight:
 
 
 def _upstream(model: str, file: WeightFile, metrics: Mapping[str, float]) -> Weight:
-    """A record of weights that the authors published; their own figures."""
+    """Return the record of weights that the authors published, with their own figures."""
     return Weight(
         model=model,
         tag="imagenet1k_upstream",
@@ -162,7 +162,7 @@ _BUCKET = "https://s3.amazonaws.com/modelzoo-networks/"
 
 @functools.cache
 def all_weights() -> Mapping[tuple[str, str], Weight]:
-    """Return all records by (model, tag). Read once; the shipped ones are what lies in `checkpoints/`."""
+    """Return all records by (model, tag). Read once; the shipped ones are those in `checkpoints/`."""
     root = _BESIDE if (_BESIDE.parent / "hubconf.py").is_file() else _INSIDE
     records = [
         *(Weight.from_manifest(path) for path in sorted(root.glob(f"*/*/{MANIFEST}"))),
@@ -180,7 +180,7 @@ def all_weights() -> Mapping[tuple[str, str], Weight]:
 
 
 def list_weights(name: str) -> list[str]:
-    """Return the tags of a net's weights; ValueError where there is no such net.
+    """Return the tags of a net's weights; ValueError if there is no net of this name.
 
     Example:
         >>> import zoo
@@ -192,7 +192,7 @@ def list_weights(name: str) -> list[str]:
 
 
 def get_weight(name: str, tag: str) -> Weight:
-    """Return the record of a net's weights; ValueError, with the tags there are, where there is none.
+    """Return the record of a net's weights; ValueError, listing the known tags, if there is none.
 
     Example:
         >>> import zoo
@@ -207,7 +207,7 @@ def get_weight(name: str, tag: str) -> Weight:
 
 
 def default_tag(name: str) -> str:
-    """Return the tag that `pretrained=True` means: the first; ValueError where the net has no weights."""
+    """Return the tag that `pretrained=True` means: the first; ValueError if the net has no weights."""
     tags = list_weights(name)
     if not tags:
         trained = sorted({model for model, _ in all_weights()})

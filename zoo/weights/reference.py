@@ -18,23 +18,23 @@ from typing import TypeAlias
 from zoo.layout import CONFIG, GRAPH, RUN, WEIGHTS
 
 SCHEMES = ("hf-hub:", "hf:")
-"""Before ORG/NAME they say that the Hub is meant, whatever lies on this machine."""
+"""Prefixes of ORG/NAME that select the Hub, whatever exists on this machine."""
 SUFFIXES = (".bin", ".ckpt", ".hkl", ".json", ".onnx", ".pkl", ".pt", ".pth", ".safetensors")
-"""Of files. Repositories have dots in their names too, as in `me/net-v1.5`."""
+"""Suffixes of files. Names of repositories may contain dots too, as in `me/net-v1.5`."""
 
 _log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True)
 class Named:
-    """A net of the registry, untrained. Whether there is such a net only the registry knows."""
+    """A net of the registry, untrained. Only the registry knows whether it exists."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Tagged:
-    """Weights of the registry, `NAME:TAG`. Whether there are such weights only the registry knows."""
+    """Weights of the registry, `NAME:TAG`. Only the registry knows whether they exist."""
 
     name: str
     tag: str
@@ -63,7 +63,7 @@ class Hub:
 
     @classmethod
     def parse(cls, text: str) -> Hub | None:
-        """Return what `ORG/NAME` or `ORG/NAME@REVISION` means, without a look at this machine's files; else None."""
+        """Return what `ORG/NAME` or `ORG/NAME@REVISION` means, without looking at this machine's files; else None."""
         match = _REPOSITORY.fullmatch(text)
         return cls(match["id"], match["revision"]) if match else None
 
@@ -135,7 +135,7 @@ def _holds_a_net(folder: Path) -> bool:
 
 
 def _opened(folder: Path) -> File | Folder:
-    """Return the folder, or the weights in it if it is that of a training run."""
+    """Return the folder, or the weights in it if it belongs to a training run."""
     if (folder / CONFIG).is_file() or not (folder / RUN).is_file():
         return Folder(folder)
     if not (folder / WEIGHTS).is_file():
@@ -152,7 +152,7 @@ def _tell(text: str) -> None:
 
 
 def _nearest(path: Path) -> Path | None:
-    """Return the path that exists and differs from this one by slips of the pen; None where there is none."""
+    """Return an existing path that differs from this one only by a typing error; None if there is none."""
     found = Path(path.anchor)
     for part in path.parts[1:] if path.anchor else path.parts:
         step = found / part

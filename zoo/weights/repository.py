@@ -51,7 +51,7 @@ def load_repository(source: str | Path, form: str, *, revision: str | None = Non
 
 
 def load_file(path: Path, form: str | None = None) -> Checkpoint:
-    """Return the checkpoint in a file; ValueError where it is in another form than the one that is asked for."""
+    """Return the checkpoint in a file; ValueError if its form is not the one asked for."""
     checkpoint = Checkpoint.load(path)
     if form not in (None, checkpoint.form):
         raise ValueError(f"{path} holds a net in {checkpoint.form} form, not in {form} form")
@@ -61,7 +61,7 @@ def load_file(path: Path, form: str | None = None) -> Checkpoint:
 def open_repository(
     place: Folder | Hub, form: str | None = None, *, revision: str | None = None, **client: Any
 ) -> tuple[Checkpoint, Path]:
-    """Return the checkpoint and the file that it is from; without a form the one at the root."""
+    """Return the checkpoint and the file that it came from; without a form, the one at the root."""
     if form not in (None, *FORMS):
         raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
     if isinstance(place, Folder):

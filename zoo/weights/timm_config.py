@@ -1,4 +1,4 @@
-"""What timm has to be told about a net: the `architecture` and `pretrained_cfg` of a config.json. Needs no timm."""
+"""What timm needs to know about a net: the `architecture` and `pretrained_cfg` of a config.json. Needs no timm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.preprocessing import Preprocessing
 
 
 def pool_size(spec: Spec, size: int) -> int:
-    """Return the side, in pixels, of what the average pool receives for square pictures with sides of `size`."""
+    """Return the side, in pixels, of the average pool's input for square pictures with sides of `size`."""
     for halved in (spec.stem.stride == 2, spec.stem.stem_pool):
         size = (size + 1) // 2 if halved else size
     for _ in spec.groups[1:]:
@@ -62,7 +62,7 @@ def timm_config(
         weights: path of the file with the training form, below config.json's folder; model.safetensors by default.
 
     Returns:
-        `{}` where the registry has no name for the structure, which timm therefore cannot build.
+        `{}` if the registry has no name for the structure, so that timm cannot build it.
 
     Example:
         `timm_config(spec, preprocessing, weights="dirac/model.safetensors")` for the config.json of a bundle.

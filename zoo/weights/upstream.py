@@ -88,7 +88,7 @@ def _renamed(name: str, form: str) -> str:
 
 
 def _infer(state: Mapping[str, Tensor], form: str, final_relu: bool | None, what: str) -> Spec:
-    """Return the Spec that names and shapes tell."""
+    """Infer the Spec from names and shapes."""
     try:
         stem, first, classes = (state[f"{name}.weight"] for name in ("conv", "group0.block0.conv", "fc"))
         channels, in_channels, kernel_size = stem.shape[0], stem.shape[1], stem.shape[2]
