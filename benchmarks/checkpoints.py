@@ -31,7 +31,7 @@ class DifferentFiguresError(RuntimeError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One form of one checkpoint: its top-1 accuracy in percent as recorded, and as measured if the data are here."""
+    """One form of one checkpoint: its top-1 accuracy in percent as recorded, and as measured if data are available."""
 
     name: str
     form: str

@@ -1,4 +1,4 @@
-"""Nets to compare a DiracNet with: the same without Dirac's identity, and residual nets of its depth and width."""
+"""Nets to compare a DiracNet with: the same net without the identity, and residual nets of its depth and width."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.nets.spec import Spec
 
 
 def plain(spec: Spec) -> DiracNet:
-    """Return the DiracNet of a spec with stock convolutions in place of the Dirac ones, drawn as these are."""
+    """Return the DiracNet of a spec with stock convolutions in place of the Dirac ones, initialised as they are."""
     net = DiracNet(spec)
     for name, module in list(net.named_modules()):
         if isinstance(module, DiracConv2d):
@@ -48,10 +48,10 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The pre-activation ResNet of a DiracNet's depth and width; of the CIFAR family it is a Wide ResNet.
+    """The pre-activation ResNet of a DiracNet's depth and width; in the CIFAR family it is a Wide ResNet.
 
     Stem, groups, channels and classifier are those of the DiracNet, and so is the number of 3×3 convolutions; each
-    pair of them makes a block. In place of the pools between groups stand convolutions of stride 2. The spec's version
+    pair of them makes a block. Convolutions of stride 2 replace the pools between groups. The spec's version
     decides how it is trained, not its structure.
 
     Source: Zagoruyko and Komodakis, "Wide Residual Networks" (arXiv 1605.07146), table 1.

@@ -55,7 +55,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def emission(folder: Path) -> Case:
-    """Return our writer, which also folds, against the tracer, in a process that has everything loaded."""
+    """Return our writer, which also folds, versus the tracer, in a process that has everything loaded."""
     net = zoo.get_model("diracnet18").eval()
     folded = fold(net)
     return Case(

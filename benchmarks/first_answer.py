@@ -26,7 +26,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
 
 @contextmanager
 def first_answer() -> Iterator[Case]:
-    """Give the case of the 16-layer net: `diracnet predict` against a process that only imports what it needs."""
+    """Yield the case of the 16-layer net: `diracnet predict` versus a process that only imports what it needs."""
     with TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         export_bundle(open_model("diracnet16_cifar:cifar10")[0], bundle)

@@ -46,7 +46,7 @@ FOOTPRINT_ROUNDS = 5
 
 
 def measure(tell: Callable[[str], None]) -> dict[str, Any]:
-    """Return the tables: times by setting and net, and what each net weighs."""
+    """Return the tables: times by setting and net, and the size of each net."""
     with TemporaryDirectory() as folder:
         modules = {name: net.build() for name, net in NETS.items()}
         files: dict[str, dict[str, Path]] = {"fp32": {}, "int8": {}}
@@ -66,7 +66,7 @@ def measure(tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def folding() -> Iterator[Case]:
-    """Yield the folded net against the training form, each as fast as PyTorch makes it."""
+    """Yield the folded net versus the training form, each as fast as PyTorch makes it."""
     batch = pictures(1)
     for how, runner in {"eager": runners.eager, "compiled": runners.compiled}.items():
         unfolded = zoo.get_model("diracnet18").eval()
@@ -98,7 +98,7 @@ def _times(setting: Setting, modules: Mapping[str, nn.Module], files: Mapping[st
 
 
 def _weights(modules: Mapping[str, nn.Module], files: Mapping[str, Mapping[str, Path]]) -> dict[str, Any]:
-    """Return each net's parameters and multiply-adds, and by precision its file size, memory and time to an answer."""
+    """Return each net's parameters and multiply-adds, and by precision file size, memory and time to an answer."""
     costs: dict[tuple[str, str], list[Cost]] = {}
     for _ in range(FOOTPRINT_ROUNDS):
         for precision, paths in files.items():

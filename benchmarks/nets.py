@@ -87,7 +87,7 @@ def multiply_adds(module: nn.Module, size: int = SIZE) -> int:
 
 
 def write_onnx(module: nn.Module, path: Path) -> None:
-    """Write a net as ONNX with a free batch size: ours by our own writer, others by torch.onnx.export."""
+    """Write a net as ONNX with a free batch size: ours with our own writer, others with torch.onnx.export."""
     if isinstance(module, nn.Sequential):
         path.write_bytes(emit(module).SerializeToString())
     else:
@@ -95,7 +95,7 @@ def write_onnx(module: nn.Module, path: Path) -> None:
 
 
 def trace(module: nn.Module, path: Path) -> None:
-    """Write a net as ONNX by torch.onnx.export."""
+    """Write a net as ONNX with torch.onnx.export."""
     with _quiet():
         program = torch.onnx.export(
             module,
@@ -111,7 +111,7 @@ def trace(module: nn.Module, path: Path) -> None:
 
 
 def quantize_as_all(source: Path, path: Path) -> None:
-    """Quantize a graph by onnxruntime.quantization, with the same settings for all: static, QDQ, per-channel."""
+    """Quantize a graph with onnxruntime.quantization, with the same settings for all: static, QDQ, per-channel."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

@@ -76,7 +76,7 @@ def paired(case: Case) -> Ratio:
 
 
 def all_paired(cases: Iterable[Case], tell: Callable[[str], None]) -> dict[str, dict[str, Any]]:
-    """Time the cases and return the ratios by name. A case of an iterator is freed before the next one is made."""
+    """Time the cases and return the ratios by name. A case from an iterator is freed before the next one is made."""
     found = {}
     for case in cases:
         tell(case.name)

@@ -15,12 +15,12 @@ def write_report(
     page: Callable[[Mapping[str, Any]], str],
     needed: Collection[str] = (),
 ) -> bool:
-    """Write figures as JSON, and the page of the same name from what a reader of that file gets.
+    """Write figures as JSON, and the page of the same name from that file as it is read back.
 
     Args:
-        record: the JSON file; the page ends in `.md` instead.
+        record: the JSON file; the page's name ends in `.md` instead.
         result: all figures.
-        page: returns the Markdown of such a result.
+        page: returns the Markdown of a result.
         needed: keys without which there is no page.
 
     Returns:
@@ -45,7 +45,7 @@ def write_page(path: Path, text: str) -> None:
 def fill(template: Path, values: Mapping[str, Any]) -> str:
     """Return a Markdown template with its fields filled in.
 
-    Fields are those of `str.format`: `{speed[median]:.2f}` is a recorded figure, `{bars_table}` what code has made.
+    Fields are those of `str.format`: `{speed[median]:.2f}` is a recorded figure, `{bars_table}` a text made by code.
 
     Raises:
         KeyError: the template names a value that is not given.

@@ -18,7 +18,7 @@ Call = Callable[[], object]
 
 def onnx_runtime(model: Path | bytes, batch: NDArray[Any], threads: int = THREADS) -> Call:
     """Return a call of ONNX Runtime on the processor."""
-    # Threads that spin while they wait would take the processor from the others of a round.
+    # Threads that spin while they wait would take processor time from the other calls of a round.
     session = open_session(model, threads, spinning=False, log_severity_level=3)
     feed = {session.get_inputs()[0].name: batch}
     return lambda: session.run(None, feed)

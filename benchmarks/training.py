@@ -69,7 +69,7 @@ def cases() -> Iterator[Case]:
 
 
 def dirac_step() -> Case:
-    """Return a step of the 28-layer CIFAR net against one of the same net with plain convolutions."""
+    """Return a step of the 28-layer CIFAR net versus one of the same net with plain convolutions."""
     return Case(
         "28-layer CIFAR net, batch 128: Dirac training step / plain training step",
         _step(zoo.get_model(NET)),

@@ -49,7 +49,7 @@ def measure_steps(model: str, data: str, tell: Callable[[str], None]) -> dict[st
     Args:
         model: NAME:TAG of a shipped net with a record of its quantization.
         data: the data set it was trained and tested on.
-        tell: told what comes next.
+        tell: called with what comes next.
 
     Raises:
         ValueError: the net is not shipped or has no record, or the data set has other classes.
@@ -97,7 +97,7 @@ def measure_steps(model: str, data: str, tell: Callable[[str], None]) -> dict[st
 
 
 def speed_case(rounds: int = ROUNDS) -> Case:
-    """Return float32 against int8: DiracNet-18 in ONNX Runtime, with the same settings and two threads."""
+    """Return float32 versus int8: DiracNet-18 in ONNX Runtime, with the same settings and two threads."""
     source, _ = open_model("diracnet18")
     graph = emit(cast(nn.Sequential, fold(build_from(source))))
     picture = np.random.default_rng(0).standard_normal((1, 3, 224, 224), dtype=np.float32)
@@ -108,7 +108,7 @@ def speed_case(rounds: int = ROUNDS) -> Case:
 
 @dataclass(frozen=True)
 class _Shipped:
-    """A shipped net: the record of its quantization, its folded form and the float32 graph of that."""
+    """A shipped net: the record of its quantization, its folded form and that form's float32 graph."""
 
     weight: Weight
     checkpoint: Checkpoint

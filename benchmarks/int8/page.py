@@ -66,6 +66,6 @@ def _layers(layers: list[Mapping[str, Any]]) -> str:
 
 
 def _environment(measured: Mapping[str, Any]) -> str:
-    # Figures recorded before `vnni` was are all from machines with it.
+    # Figures recorded before `vnni` was recorded all come from machines that have it.
     vnni = "with" if measured.get("vnni", True) else "without"
     return f"Measured on {measured['machine']}, {vnni} VNNI, with {versions(measured)}."

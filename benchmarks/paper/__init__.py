@@ -1,1 +1,1 @@
-"""The paper's claims, tried at the scale that processors allow: writes docs/paper.md."""
+"""The paper's claims, tested at the scale that CPUs allow: writes docs/paper.md."""

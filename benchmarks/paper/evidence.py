@@ -26,10 +26,10 @@ class Layer:
     """A Dirac layer after training: medians over its filters.
 
     Args:
-        name: in the net.
+        name: its name in the net.
         alpha: the factor of the identity, as it is; None where no filter has one.
         beta: the factor of the normalized filter, as it is.
-        share: of the identity in the norm of a filter, alpha² / (alpha² + beta²), percent.
+        share: the identity's share of a filter's norm, alpha² / (alpha² + beta²), percent.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Trained:
         size: pixels of the pictures.
         recipe: how it was trained.
         history: one entry per epoch.
-        metrics: after the last epoch, on the test pictures or the held-out ones.
+        metrics: figures after the last epoch, on the test pictures or the held-out ones.
         cpu_hours: processor time.
         environment: machine and versions.
         layers: its Dirac layers; empty if there are none or they were not kept.

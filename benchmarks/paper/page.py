@@ -14,7 +14,7 @@ from zoo.weights.record import Weight
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 LEVEL = 0.3
-"""Points of top-1 by which a shipped net may lie below its comparator and still be called level."""
+"""Points of top-1 by which a shipped net may fall below its comparator and still be called level."""
 Shipped = Mapping[str, tuple[Weight, Trained]]
 _DEPTHS = (28, 52, 100)
 _CONVERGENCE = ("dirac-28", "plain-28", "resnet-28")

@@ -20,11 +20,11 @@ from zoo.weights.record import get_weight
 
 NETS = {"dirac": DiracNet, **COMPARATORS}
 RECORDED = {"dirac": "DiracNet", "plain": "plain", "resnet": "ResNet"}
-"""What the logs of runs call each of them."""
+"""What the logs of runs call each net."""
 SMALL = Recipe(epochs=3, lr=0.1, crop_padding=2, holdout=0.1, precision="bf16")
 """The recipe of the short runs: SGD as in the paper, annealed to zero, measured on held-out training pictures."""
 SMALL_SIZE = 16
-"""Pixels that pictures are reduced to in short runs, which makes an epoch a quarter as long."""
+"""Side of the reduced pictures of short runs, in pixels, which makes an epoch a quarter as long."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Run:
         net: a name of `NETS`.
         recipe: how it is trained, and the name of the DiracNet whose spec the net has.
         size: pixels of the pictures.
-        seed: of the run.
+        seed: the run's seed.
     """
 
     net: str

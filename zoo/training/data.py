@@ -16,15 +16,15 @@ from zoo.training.recipes import Recipe
 from zoo.weights.checkpoint import tensor_bytes
 
 _NO_EPOCH = 2**31
-"""Stands for an epoch in the key of what is drawn once a run."""
+"""Takes the place of an epoch in the key of random numbers that are drawn once per run."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which batches of a run are meant.
+    """A position in a run's sequence of batches.
 
     Args:
-        seed: of the run.
+        seed: the run's seed.
         epoch: counted from 0.
         first_step: the first batch of the epoch to make.
         share: (i, n) for the i-th of n equal parts of each batch, one for each process.
@@ -56,7 +56,7 @@ class Trainable(Measurable, Protocol):
     """Labelled pictures that a net can be trained on."""
 
     crop: ClassVar[str]
-    """Which random crops it makes: a choice of `Recipe.crop`."""
+    """The kind of random crops it makes: a choice of `Recipe.crop`."""
 
     @property
     def targets(self) -> Tensor:
@@ -79,10 +79,10 @@ class Dataset:
     """Training and test pictures with the preprocessing that both get.
 
     Args:
-        train: to train on.
-        test: to measure on.
+        train: pictures to train on.
+        test: pictures to measure on.
         preprocessing: how pictures become a net's input.
-        skipped: "train" and "test" → how many damaged pictures were left out; empty where there were none.
+        skipped: "train" and "test" → how many damaged pictures were left out; empty if there were none.
     """
 
     train: Trainable
@@ -119,7 +119,7 @@ class Pictures:
         return self.subset(rest), self.subset(held)
 
     def sha256(self) -> str:
-        """Fingerprint of pixels, targets and labels: the same data give the same one wherever they lie."""
+        """Fingerprint of pixels, targets and labels: the same data give the same one wherever they are stored."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for tensor in (self.images, self.targets):
             digest.update(tensor_bytes(tensor))
@@ -148,7 +148,8 @@ class Pictures:
 def mirror(recipe: Recipe, count: int, generator: torch.Generator, place: Place) -> Tensor:
     """Return for each of `count` pictures whether the recipe mirrors it in this epoch, bool (count,)."""
     if recipe.flip == "alternating":
-        # Half of the pictures, drawn once a run, and the other half in the next epoch (KellerJordan/cifar10-airbench).
+        # Half of the pictures, drawn once per run, and the other half in the next epoch
+        # (KellerJordan/cifar10-airbench).
         return (torch.rand(count, generator=random_stream(place.seed, _NO_EPOCH)) < 0.5) ^ bool(place.epoch % 2)
     return (torch.rand(count, generator=generator) < 0.5) & (recipe.flip == "random")
 
@@ -164,7 +165,7 @@ def split_classes(targets: Tensor, share: float, seed: int) -> tuple[Tensor, Ten
 
 
 def random_stream(*key: int) -> torch.Generator:
-    """Return a stream of its own for every key: SeedSequence mixes, where a sum would repeat (1, 2) as (2, 1)."""
+    """Return a separate stream for every key: SeedSequence mixes, whereas a sum would treat (1, 2) and (2, 1) alike."""
     return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1)
 
 

@@ -25,7 +25,7 @@ class Tally:
     loss: float = 0.0
 
     def add(self, logits: Tensor, targets: Tensor) -> Tally:
-        """Return the tally with a batch more: logits (batch, classes) and targets (batch,)."""
+        """Return the tally with one more batch: logits (batch, classes) and targets (batch,)."""
         ranked = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]
         return Tally(
             self.pictures + len(targets),
@@ -78,11 +78,11 @@ def evaluate(
 
 
 def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data: str) -> None:
-    """Raise ValueError where a net tells other classes apart than a data set has, with what differs.
+    """Raise ValueError, with the differences, if a net's classes are not those of a data set.
 
     Args:
         checkpoint: the net; without labels only the number of classes is compared.
-        pictures: those of the data set.
+        pictures: the pictures of the data set.
         what: the net, as the user named it.
         data: the data set, as the user named it.
     """

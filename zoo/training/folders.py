@@ -1,4 +1,4 @@
-"""A data set in folders: HALF/CLASS/PICTURE, and what is told of what is not taken."""
+"""A data set in folders, HALF/CLASS/PICTURE, and the warnings about what is passed over."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from pixels import PassedOver, is_hidden, pictures_below
 
 HALVES = {"train": ("train",), "test": ("test", "val")}
-"""The folders that each half of a data set may lie in; of several the first is taken."""
+"""The folders that may hold each half of a data set; if there are several, the first is used."""
 
 _log = logging.getLogger(__name__)
 
 
 def half_folder(folder: Path, half: str, remedy: str) -> Path:
-    """Return the folder of a half of a data set; `remedy` says what would be one.
+    """Return the folder of a half of a data set; `remedy` tells users what a data set looks like.
 
     Raises:
-        FileNotFoundError: there is no such data set.
+        FileNotFoundError: there is no data set here.
         ValueError: the data set lacks this half.
     """
     if not folder.is_dir():
@@ -40,8 +40,8 @@ def half_folder(folder: Path, half: str, remedy: str) -> Path:
 def labelled_pictures(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
     """Return the pictures below CLASS/ folders, the index of each one's class, and the names of the classes in order.
 
-    Which pictures are meant is the rule of `pixels.pictures_below`; a class folder without pictures is none. What is
-    passed over is logged as a warning, once a folder.
+    `pixels.pictures_below` decides which files are pictures; a class folder without pictures is no class. Whatever is
+    passed over is logged as a warning, once per folder.
 
     Raises:
         ValueError: there are no classes, or a folder may not be read.
@@ -71,7 +71,7 @@ def labelled_pictures(folder: Path) -> tuple[list[Path], list[int], tuple[str, .
 
 
 def read_all(count: int, use: Callable[[int], object]) -> dict[int, str]:
-    """Call `use` with the index of each picture, several at a time; return by index what it says of damaged ones."""
+    """Call `use` with the index of each picture, several at a time; return by index what it says about damaged ones."""
 
     def attempt(index: int) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""What a run trains, on which data and with what: everything that is decided before its folder is opened."""
+"""What a run trains, on which data and how: everything that is decided before its folder is opened."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ARCHITECTURE = "DiracNet"
 
 @dataclass(frozen=True)
 class Job:
-    """A training to be done; `plan_job` makes one.
+    """A planned training run; `plan_job` makes one.
 
     Args:
         recipe: how the net is trained.
@@ -83,7 +83,7 @@ class Job:
             yield images.to(device, self.dtype), targets.to(device)
 
     def request(self) -> dict[str, Any]:
-        """Return what `run.json` keeps: all that decides what the run computes."""
+        """Return what `run.json` keeps: everything that decides what the run computes."""
         init = self.init
         return {
             "recipe": self.recipe.to_dict(),
@@ -144,7 +144,7 @@ def plan_job(
 def _check(
     recipe: Recipe, spec: Spec, build: Callable[[Spec], nn.Module], data: Dataset, pictures: int, processes: int
 ) -> None:
-    """Raise ValueError where the recipe does not suit the data or the number of processes."""
+    """Raise ValueError if the recipe does not suit the data or the number of processes."""
     size = data.preprocessing.size
     if pictures < recipe.batch_size:
         raise ValueError(f"batch_size={recipe.batch_size} exceeds the {pictures} training pictures")
@@ -168,7 +168,7 @@ def _check(
 
 
 def _normalizes_one(build: Callable[[Spec], nn.Module], spec: Spec, size: int) -> bool:
-    """Return whether a net in train mode takes a batch of one picture: its BatchNorms say, on the meta device."""
+    """Tell whether a net in train mode accepts a batch of one picture; its BatchNorms decide, on the meta device."""
     with torch.device("meta"):
         net, picture = build(spec).train(), torch.empty(1, spec.in_channels, size, size)
     try:

@@ -18,13 +18,13 @@ else:
     import fcntl
 
     def _lock(handle: int) -> None:
-        # lockf and not flock: forked workers that outlive a killed process would go on holding the lock of flock.
+        # lockf and not flock: forked workers that outlive a killed process would keep holding a lock of flock.
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _held: set[Path] = set()
-"""The locks of this process, which the operating system would grant it a second time."""
+"""The locks held by this process, which the operating system would grant it a second time."""
 
 
 class LockedError(RuntimeError):
@@ -36,7 +36,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold a lock on a file for the length of a block; the file is created, and stays.
 
     Raises:
-        LockedError: it is taken.
+        LockedError: the lock is taken.
         OSError: the file system has no locks, or the file cannot be created.
     """
     name = path.resolve()

@@ -66,8 +66,8 @@ def train(
 
     What a step computes depends on recipe, seed, data and teacher alone, so that a run that was killed at any moment
     and continued ends with the bytes of an uninterrupted one (on the same machine and versions). Under `accelerate
-    launch` several processes share each batch; BatchNorm then sees a process's part, and the first one's statistics are
-    kept. Example: `train(RECIPES["digits"], load_dataset("digits"), Path("run"))`.
+    launch` several processes share each batch; BatchNorm then sees only its process's part, and the first process's
+    statistics are kept. Example: `train(RECIPES["digits"], load_dataset("digits"), Path("run"))`.
 
     Args:
         recipe: what to train and how.
@@ -77,14 +77,14 @@ def train(
         init: trained weights to start from, of the recipe's net in training form; for other classes its last layer is
             replaced by a new one. The recipe must not set initial values of a new net; see
             `Recipe.for_trained_weights`.
-        build: makes the net from its spec, for comparing others with DiracNet.
+        build: makes the net from its spec, for comparing other nets with DiracNets.
         architecture: name by which `run.json` knows the nets of another `build`.
         teacher: a classifier to learn from that the recipe does not name, as `Recipe.teacher_weight` says. A bare
             module takes the net's own input.
         save_every: seconds after which the state is saved within an epoch too.
         on_step: called after each step.
         on_epoch: called after each epoch with its line of `metrics.jsonl`.
-        on_note: called with a sentence for people: that the run continues, and where, or that it is about to stop.
+        on_note: called with a sentence for the user: that the run continues, and where, or that it is about to stop.
 
     Returns:
         The contents of `result.json`: accuracy on the test pictures (on the held-out ones if the recipe has any) after
@@ -110,7 +110,7 @@ def train(
 
 
 def _loop(trainer: Trainer, folder: RunFolder, save_every: float, stop: StopRequest, listeners: Listeners) -> None:
-    """Do the steps that are left, and save after each epoch, from time to time, and when asked to stop."""
+    """Do the remaining steps, and save after each epoch, from time to time, and when asked to stop."""
     recipe, state, steps = trainer.job.recipe, trainer.state, trainer.job.steps_per_epoch
     last_save = time.monotonic()
     while state.now.epoch < recipe.epochs:

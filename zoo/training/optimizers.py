@@ -20,7 +20,7 @@ def make_optimizers(model: nn.Module, recipe: Recipe, *, decay_scales: bool) -> 
     Each group keeps its peak rate as `initial_lr`.
 
     Args:
-        model: its parameters are moved.
+        model: the net whose parameters are updated.
         recipe: gives rates, momentum and weight decay.
         decay_scales: whether SGD's weight decay applies to one-dimensional parameters (alpha, beta, BatchNorm, biases)
             too, as in upstream's training of version 1.
@@ -73,7 +73,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move all kernels once, by their gradients; as in PyTorch's optimizers, a closure computes these first."""
+        """Update all kernels once, by their gradients; as in PyTorch's optimizers, a closure computes these first."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""What a training would do and take: the data found, the net's size, and a few steps timed. Nothing is written."""
+"""What a training run would do and cost: the data found, the net's size, and a few steps timed. Nothing is written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zoo.weights.checkpoint import Checkpoint
 _WARM_UP, _TIMED = 2, 10
 _MEASURED = 64
 _SECONDS = 20.0
-"""After how long the timing ends, once it has two steps."""
+"""Seconds after which the timing ends, provided that two steps were timed."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class Preview:
 
     @property
     def seconds(self) -> tuple[float, float]:
-        """The whole run, if all steps are as the fastest and as the slowest that was timed."""
+        """Seconds for the whole run if every step is as fast as the fastest, or as slow as the slowest, timed one."""
         times = self.recipe["epochs"] + 1 if self.recipe["holdout"] else 1
         fastest, _, slowest = (self.steps * each + times * self.measure_seconds for each in self.step_seconds)
         return fastest, slowest
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it."""
+        """Return everything in a form that JSON can hold."""
         return {**asdict(self), "seconds": list(self.seconds)}
 
     def text(self) -> str:
-        """Return it for people."""
+        """Return it as text for people."""
         low, high = (_duration(each) for each in self.seconds)
         lines = [
             self.data,
@@ -89,7 +89,7 @@ def preview(
     """Find out what `train` would do with the same arguments, by doing a few steps of it.
 
     Raises:
-        ValueError: as `train`, except that no folder is looked at.
+        ValueError: as in `train`, except that no folder is looked at.
     """
     job = plan_job(recipe, data, seed=seed, init=init, build=DiracNet, architecture=None, teacher=teacher)
     net = job.net()
@@ -145,7 +145,7 @@ def describe_data(data: Dataset) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration in a unit that suits it, to two digits or so."""
+    """Return a duration in a suitable unit, to about two digits."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):
         if seconds >= length:
             return f"{seconds / length:.1f} {unit}"

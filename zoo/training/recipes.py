@@ -115,7 +115,7 @@ class Recipe:
         return now / peak if now < peak else (total - now) / (total - peak)
 
     def without_dirac_layers(self) -> Recipe:
-        """Return the recipe without the initial values of Dirac layers: its meaning for a net that has none."""
+        """Return the recipe without the initial values of Dirac layers: as it applies to a net that has none."""
         return replace(self, beta=0.0, bn_bias=0.0)
 
     def for_trained_weights(self) -> Recipe:
@@ -126,22 +126,22 @@ class Recipe:
     def completed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of an older recipe with the defaults of the fields that it lacks.
 
-        A new field's default means what was done before there was the field.
+        A new field's default stands for what was done before the field existed.
         """
         defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
         return {**defaults, "milestones": list(cls.milestones), **values}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
+        """Return the fields in a form that JSON can hold."""
         return {**asdict(self), "milestones": list(self.milestones)}
 
 
 RECIPES: dict[str, Recipe] = {
     # The paper's, section 4.1, and upstream's train.py.
     "cifar": Recipe(epochs=200, lr=0.1, nesterov=False, schedule="steps", milestones=(60, 120, 160)),
-    # For machines without an accelerator: annealed to zero within few epochs. Where beta and the biases start was
-    # chosen in deep nets of version 2 (docs/recipes.md). A wide and shallow one wants beta=0.5 and bn_bias=0, and
-    # version 1, whose alpha starts at 5, beta=1.5 and bn_bias=0.
+    # For machines without an accelerator: annealed to zero within few epochs. The initial beta and biases were chosen
+    # with deep nets of version 2 (docs/recipes.md). A wide and shallow net needs beta=0.5 and bn_bias=0, and version 1,
+    # whose alpha starts at 5, needs beta=1.5 and bn_bias=0.
     "cifar-short": Recipe(
         epochs=30,
         lr=0.2,
@@ -166,12 +166,12 @@ RECIPES: dict[str, Recipe] = {
         gamma=0.1,
         crop="resized",
     ),
-    # One grey channel; a mirrored shoe is a shoe.
+    # One grey channel; a mirrored shoe is still a shoe.
     "fashion-mnist": Recipe(epochs=20, lr=0.2, muon_lr=0.1),
-    # Seconds on a laptop: scikit-learn's 1,797 digits of 8×8 pixels, enlarged to 16. Mirrored digits are no digits.
+    # Seconds on a laptop: scikit-learn's 1,797 digits of 8×8 pixels, enlarged to 16. Mirrored digits are not digits.
     "digits": Recipe(model="diracnet10_cifar", epochs=15, batch_size=64, lr=0.1, crop_padding=1, flip="none"),
 }
 """Name → recipe. `diracnet train --recipe NAME` starts from one; flags replace single fields."""
 
 DATA: Mapping[str, str] = {"digits": "digits"}
-"""Recipe → the data set that it is trained on if no other is named."""
+"""Recipe → the data set to train on if no other is named."""

@@ -1,4 +1,4 @@
-"""How a training run begins and how it ends; `zoo.training.loop` is what lies between."""
+"""How a training run begins and ends; `zoo.training.loop` does what lies between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCHES_FOR_STEM = 16
 
 
 def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None]) -> Trainer | None:
-    """Open a run's folder and return what trains, where the run stopped if it was begun before; None if it is finished.
+    """Open a run's folder and return its trainer, resumed where the run stopped; None if the run is finished.
 
     Raises:
         ValueError: the folder holds another run, or its state is damaged.
@@ -62,7 +62,7 @@ def _place(trainer: Trainer) -> str:
 
 
 def end_epoch(trainer: Trainer) -> dict[str, Any]:
-    """Close an epoch: return its line of `metrics.jsonl`, kept in the state's history, and start counting anew."""
+    """Close an epoch: return its line of `metrics.jsonl`, kept in the state's history, and reset the sums."""
     job, state = trainer.job, trainer.state
     loss, accuracy = state.now.means
     steps = job.steps_per_epoch

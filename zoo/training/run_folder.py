@@ -21,8 +21,8 @@ from zoo.training.recipes import Recipe
 class RunFolder:
     """The folder of one run.
 
-    `run.json` holds recipe, seed and data; `state.pt` all that resuming needs; `metrics.jsonl` a line per epoch;
-    at the end `model.safetensors` the weights, `curves.png` the log as a picture and `result.json` the figures. The
+    `run.json` holds recipe, seed and data; `state.pt` everything needed to resume; `metrics.jsonl` a line per epoch;
+    at the end `model.safetensors` the weights, `curves.png` plots of the log and `result.json` the figures. The
     empty `.lock` keeps a second process out.
     """
 
@@ -41,7 +41,7 @@ class RunFolder:
         """Create the folder if need be, and keep other processes from training in it during a block.
 
         Args:
-            on_note: told where the file system has no locks, so that the folder cannot be protected.
+            on_note: called if the file system has no locks, so that the folder cannot be protected.
 
         Raises:
             ValueError: another process trains there, or the folder holds something else.
@@ -63,7 +63,7 @@ class RunFolder:
             yield
 
     def open(self, request: dict[str, Any]) -> None:
-        """Write down what the run is, or check that the folder holds a run of the same request.
+        """Record what the run is, or check that the folder holds a run of the same request.
 
         Raises:
             ValueError: the folder holds another run.
@@ -85,7 +85,7 @@ class RunFolder:
             raise ValueError(f"{self.path} holds a run with {'; '.join(changed)}. {advice}")
 
     def _leftovers(self) -> set[Path]:
-        """Return what a process leaves that was killed while it wrote: temporary files, and the lock."""
+        """Return what a process that was killed while writing leaves behind: temporary files, and the lock."""
         files = (self.model, self.result, self.metrics, self.curves, self.request, self._state)
         return {self._lock} | {leftover for file in files for leftover in self.path.glob(f".{file.name}.*")}
 
@@ -102,9 +102,9 @@ class RunFolder:
         """Write the state to resume from and the log up to it.
 
         Raises:
-            OSError: the disk is full, or the folder is gone; the state that was there is kept.
+            OSError: the disk is full, or the folder is gone; the previous state is kept.
         """
-        # Through memory, because PyTorch's own writer says nothing of a full disk.
+        # Through memory, because PyTorch's own writer does not report a full disk.
         buffer = io.BytesIO()
         torch.save(state, buffer)
         try:
@@ -117,7 +117,7 @@ class RunFolder:
             temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in history))
 
     def load(self) -> dict[str, Any] | None:
-        """Return the saved state, or None in a fresh run; ValueError where the file is damaged."""
+        """Return the saved state, or None in a fresh run; ValueError if the file is damaged."""
         if not self.has_state:
             return None
         try:

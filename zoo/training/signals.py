@@ -15,9 +15,9 @@ class InterruptedRunError(RuntimeError):
     """A run was asked to stop, and saved its state first.
 
     Args:
-        message: what to tell.
-        number: of the signal, or None if another process got it; the exit status of the command line is 128 more, as
-            shells report signals.
+        message: what to tell the user.
+        number: the signal's number, or None if another process got it; the exit status of the command line is 128 more,
+            as shells report signals.
     """
 
     def __init__(self, message: str, number: int | None = None) -> None:
@@ -35,10 +35,10 @@ class StopRequest:
 def stop_request(on_note: Callable[[str], None]) -> Iterator[StopRequest]:
     """Catch SIGINT and SIGTERM during a block; a second SIGINT raises KeyboardInterrupt at once.
 
-    Outside the main thread Python cannot catch signals, and the request stays unasked.
+    Outside the main thread Python cannot catch signals, and a stop is never requested.
 
     Args:
-        on_note: told, within the signal handler, that the first one was heard.
+        on_note: called, within the signal handler, when the first one arrives.
     """
     request, process = StopRequest(), os.getpid()
 

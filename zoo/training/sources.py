@@ -26,7 +26,7 @@ from zoo.training.folders import HALVES, half_folder, labelled_pictures, read_al
 from zoo.training.streaming import PictureFiles
 
 DIGITS_KEY = "digits"
-"""Of the one data set that lies in no folder."""
+"""The name of the one data set that needs no folder."""
 
 Samples = tuple[Sequence[Any], Sequence[int], tuple[str, ...]]
 """Pictures (PIL's, arrays or paths), their targets, and the label of each class."""
@@ -86,7 +86,7 @@ def _samples(pictures: Any) -> Samples:
 
 @contextmanager
 def _unpacked(folder: Path) -> Iterator[Path]:
-    """Give a folder laid out as torchvision expects, where the packed files lie in `folder` itself, as Debian ships."""
+    """Yield a folder laid out as torchvision expects, even if the packed files are in `folder` itself (as on Debian)."""
     packed = sorted(folder.glob("*-ubyte.gz"))
     if not packed:
         yield folder
@@ -100,7 +100,7 @@ def _unpacked(folder: Path) -> Iterator[Path]:
 
 
 def _digits(_: Path, half: str) -> Samples:
-    """Four fifths of scikit-learn's digits to train on, one fifth of each class to test."""
+    """Return four fifths of scikit-learn's digits to train on, or one fifth of each class to test."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -117,8 +117,8 @@ READERS: Mapping[str, Callable[[Path, str], Samples]] = {
     "imagenet": _imagenet,
     DIGITS_KEY: _digits,
 }
-"""How the data sets of `zoo.datasets` are read that are no folders of train/CLASS/PICTURE: with torchvision, which
-downloads CIFAR and Fashion-MNIST, and with scikit-learn."""
+"""Readers of the data sets of `zoo.datasets` that are not folders of train/CLASS/PICTURE: torchvision, which
+downloads CIFAR and Fashion-MNIST, and scikit-learn."""
 
 
 def load_dataset(
@@ -126,7 +126,7 @@ def load_dataset(
 ) -> Dataset:
     """Open a data set.
 
-    What is passed over in folders, and what is left out as damaged, is logged as warnings.
+    Files passed over in folders, and pictures left out as damaged, are logged as warnings.
 
     Args:
         data: a folder that holds `train/CLASS/*` and `test/CLASS/*` (or `val`), of pictures that become RGB; or
@@ -135,11 +135,12 @@ def load_dataset(
         stream: whether training pictures are read from their files in each epoch, for random crops of any part, rather
             than held in memory at the net's size.
         workers: processes that read streamed pictures; 0 to read them in this process.
-        skip_damaged: leave out pictures that cannot be read. Streamed ones are all read once to find those.
+        skip_damaged: leave out pictures that cannot be read. Streamed pictures are all read once to find the damaged
+            ones.
 
     Raises:
         ValueError: no such data, pictures that cannot be read (all are named), fewer than two classes, halves with
-            different ones, or pictures that are no files to stream.
+            different ones, or pictures to stream that are not files.
         OSError: the data could not be read or downloaded.
     """
     preprocessing = IMAGENET if stream else _find(data)[0]
@@ -171,16 +172,16 @@ def load_dataset(
 
 
 def load_test(data: str, preprocessing: Preprocessing) -> Pictures:
-    """Read the test pictures of a data set into memory, cropped as a net wants them; see `load_dataset`."""
+    """Read the test pictures of a data set into memory, cropped as a net expects them; see `load_dataset`."""
     return _in_memory(*_read(data, "test"), preprocessing)
 
 
 def load_sample(data: str, preprocessing: Preprocessing, count: int, seed: int) -> Tensor:
-    """Read a few training pictures of a data set, cropped as a net wants them; see `load_dataset`.
+    """Read a few training pictures of a data set, cropped as a net expects them; see `load_dataset`.
 
     Returns:
-        uint8, (count, size, size, channels), or fewer where there are not as many; which, and in what order, is drawn
-        by the seed.
+        uint8, (count, size, size, channels), or fewer if there are not as many; the seed decides which, and in what
+        order.
     """
     pictures, targets, classes = _read(data, "train")
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count].tolist()
@@ -189,16 +190,16 @@ def load_sample(data: str, preprocessing: Preprocessing, count: int, seed: int) 
 
 
 def read_pictures(pictures: Sequence[Any], preprocessing: Preprocessing) -> Tensor:
-    """Return pictures (paths or arrays), cropped as a net wants them: uint8, (n, size, size, channels).
+    """Return pictures (paths or arrays), cropped as a net expects them: uint8, (n, size, size, channels).
 
     Raises:
-        ValueError: some cannot be read; all of these are named.
+        ValueError: some cannot be read; all of them are named.
     """
     return _in_memory(pictures, [0] * len(pictures), ("",), preprocessing).images
 
 
 def check_dataset(data: str) -> None:
-    """Raise ValueError or FileNotFoundError unless `data` is what `load_dataset` takes."""
+    """Raise ValueError or FileNotFoundError unless `load_dataset` accepts `data`."""
     _, read, folder = _find(data)
     if read is _folders:
         for half in HALVES:
@@ -256,7 +257,7 @@ def _undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: b
     """Call `use` with the index of each picture and return the indices of those that it could read.
 
     Raises:
-        ValueError: it could not read some, which are all named, and they are not to be skipped.
+        ValueError: some could not be read and are not to be skipped; all of them are named.
     """
     damaged = read_all(len(pictures), use)
     if damaged:

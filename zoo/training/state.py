@@ -24,7 +24,7 @@ class Clock:
 
 @dataclass
 class EpochSums:
-    """How far an epoch is, and its sums so far."""
+    """The progress of an epoch, and its sums so far."""
 
     epoch: int = 0
     step: int = 0
@@ -65,7 +65,7 @@ class TrainingState:
 
     @property
     def is_finite(self) -> bool:
-        """Whether all weights are numbers."""
+        """Whether all weights are finite."""
         return all(bool(tensor.isfinite().all()) for tensor in self.net.state_dict().values())
 
     def set_rate(self, share: float) -> None:
@@ -75,14 +75,14 @@ class TrainingState:
                 group["lr"] = group["initial_lr"] * share
 
     def step(self) -> None:
-        """Move the weights by their gradients."""
+        """Update the weights by their gradients."""
         for optimizer in self.optimizers:
             optimizer.step()
         if self._average is not None:
             self._average.update_parameters(self.net)
 
     def next_epoch(self, line: dict[str, Any]) -> None:
-        """Keep the line of an epoch that is done, and start counting the next."""
+        """Keep the line of a finished epoch, and start counting the next one."""
         self.history.append(line)
         self.now = EpochSums(self.now.epoch + 1)
 

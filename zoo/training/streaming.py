@@ -1,4 +1,4 @@
-"""Labelled picture files that are read again in each epoch, for data sets that memory does not hold."""
+"""Labelled picture files that are read again in each epoch, for data sets that do not fit in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PictureFiles:
         targets: int64, (n,), indices into `classes`.
         classes: label of each class.
         preprocessing: gives size, channels and interpolation.
-        workers: processes that read ahead; 0 for none beside this one.
+        workers: processes that read ahead; 0 to read in this process.
     """
 
     paths: tuple[Path, ...]
@@ -51,7 +51,7 @@ class PictureFiles:
         return rest, held
 
     def sha256(self) -> str:
-        """Fingerprint of the files' names, sizes and labels: to read all bytes of a large set would take an hour."""
+        """Fingerprint of the files' names, sizes and labels: reading every byte of a large set would take an hour."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for path, target in zip(self.paths, self.targets.tolist(), strict=True):
             digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size} {target}\n".encode())
@@ -84,7 +84,7 @@ class PictureFiles:
             num_workers=self.workers,
             worker_init_fn=_leave_interrupts,
             collate_fn=_collate,
-            generator=torch.Generator(),  # or each loader would advance the caller's random numbers
+            generator=torch.Generator(),  # otherwise each loader would advance the caller's random numbers
         )
         for batch in loader:
             if isinstance(batch, str):
@@ -93,7 +93,7 @@ class PictureFiles:
 
 
 def _leave_interrupts(_: int) -> None:
-    """Let a worker ignore Ctrl-C, which a terminal sends to it too: the process that it reads for decides."""
+    """Let a worker ignore Ctrl-C, which a terminal sends to it too: the process that it serves decides."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -102,13 +102,13 @@ _Augmentation = tuple[int, bool]
 
 
 def _collate(samples: list[tuple[Tensor, int] | str]) -> Any:
-    """Return a batch, or what is wrong with its pictures: an error raised here would bring a worker's traceback."""
+    """Return a batch, or what is wrong with its pictures: an error raised here would add a worker's traceback."""
     wrong = [sample for sample in samples if isinstance(sample, str)]
     return "\n".join(wrong) if wrong else default_collate(samples)
 
 
 class _Crops(torch.utils.data.Dataset[tuple[Tensor, int] | str]):
-    """The pictures wanted, in their order: uint8, (channels, size, size), with targets; a text where one is damaged."""
+    """The requested pictures in order: uint8, (channels, size, size), with targets; a message for a damaged one."""
 
     def __init__(self, files: PictureFiles, wanted: Sequence[tuple[int, _Augmentation | None]]) -> None:
         self._files, self._wanted = files, wanted
@@ -136,7 +136,8 @@ class _Crops(torch.utils.data.Dataset[tuple[Tensor, int] | str]):
                 v2.PILToTensor(),
             ]
         )
-        # The transforms draw from the global stream only; it is put back, for a reader in the caller's own process.
+        # The transforms draw from the global stream only; it is restored, because the reader may be the caller's own
+        # process.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key)
             return augment(eight_bit(picture, len(how.mean))), target

@@ -1,4 +1,4 @@
-"""Knowledge distillation: a trained classifier whose answers on the training pictures a net learns to give."""
+"""Knowledge distillation: a trained classifier whose answers on the training pictures a net learns to reproduce."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zoo.weights.checkpoint import UNTRAINED, state_bytes
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained classifier of the classes that a net is to tell apart.
+    """A trained classifier for the classes that a net learns to distinguish.
 
     The net and the teacher see the very same augmented batch, because a teacher's answers to other crops would be
     answers about other pictures (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent",
@@ -32,7 +32,7 @@ class Teacher:
         model: maps (batch, channels, height, width) to logits (batch, classes). It is copied, not changed.
         name: what the run's folder and errors call it.
         mean: mean per channel that its input is normalized by, in units of the [0, 1] range; None for the net's own.
-        std: standard deviation per channel, likewise.
+        std: standard deviation per channel, in the same units; None for the net's own.
         size: side of the pictures that it was trained on, in pixels, if known.
         labels: names of its classes in their order, if known.
     """
@@ -53,7 +53,7 @@ class Teacher:
         return model.to(device, dtype)
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells this teacher from others: name, digest of its weights, normalization of its input."""
+        """Return what identifies this teacher: name, digest of its weights, normalization of its input."""
         digest = hashlib.sha256()
         for part in state_bytes(self.model.state_dict()):
             digest.update(part)
@@ -61,7 +61,7 @@ class Teacher:
         return {"name": self.name, "digest": digest.hexdigest(), **normalization}
 
     def check(self, preprocessing: Preprocessing, classes: Sequence[str], device: torch.device) -> None:
-        """Raise ValueError where the teacher cannot take the net's pictures, or tells other classes apart."""
+        """Raise ValueError if the teacher cannot take the net's pictures, or has other classes."""
         channels, size = len(preprocessing.mean), preprocessing.size
         for what, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != channels:
@@ -73,7 +73,7 @@ class Teacher:
         try:
             with torch.no_grad():
                 logits = self.module(preprocessing, device, torch.float32)(pictures)
-        except Exception as error:  # whatever a foreign network raises
+        except Exception as error:  # a foreign network may raise anything
             trained = (
                 f" It was trained on {self.size} pixels: set --image-size." if self.size not in (None, size) else ""
             )
@@ -122,7 +122,7 @@ def divergence(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     neural network", arXiv 1503.02531).
 
     Args:
-        logits: of the net, (batch, classes).
+        logits: logits of the net, (batch, classes).
         teacher: logits of the teacher, of the same shape.
         temperature: divides both.
 

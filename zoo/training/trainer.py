@@ -1,4 +1,4 @@
-"""One step of training: its gradients, over parts and processes, and the move that follows."""
+"""One step of training: its gradients, over parts and processes, and the update."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Trainer:
 
         Args:
             images: this process's share of the batch, (batch_size / processes, channels, height, width).
-            targets: its classes, (batch_size / processes,).
+            targets: the classes of the images, (batch_size / processes,).
 
         Returns:
             The summed loss and the number of right answers, over all processes.
@@ -66,12 +66,12 @@ class Trainer:
         return loss_sum, int(right)
 
     def move(self, loss_sum: float, right: int) -> None:
-        """Move the weights by the gradients, and count the step."""
+        """Update the weights by the gradients, and count the step."""
         self.state.step()
         self.state.now.add(self.job.recipe.batch_size, loss_sum, right)
 
     def in_any_process(self, flag: bool) -> bool:
-        """Return whether the flag is set in one of the processes at least."""
+        """Return whether the flag is set in at least one of the processes."""
         if self.accelerator.num_processes == 1:
             return flag
         count = torch.tensor(int(flag), device=self.accelerator.device)
