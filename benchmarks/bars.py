@@ -1,4 +1,4 @@
-"""Part `bars`: upper limits on ratios of times that this project wants to keep."""
+"""Part `bars`: the upper limits on timing ratios that this project sets itself."""
 
 from __future__ import annotations
 

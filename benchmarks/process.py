@@ -1,4 +1,4 @@
-"""Time and memory of a command that runs as a process of its own."""
+"""Time and memory of a command that runs in its own process."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_its_counts_are_those_of_the_registry() -> None:
     assert all(record.repository is None for record in SHIPPED) == ("none is on PyPI or the Hub" in TEXT)
 
 
-def test_the_picture_s_kernels_add_up_and_are_the_net_s() -> None:
+def test_the_drawn_kernels_add_up_and_match_the_net() -> None:
     pytest.importorskip("matplotlib")
     drawn = runpy.run_path(str(ROOT / "docs" / "pictures" / "draw.py"))
     net = zoo.get_model(drawn["NAME"], weights=drawn["TAG"]).requires_grad_(False)

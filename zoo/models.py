@@ -204,7 +204,7 @@ def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
 
     Args:
         source: a .pth or .safetensors file, or a dict. Pickles are read with `weights_only=True`.
-        final_relu: whether a ReLU stands before the average pool, which no file records. None assumes what upstream's
+        final_relu: whether a ReLU precedes the average pool, which no file records. None assumes what upstream's
             code did: none in training checkpoints of version 1, one elsewhere.
 
     Returns:

@@ -75,7 +75,7 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """The inverse of `to_dict`."""
+        """Return the preprocessing with the fields that `to_dict` returned."""
         return cls(**values)
 
 

@@ -37,7 +37,7 @@ STEPS = {
     "+ biases corrected": Method(round=False),
     "+ weights of a filter rounded together": BEST,
 }
-"""The steps measured, each on top of those before it; the last one is what is shipped."""
+"""The steps measured, each on top of those before it; the last one is the one shipped."""
 HELD_OUT = 3000
 ROUNDS = 40
 BATCH = 250

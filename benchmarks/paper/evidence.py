@@ -27,7 +27,7 @@ class Layer:
 
     Args:
         name: its name in the net.
-        alpha: the factor of the identity, as it is; None where no filter has one.
+        alpha: the factor of the identity, as it is; None if no filter has one.
         beta: the factor of the normalized filter, as it is.
         share: the identity's share of a filter's norm, alpha² / (alpha² + beta²), percent.
     """

@@ -69,7 +69,7 @@ def _section(text: str) -> str:
 
 
 def _accuracy(description: Mapping[str, Any]) -> str:
-    """Return the section on accuracy, a sentence where it is unknown, or nothing for untrained weights."""
+    """Return the section on accuracy, a sentence if it is unknown, or nothing for untrained weights."""
     if "metrics" not in description:
         return "" if description["untrained"] else "This package does not know accuracy and licence of these weights.\n"
     provenance = description["provenance"]

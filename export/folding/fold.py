@@ -1,4 +1,4 @@
-"""Folding: Dirac convolutions and the BatchNorm behind them become plain convolutions with a bias.
+"""Folding: Dirac convolutions and the BatchNorms that follow them become plain convolutions with a bias.
 
 With w the composed kernel (`zoo.dirac_weight`) and BatchNorm's gamma, beta, mean, var, eps, the folded layer has the
 kernel w * s and the bias beta + (b - mean) * s, where s = gamma / sqrt(var + eps) per output channel and b is the
@@ -164,7 +164,7 @@ def _exact(module: nn.Module) -> Any:
 
 @torch.no_grad()
 def _folded(conv: Conv, norm: nn.Module | None = None) -> Conv:
-    """Return the plain convolution that computes norm(conv(x)), or conv(x) where there is no norm."""
+    """Return the plain convolution that computes norm(conv(x)), or conv(x) if there is no norm."""
     # Composed in a float64 copy: rounding the kernel to float32 in between would lose digits. The copy of a
     # parametrized convolution shares its class, so its parametrization must be read, never removed.
     exact = _exact(conv)

@@ -94,7 +94,7 @@ def find_pairs(model: nn.Module) -> dict[str, str]:
 
 
 def _trace(model: nn.Module) -> torch.fx.Graph:
-    # Norms of any arithmetic, because a tracer cannot follow the checks inside.
+    # Norms of every kind are leaves too, because a tracer cannot follow the checks inside.
     layers = (*CONVS, *DIRAC_CONVS, NCReLU, _BatchNorm)
 
     class Tracer(torch.fx.Tracer):
@@ -115,7 +115,7 @@ def _trace(model: nn.Module) -> torch.fx.Graph:
 
 
 def _parameters_read(graph: torch.fx.Graph, modules: Mapping[str, nn.Module]) -> set[str]:
-    """Return the modules whose parameters forward reads directly; ValueError where one of them is a Dirac layer."""
+    """Return the modules whose parameters forward reads directly; ValueError if one of them is a Dirac layer."""
     read = set()
     for node in graph.nodes:
         # A parametrized weight is computed by a module below the layer, a plain one is an attribute.

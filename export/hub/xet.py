@@ -29,7 +29,7 @@ def has_xet(endpoint: str, repository: str, revision: str) -> bool:
 
     Checked before the upload, because the client's Xet library neither reports a refusal clearly nor falls back.
 
-    Raises what huggingface_hub raises where the Hub refuses or cannot be reached.
+    Raises what huggingface_hub raises if the Hub refuses or cannot be reached.
     """
     route = f"{endpoint}/api/models/{repository}/xet-write-token/{quote(revision, safe='')}"
     try:

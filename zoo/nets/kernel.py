@@ -173,7 +173,7 @@ def _is_recorded() -> bool:
     """Tell whether the computation is being recorded so that it can be repeated later, or is being repeated.
 
     Activation checkpointing repeats a layer's forward in the backward pass, when a kernel composed ahead may be gone or
-    its graph used up; both times must compute alike. PyTorch has no public way to ask.
+    its graph used up; both times it must compute the same. PyTorch has no public way to ask.
     """
     hooked = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
     return hooked or torch._C._current_graph_task_id() != -1 or cast(Any, torch.jit).is_tracing()

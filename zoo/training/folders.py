@@ -40,8 +40,8 @@ def half_folder(folder: Path, half: str, remedy: str) -> Path:
 def labelled_pictures(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
     """Return the pictures below CLASS/ folders, the index of each one's class, and the names of the classes in order.
 
-    `pixels.pictures_below` decides which files are pictures; a class folder without pictures is no class. Whatever is
-    passed over is logged as a warning, once per folder.
+    `pixels.pictures_below` decides which files are pictures; a class folder without pictures does not count as a class.
+    Whatever is passed over is logged as a warning, once per folder.
 
     Raises:
         ValueError: there are no classes, or a folder may not be read.

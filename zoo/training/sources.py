@@ -86,7 +86,7 @@ def _samples(pictures: Any) -> Samples:
 
 @contextmanager
 def _unpacked(folder: Path) -> Iterator[Path]:
-    """Yield a folder laid out as torchvision expects, even if the packed files are in `folder` itself (as on Debian)."""
+    """Yield a folder laid out as torchvision expects when the packed files are in `folder` itself (as on Debian)."""
     packed = sorted(folder.glob("*-ubyte.gz"))
     if not packed:
         yield folder

@@ -99,7 +99,7 @@ class TrainingState:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore everything that `state_dict` returned."""
         self.net.load_state_dict(saved["model"])
         if self._average is not None:
             self._average.load_state_dict(saved["average"])

@@ -32,7 +32,7 @@ class HubError(RuntimeError):
 
 
 def fetch(repository: str, path: str, *, revision: str | None = None, digest: str | None = None, **client: Any) -> Path:
-    """Return a repository's file from the local cache, downloading it where it is absent or damaged.
+    """Return a repository's file from the local cache, downloading it if it is absent or damaged.
 
     See `fetch_version`, which also returns its commit.
 
@@ -60,7 +60,7 @@ def fetch_version(
         client: further arguments of `huggingface_hub.hf_hub_download`.
 
     Returns:
-        The path, and the commit. Where the Hub was not asked, the revision stands for the commit.
+        The path, and the commit. If the Hub was not asked, the revision takes the place of the commit.
 
     Raises:
         FileNotFoundError: the repository has no such file, or it is not in the cache and the Hub must not be contacted.

@@ -1,4 +1,4 @@
-"""From a record of weights to a verified file: in the clone's `checkpoints/`, in a local cache, or on the Hub."""
+"""Finds and verifies the file of a record of weights: in the clone's `checkpoints/`, a local cache, or the Hub."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
     Args:
         weight: the record.
         form: "dirac" or "folded".
-        mirror: a folder to take the file from instead of all these. It may lie there as in `checkpoints/`
+        mirror: a folder to take the file from instead of all these. It may be stored there as in `checkpoints/`
             (`MODEL/TAG/…`), as on the Hub (`ORG/NAME/…`), as a bundle (`MODEL-TAG/…`), or the folder may be one of
             these itself.
 
@@ -106,7 +106,7 @@ def _checked(path: Path, file: WeightFile) -> Path:
 
 
 def _download(file: WeightFile) -> Path:
-    """Return the file behind a URL from PyTorch's cache, downloading it where it is absent or damaged."""
+    """Return the file behind a URL from PyTorch's cache, downloading it if it is absent or damaged."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / file.path.rsplit("/", 1)[1]
     if path.is_file() and file.matches(path):
         return path

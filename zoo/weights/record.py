@@ -59,8 +59,8 @@ class Weight:
         metrics: "top1" and "top5" in percent, "loss" in nats, on the test pictures after the last epoch.
         licence: the licence of the weights.
         files: by form, "dirac" or "folded", and "int8": the record of the net's quantization (`export.int8.record`).
-        folder: where the files lie in a clone, or None if they are fetched from a URL.
-        repository: `ORG/NAME` on the Hub, where the files lie by the same paths; None if they were never published.
+        folder: where the files are in a clone, or None if they are fetched from a URL.
+        repository: `ORG/NAME` on the Hub, where the files have the same paths; None if they were never published.
         revision: the repository's commit that has these files; None for the newest.
         recipe: how it was trained, as fields of `zoo.training.recipes.Recipe`.
         provenance: everything else that was recorded: seed, versions, hardware, hours, where the figures come from.

@@ -204,7 +204,7 @@ def test_several_features_stand_in_the_order_asked_for(spec: Spec, folded: nn.Se
         (["group1", "group1"], "two of them are the same output"),
     ],
 )
-def test_features_that_there_are_not(features: list[str], message: str) -> None:
+def test_invalid_features_are_refused(features: list[str], message: str) -> None:
     net = zoo.get_model("diracnet10_v1_cifar", folded=True)
     with pytest.raises(ValueError, match=message):
         emit(net, features=features)

@@ -202,7 +202,7 @@ def test_files_of_others_are_not_deleted(hub, new: Path) -> None:
     assert hub.state("org/theirs") == before
 
 
-def test_what_is_public_does_not_become_private_in_silence(hub, old: Path, new: Path) -> None:
+def test_a_public_repository_is_not_silently_made_private(hub, old: Path, new: Path) -> None:
     push(old, "org/private", private=True)
     push(new, "org/private", private=True)
     assert hub.state("org/private")["private"] and contents(hub.state("org/private")) == hashes(new)
@@ -243,7 +243,7 @@ def test_rights(hub, old: Path, token: str | None, there: bool, message: str, mo
 
 
 @pytest.mark.parametrize("name", ["x", "org/", "org/x@main", "../x", "org/x/y", "https://huggingface.co/org/x"])
-def test_names_that_are_none(name: str, old: Path) -> None:
+def test_invalid_repository_names_are_refused(name: str, old: Path) -> None:
     with pytest.raises(ValueError, match="names no repository: it must be ORG/NAME"):
         push(old, name)
 

@@ -27,7 +27,7 @@ def test_linux_names_vnni_among_the_flags(tmp_path: Path, text: str, expected: b
     assert has_vnni(tmp_path / "cpuinfo") is expected
 
 
-def test_a_system_that_does_not_say_is_taken_for_one_without(tmp_path: Path) -> None:
+def test_vnni_is_assumed_absent_if_the_system_does_not_report_it(tmp_path: Path) -> None:
     assert not has_vnni(tmp_path / "missing")
 
 

@@ -75,7 +75,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("how", ["overlay", "dict", "PretrainedCfg"])
 @pytest.mark.parametrize("name", [NAME, f"{NAME}.cifar10"])
-def test_a_place_that_the_user_names_is_the_one(
+def test_a_location_named_by_the_user_is_used(
     timm: ModuleType, place: str, how: str, name: str, files: Path, mine: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(files / "hub"))

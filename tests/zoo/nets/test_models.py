@@ -39,7 +39,7 @@ def test_every_name_builds_its_spec(name: str) -> None:
     assert folded.conv.in_channels == 3 and net.fc.out_features == net.spec.num_classes
 
 
-def test_the_issue_s_names_exist() -> None:
+def test_the_registry_has_the_expected_names() -> None:
     expected = {f"diracnet{depth}{width}" for depth in (18, 34) for width in ("", "_x0_5", "_x0_75", "_x1_5", "_x2")}
     expected |= {"diracnet18_v1_x0_75", "diracnet16_cifar", "diracnet28_x10_cifar", "diracnet34_x2_cifar"}
     assert expected <= set(zoo.list_models())

@@ -97,7 +97,7 @@ DISTURBANCES = {
 
 @pytest.mark.parametrize("name", DISTURBANCES)
 @pytest.mark.parametrize("half", ["train", "test"])
-def test_what_is_no_picture_changes_nothing_and_is_told(
+def test_other_files_are_ignored_with_a_warning(
     name: str, half: str, data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = load_dataset(str(data))
@@ -169,7 +169,7 @@ def test_damaged_pictures_are_left_out_and_recorded(
         assert "skipped" not in json.loads((tmp_path / "clean" / "run.json").read_text())
 
 
-def test_a_class_of_which_no_picture_is_left(data: Path) -> None:
+def test_a_class_without_readable_pictures_is_refused(data: Path) -> None:
     for path in (data / "train/b").iterdir():
         path.write_bytes(b"")
     with pytest.raises(ValueError, match=f"no picture of the class 'b' can be read among the train pictures of {data}"):

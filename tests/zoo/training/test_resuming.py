@@ -158,7 +158,7 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
         {"flip": "alternating", "precision": "bf16"},
     ],
 )
-def test_all_that_moves_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
+def test_everything_that_affects_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
     recipe = dataclasses.replace(DIGITS, epochs=2, **changes)
 
     train(recipe, digits, tmp_path / "whole")

@@ -69,7 +69,7 @@ def test_damage_is_a_clear_error(tmp_path: Path) -> None:
         zoo.Checkpoint.load(tmp_path / "absent.safetensors")
 
 
-def test_a_state_that_does_not_fit_names_what_does_not() -> None:
+def test_mismatched_entries_of_a_state_are_named() -> None:
     saved = checkpoint()
     state = dict(saved.state)
     state["fc.bias"] = torch.zeros(3)

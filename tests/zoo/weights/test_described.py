@@ -30,7 +30,7 @@ def test_arrays_and_tensors_come_back_from_the_same_bytes(tmp_path: Path) -> Non
     assert description == DESCRIPTION and all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
 
 
-def test_there_is_one_key_and_graphs_have_it_too(tmp_path: Path) -> None:
+def test_files_and_graphs_share_one_metadata_key(tmp_path: Path) -> None:
     save_described(tmp_path / "file", ARRAYS, DESCRIPTION, safetensors.numpy.save_file)
     with safe_open(tmp_path / "file", framework="np") as file:
         assert list(file.metadata()) == [KEY]

@@ -134,7 +134,7 @@ def test_a_manifest_is_read_and_written_alike(record: Weight) -> None:
 
 
 @pytest.mark.parametrize("digest", ["", "a", "0123456", "0123456g", "ABCDEF01", "0" * 65])
-def test_a_hash_that_many_files_have_is_refused(digest: str) -> None:
+def test_short_and_malformed_hashes_are_refused(digest: str) -> None:
     """The start of a hash is compared, and an empty one is the start of all."""
     with pytest.raises(ValueError, match="it must be 8 to 64 lower-case hexadecimal digits"):
         WeightFile("model.safetensors", digest)

@@ -115,13 +115,13 @@ def test_the_refusal_names_the_nearest_path_and_the_hub() -> None:
 
 
 @pytest.mark.parametrize("path", ["me/net", "diracnet16_cifar:cifar10", "hf-hub:me/net", "nonsense"])
-def test_a_path_is_nothing_else(path: str) -> None:
+def test_a_path_object_must_exist(path: str) -> None:
     with pytest.raises(FileNotFoundError, match=r"^no such file or folder"):
         parse_reference(Path(path))
 
 
 @pytest.mark.parametrize("text", ["", "hf-hub:", "hf-hub:name", "hf:../name", "hf-hub:a/b/c"])
-def test_texts_that_mean_nothing(text: str) -> None:
+def test_empty_and_malformed_references_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is empty|names no repository"):
         parse_reference(text)
 
