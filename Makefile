@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
 
-.PHONY: demo test lint bench paper evaluate runtimes clients pictures
+.PHONY: demo test test-all lint bench paper evaluate runtimes clients pictures
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -15,6 +15,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+# With the tests that are marked slow.
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m ''
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -94,7 +94,11 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.stem == "training" else ()) for page in PAGES],
+    ids=lambda page: page.stem,
+)
 def test_snippets_do_what_the_page_says(page: Path, clone: Path, hub_server) -> None:
     """One after the other in a folder like a clone, because some use what earlier ones wrote; the Hub is the tests'."""
     steps = _steps(page)

@@ -156,7 +156,7 @@ def test_int8_without_pictures_is_refused_with_the_remedy(checkpoint_file: Path,
     out = tmp_path / "bundle"
     for arguments, message in (
         (("--formats", "int8"), "give a data set or a folder of pictures with --calibration"),
-        (("--calibration", data), "--calibration is for the int8 form; add --formats int8"),
+        (("--calibration", data), "--calibration is for int8; add --formats int8"),
         (("--formats", "all", "--calibration", tmp_path), str(tmp_path)),
     ):
         status, _, errors = diracnet("export", checkpoint_file, *arguments, "--out", out)

@@ -14,7 +14,10 @@ from torchvision.models.feature_extraction import create_feature_extractor
 import zoo
 
 # One of each family and version, with weights and without, grey and coloured.
-KINDS = ["diracnet10_cifar", "diracnet10_v1_cifar", "diracnet10_x2_cifar", "diracnet18_x0_5", "diracnet18_v1_x0_5"]
+KINDS = [
+    *("diracnet10_cifar", "diracnet10_v1_cifar", "diracnet18_x0_5"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("diracnet10_x2_cifar", "diracnet18_v1_x0_5")),
+]
 
 
 def inputs(model: torch.nn.Module, batch: int = 2, size: int = 0) -> torch.Tensor:

@@ -208,7 +208,10 @@ def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None
             train(dataclasses.replace(recipe, **{name: value}), digits, tmp_path / name, init=first)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+SLOWER = [pytest.param(dtype, marks=pytest.mark.slow) for dtype in (torch.float16, torch.float8_e4m3fn)]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, *SLOWER])
 def test_weights_of_any_floating_type_start_a_run(dtype: torch.dtype, digits: Dataset, tmp_path: Path) -> None:
     net = zoo.get_model("diracnet10_cifar", num_classes=10, in_channels=1)
     state = {

@@ -68,6 +68,7 @@ def test_a_run_with_a_teacher_resumes_and_leaves_the_teacher_alone(digits: Datas
     assert sha256(tmp_path / "alone" / "model.safetensors") != sha256(tmp_path / "whole" / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_labels_do_not_count_where_all_the_weight_is_the_teacher_s(digits: Dataset, tmp_path: Path) -> None:
     one = digits.train
     wrong = Dataset(Pictures(one.images, (one.targets + 3) % 10, one.classes), digits.test, digits.preprocessing)
@@ -185,6 +186,7 @@ if sums:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_from_the_same_halves(root: Path, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}

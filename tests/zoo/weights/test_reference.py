@@ -92,7 +92,7 @@ OPENERS = {
     "from_pretrained": zoo.from_pretrained,
     "DiracNet.from_pretrained": zoo.DiracNet.from_pretrained,
     "info": info,
-    "predict": lambda text: open_net(text, form=None, threads=1, providers=None),
+    "predict": lambda text: open_net(text, precision=None, threads=1, providers=None),
     "Classifier": Classifier,
 }
 
@@ -150,7 +150,7 @@ def test_everything_here_opens_everywhere(here: Path, text: str, capsys: pytest.
     with pytest.raises(ValueError, match="revision='v1' chooses a commit of a repository of the Hub"):
         zoo.from_pretrained(text, revision="v1")
     with pytest.raises(ValueError, match="do not say how pictures become their input"):
-        open_net(text, form=None, threads=0, providers=None)
+        open_net(text, precision=None, threads=0, providers=None)
 
 
 def test_weights_of_the_registry_are_a_source_too() -> None:
