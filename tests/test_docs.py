@@ -96,7 +96,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=pytest.mark.slow if page.stem == "training" else ()) for page in PAGES],
+    [pytest.param(page, marks=pytest.mark.slow if page.stem in ("hub", "training") else ()) for page in PAGES],
     ids=lambda page: page.stem,
 )
 def test_snippets_do_what_the_page_says(page: Path, clone: Path, hub_server) -> None:

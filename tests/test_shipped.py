@@ -9,7 +9,12 @@ from export.formats.table import FORMATS
 from zoo import Weight, load_weight
 from zoo.weights.record import all_weights
 
-OURS = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items() if record.folder]
+LARGE = ("diracnet10_x4_cifar", "diracnet18_x0_5")
+OURS = [
+    pytest.param(record, id=":".join(key), marks=pytest.mark.slow if record.model in LARGE else ())
+    for key, record in all_weights().items()
+    if record.folder
+]
 
 
 @pytest.mark.parametrize("record", OURS)

@@ -35,7 +35,7 @@ def cut(digits: Dataset, out: Path, epoch: int, step: int, recipe: Recipe = DIGI
         train(recipe, digits, out, on_step=stop, **arguments)
 
 
-COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "12")
+COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "4")
 
 
 def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_weight_and_teacher_go_together(digits: Dataset, tmp_path: Path) -> None
         train(dataclasses.replace(RECIPE, teacher="x"), digits, tmp_path, teacher=resnet())
 
 
+@pytest.mark.slow
 def test_a_trained_net_of_this_package_teaches(digits: Dataset, tmp_path: Path) -> None:
     train(dataclasses.replace(RECIPES["digits"], epochs=1), digits, tmp_path / "teacher")
     file = tmp_path / "teacher" / "model.safetensors"
