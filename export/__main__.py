@@ -134,7 +134,7 @@ def quantize(
     with log.status(escape(f"loading {model}")) as status:
         source, record = open_model(model)
         if out is None and record is None:
-            raise ValueError(f"{model} is none of the registry's weights, so name the file to write with --out")
+            raise ValueError(f"{model} is not one of the registry's weights, so name the file to write with --out")
         quantization = quantize_on(
             source, calibration, on_layer=lambda layer: status.update(escape(f"quantizing {layer}"))
         )

@@ -33,7 +33,7 @@ def open_picture(path: Path) -> Image.Image:
         raise FileNotFoundError(f"no picture {path}") from None
     # On some damaged files Pillow's decoders raise errors of any class: KeyError, struct.error, EOFError, …
     except Exception as error:
-        raise ValueError(f"{path} is no picture that can be read: {_reason(error)}") from error
+        raise ValueError(f"{path} is not a readable picture: {_reason(error)}") from error
 
 
 def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
@@ -138,7 +138,7 @@ def _check_file(path: Path) -> None:
         next(path.iterdir(), None)  # fails if the folder may not be read
         raise ValueError("it is a folder without pictures that can be opened here")
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     if not status.st_size:
         raise ValueError("it is empty")
 

@@ -145,7 +145,7 @@ def _read(cfg: PretrainedCfg, cache_dir: str | Path | None) -> Mapping[str, Tens
     if cfg.hf_hub_id:
         reference = Hub.parse(cfg.hf_hub_id)
         if reference is None:
-            raise ValueError(f"hf_hub_id={cfg.hf_hub_id!r} is no ORG/NAME or ORG/NAME@REVISION")
+            raise ValueError(f"hf_hub_id={cfg.hf_hub_id!r} is not of the form ORG/NAME or ORG/NAME@REVISION")
         repository, revision = reference.repository, reference.revision
         for name in names[:-1]:
             with suppress(FileNotFoundError):

@@ -97,7 +97,9 @@ def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequenc
         if (limit := limits[accuracy.graph]) is not None:
             lost, differing = found - accuracy.metrics["top1"], 100 - accuracy.agreement
             yield Check(f"{accuracy.graph}: top-1 below fp32, in points", lost, limit.top1)
-            yield Check(f"{accuracy.graph}: pictures seen otherwise than by fp32, in %", differing, limit.disagreement)
+            yield Check(
+                f"{accuracy.graph}: pictures classified differently than by fp32, in %", differing, limit.disagreement
+            )
 
 
 def _runs(bundle: OpenBundle) -> Iterator[tuple[str, Run]]:

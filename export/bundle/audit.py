@@ -51,7 +51,7 @@ def verify(
         >>> export.verify("no/such/folder")
         Traceback (most recent call last):
         ...
-        FileNotFoundError: no/such/folder is no bundle: it has no SHA256SUMS
+        FileNotFoundError: no/such/folder is not a bundle: it has no SHA256SUMS
     """
     checks = []
     for check in audit(folder, expect):

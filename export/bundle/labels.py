@@ -28,7 +28,7 @@ def read_labels(path: Path, num_classes: int) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors on Windows write a byte order mark
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no UTF-8 text: {error}") from error
+        raise ValueError(f"{path} is not UTF-8 text: {error}") from error
     lines = [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
     first: dict[str, int] = {}
     for number, label in enumerate(lines, start=1):
@@ -50,5 +50,5 @@ def relabel(checkpoint: Checkpoint, record: Weight | None, path: Path) -> Checkp
     """
     labels = read_labels(path, checkpoint.spec.num_classes)
     if record is not None and labels != record.labels:
-        raise ValueError(f"{path} names the classes of {record.model}:{record.tag} otherwise than the registry does")
+        raise ValueError(f"{path} names the classes of {record.model}:{record.tag} differently from the registry")
     return replace(checkpoint, labels=labels)

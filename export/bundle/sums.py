@@ -32,7 +32,7 @@ def faults(folder: Path) -> list[str]:
         FileNotFoundError: there is no SHA256SUMS.
     """
     if not (folder / SUMS).is_file():
-        raise FileNotFoundError(f"{folder} is no bundle: it has no {SUMS}")
+        raise FileNotFoundError(f"{folder} is not a bundle: it has no {SUMS}")
     try:
         sums = read_sums(folder / SUMS)
     except ValueError as error:
@@ -52,7 +52,7 @@ def read_sums(path: Path) -> dict[str, str]:
         # Decoded and split by hand, because Python's text mode accepts other line endings too.
         *lines, rest = path.read_bytes().decode("utf-8").split("\n")
     except UnicodeDecodeError:
-        raise ValueError(f"{SUMS} is no text") from None
+        raise ValueError(f"{SUMS} is not text") from None
     if rest:
         raise ValueError(f"{SUMS} has no end of line after {rest!r}")
     sums: dict[str, str] = {}

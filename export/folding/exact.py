@@ -59,7 +59,7 @@ def _apply(module: Any, value: Tensor) -> Tensor:
         case nn.ReLU() | NCReLU() | nn.MaxPool2d() | nn.Flatten():
             return cast(Tensor, module(value))
         case _:
-            raise ValueError(f"{type(module).__name__} is no layer of a folded net")
+            raise ValueError(f"{type(module).__name__} is not a layer of a folded net")
     return result if module.bias is None else result + module.bias.double().reshape(-1, *[1] * (result.ndim - 2))
 
 

@@ -24,5 +24,5 @@ def choose_formats(names: Collection[str]) -> tuple[str, ...]:
     """
     unknown = sorted(set(names) - {*FORMATS, ALL})
     if unknown:
-        raise ValueError(f"formats: {unknown[0]!r} is none; allowed are {', '.join((*FORMATS, ALL))}")
+        raise ValueError(f"formats: {unknown[0]!r} is unknown; allowed are {', '.join((*FORMATS, ALL))}")
     return tuple(name for name in FORMATS if name in names or ALL in names or name == ALWAYS)

@@ -33,7 +33,7 @@ def publish(
         >>> export.publish("no/such/bundle", "me/net", dry_run=True)
         Traceback (most recent call last):
         ...
-        FileNotFoundError: no/such/bundle is no bundle: it has no SHA256SUMS
+        FileNotFoundError: no/such/bundle is not a bundle: it has no SHA256SUMS
     """
     folder = Path(folder)
     on_stage(f"verifying {folder}")

@@ -173,4 +173,4 @@ class Quantization:
                 raise ValueError(f"{sorted(tensors)[0]} belongs to no layer")
             return cls(layers, activations, description["calibration"])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is no record of a quantization, or is damaged: {error!r}") from error
+            raise ValueError(f"{path} is not a quantization record, or is damaged: {error!r}") from error

@@ -52,7 +52,9 @@ def publish_zoo(
             export_bundle(load_weight(record, "dirac"), folder, record=named, formats=("all",))
         _require_same_weights(folder, record)
         if read_json(folder / CONFIG).get("repository") != f"{namespace}/{name}":
-            raise ValueError(f"the card of {folder} names another repository; remove {folder} to have it exported anew")
+            raise ValueError(
+                f"the card of {folder} names another repository; remove {folder} to have it exported again"
+            )
         publication = publish(
             folder, f"{namespace}/{name}", private=private, tag=tag, dry_run=dry_run, on_stage=on_stage
         )
@@ -69,5 +71,5 @@ def _require_same_weights(folder: Path, record: Weight) -> None:
         if file.path not in files or files[file.path].sha256 != file.sha256:
             raise ValueError(
                 f"{folder / file.path} is not the {form} form in the manifest of {record.model}:{record.tag}; remove "
-                f"{folder} to have it exported anew"
+                f"{folder} to have it exported again"
             )

@@ -55,7 +55,7 @@ class Classifier:
         self._takes_pixels = inputs[0].type == "tensor(uint8)"
         self.description = _description(path, self._session.get_modelmeta().custom_metadata_map)
         if len(inputs) != 1 or OUTPUT not in {output.name for output in self._session.get_outputs()}:
-            raise ValueError(f"{path} is no classifier: it needs one input, and an output named {OUTPUT!r}")
+            raise ValueError(f"{path} is not a classifier: it needs one input, and an output named {OUTPUT!r}")
         if self._takes_pixels != self.description.get("preprocessing_inside", False):
             raise ValueError(f"{path} contradicts itself on its preprocessing, which does not fit {inputs[0].type}")
 
@@ -110,14 +110,14 @@ def _graph(source: str | Path, precision: str | None) -> Path:
         case File(file):
             return file
     raise FileNotFoundError(
-        f"{source} is no bundle, .onnx file or repository ORG/NAME; nets of the registry become bundles by "
+        f"{source} is not a bundle, .onnx file or repository ORG/NAME; nets of the registry become bundles by "
         "`diracnet export`"
     )
 
 
 def _graph_of(bundle: Path, precision: str | None) -> Path:
     if not (bundle / GRAPH).is_file():
-        raise FileNotFoundError(f"{bundle} is no bundle: it has no {GRAPH}")
+        raise FileNotFoundError(f"{bundle} is not a bundle: it has no {GRAPH}")
     there = {name: bundle / each.path for name, each in GRAPHS.items() if (bundle / each.path).is_file()}
     if precision is not None and precision not in there:
         raise ValueError(f"precision={precision!r}: {bundle} has {', '.join(there)}")

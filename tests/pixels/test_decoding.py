@@ -87,7 +87,7 @@ REASONS = {
     "text.jpg": "its format is not known",
     "bomb.png": r"Image size \(900000000 pixels\) exceeds limit .* decompression bomb",
     "folder.jpg": "it is a folder without pictures that can be opened here",
-    "pipe.jpg": "it is no regular file",
+    "pipe.jpg": "it is not a regular file",
     "none.jpg": None,
 }
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_named_with_the_reason(name: str, odd_pictures: P
         with pytest.raises(FileNotFoundError, match=rf"^no picture {path}$"):
             open_picture(path)
     else:
-        with pytest.raises(ValueError, match=rf"^{path} is no picture that can be read: ({REASONS[name]})"):
+        with pytest.raises(ValueError, match=rf"^{path} is not a readable picture: ({REASONS[name]})"):
             open_picture(path)
 
 
@@ -110,7 +110,7 @@ def test_damaged_pictures_are_named(suffix: str, odd_pictures: Path, tmp_path: P
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], whole[:9], whole[:1]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"picture\.{suffix} is no picture that can be read: \w"):
+        with pytest.raises(ValueError, match=rf"picture\.{suffix} is not a readable picture: \w"):
             open_picture(path)
 
 
@@ -131,7 +131,7 @@ def test_any_damage_ends_in_a_picture_or_in_a_clear_error(suffix: str, odd_pictu
             eight_bit(open_picture(path), 3)
         except ValueError as error:
             failed += 1
-            assert str(error).startswith(f"{path} is no picture that can be read: ")
+            assert str(error).startswith(f"{path} is not a readable picture: ")
     assert suffix in ("bmp", "ppm") or failed > 5
 
 
@@ -168,7 +168,7 @@ def test_a_file_that_may_not_be_read_is_named(odd_pictures: Path, tmp_path: Path
     path.chmod(0)
     (tmp_path / "secrets").mkdir(mode=0)
     for secret in (path, path.with_name("secrets")):
-        with nobody(), pytest.raises(ValueError, match=rf"{secret} is no picture that can be read: Permission denied"):
+        with nobody(), pytest.raises(ValueError, match=rf"{secret} is not a readable picture: Permission denied"):
             open_picture(secret)
 
 

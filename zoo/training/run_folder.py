@@ -123,7 +123,9 @@ class RunFolder:
         try:
             state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise ValueError(f"{self._state} is damaged ({error}); remove the folder and start the run anew") from error
+            raise ValueError(
+                f"{self._state} is damaged ({error}); remove the folder and start the run again"
+            ) from error
         return state
 
 

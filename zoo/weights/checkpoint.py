@@ -139,8 +139,8 @@ class Checkpoint:
             state, value = load_described(path, "pt")
         except SafetensorError as error:
             raise ValueError(
-                f"{path} is no safetensors file, or is damaged: {error}. Files of the original code are converted by "
-                "`diracnet import-upstream`"
+                f"{path} is not a safetensors file, or is damaged: {error}. Files of the original code are converted "
+                "by `diracnet import-upstream`"
             ) from error
         if value is None:
             raise ValueError(

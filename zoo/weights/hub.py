@@ -68,7 +68,7 @@ def fetch_version(
         ValueError: the file is not what it should be even when fetched again; or the path leads out of the repository.
     """
     if not path or any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
-        raise ValueError(f"path={path!r} is no path of a file below a repository's root")
+        raise ValueError(f"path={path!r} is not the path of a file below a repository's root")
     offline = constants.HF_HUB_OFFLINE or client.get("local_files_only", False)
     again = client.pop("force_download", False)
     while True:
@@ -92,7 +92,7 @@ def fetch_version(
         if offline:
             raise ValueError(
                 f"{local} is damaged: its {expected.kind} is {found}, not {expected.etag}; "
-                f"{'HF_HUB_OFFLINE' if constants.HF_HUB_OFFLINE else 'local_files_only'} forbids fetching it anew"
+                f"{'HF_HUB_OFFLINE' if constants.HF_HUB_OFFLINE else 'local_files_only'} forbids fetching it again"
             )
         if again:
             raise ValueError(
@@ -179,7 +179,7 @@ def explain(error: BaseException, repository: str) -> str | None:
         case HfHubHTTPError():
             return f"the Hub refused ({status}): {error.server_message or 'without saying why'}"
         case json.JSONDecodeError():
-            return f"{constants.ENDPOINT} sent an answer that is none of the Hub's"
+            return f"{constants.ENDPOINT} sent an answer that is not the Hub's"
         case ConnectionError():  # from the client's Xet library; those of its HTTP library have another base class
             return (
                 f"the Xet storage of {constants.ENDPOINT} does not work ({error}); set HF_HUB_DISABLE_XET=1 to do "

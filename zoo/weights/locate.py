@@ -100,7 +100,7 @@ def _mirrored(weight: Weight, file: WeightFile, mirror: Path) -> Path:
 def _checked(path: Path, file: WeightFile) -> Path:
     if not file.matches(path):
         raise ValueError(
-            f"{path} is damaged: its sha256 is {sha256(path)}, the registry says {file.sha256}; fetch it anew"
+            f"{path} is damaged: its sha256 is {sha256(path)}, the registry says {file.sha256}; fetch it again"
         )
     return path
 

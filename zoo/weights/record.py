@@ -83,7 +83,7 @@ class Weight:
 
     def __post_init__(self) -> None:
         if self.revision is not None and self.repository is None:
-            raise ValueError(f"revision={self.revision!r} is that of no repository; name one, or leave it out")
+            raise ValueError(f"revision={self.revision!r} belongs to no repository; name one, or leave it out")
 
     @property
     def digests(self) -> dict[str, str]:

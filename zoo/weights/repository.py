@@ -36,7 +36,7 @@ def load_repository(source: str | Path, form: str, *, revision: str | None = Non
     """
     reference = parse_reference(source)
     if revision is not None and not isinstance(reference, Hub):
-        raise ValueError(f"revision={revision!r} chooses a commit of a repository of the Hub, and {source} is none")
+        raise ValueError(f"revision={revision!r} chooses a commit of a repository of the Hub, and {source} is not one")
     match reference:
         case Hub() | Folder():
             return open_repository(reference, form, revision=revision, **client)[0]

@@ -73,7 +73,7 @@ def _tensors(content: Mapping[str, Any], what: str) -> dict[str, Tensor]:
         for name, tensor in part.items():
             if not isinstance(name, str) or not isinstance(tensor, Tensor):
                 raise ValueError(
-                    f"{what} is no DiracNet file: its entry {name!r} is a {type(tensor).__name__}, no tensor"
+                    f"{what} is not a DiracNet file: its entry {name!r} is a {type(tensor).__name__}, not a tensor"
                 )
             tensors[name.removeprefix("features.")] = tensor.detach()
     return tensors
@@ -95,7 +95,7 @@ def _infer(state: Mapping[str, Tensor], form: str, final_relu: bool | None, what
         doubled = first.shape[1] // channels
     except (KeyError, IndexError, ZeroDivisionError) as error:
         raise ValueError(
-            f"{what} is no DiracNet file: conv, group0.block0.conv and fc are not all there with the right dimensions; "
+            f"{what} is not a DiracNet file: it lacks conv, group0.block0.conv or fc of the right dimensions; "
             f"it holds {', '.join(sorted(state)[:4]) or 'nothing'}, …"
         ) from error
     blocks = tuple(
@@ -116,6 +116,6 @@ def _infer(state: Mapping[str, Tensor], form: str, final_relu: bool | None, what
                 final_relu=(version == 2 or form == "folded") if final_relu is None else final_relu,
             )
     raise ValueError(
-        f"{what} is no DiracNet that we know: stem {kernel_size}×{kernel_size}, blocks per group {blocks}, "
+        f"{what} is not a known DiracNet: stem {kernel_size}×{kernel_size}, blocks per group {blocks}, "
         f"{doubled} input channels per stem channel in the first block"
     )

@@ -95,7 +95,7 @@ def test_padding_stride_dilation_and_groups() -> None:
     batch = torch.randn(2, 4, 31, 28)
     expected = doubled(net)(batch.double())
     torch.testing.assert_close(evaluate_exactly(net, batch)["6"], expected, rtol=0, atol=1e-10)
-    with pytest.raises(ValueError, match="GELU is no layer of a folded net"):
+    with pytest.raises(ValueError, match="GELU is not a layer of a folded net"):
         evaluate_exactly(nn.Sequential(nn.GELU()), batch)
 
 

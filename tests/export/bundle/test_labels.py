@@ -37,7 +37,7 @@ def test_what_is_written_is_read(prefix: str, ending: str, tmp_path: Path) -> No
         (b"cat\n\nfox\n", "line 2 is empty"),
         (b"cat\ndog\nfox\n\n", "line 4 is empty"),
         (b"cat\n \t\nfox\n", "line 2 is empty"),
-        (b"cat\n\xff\nfox\n", "is no UTF-8 text"),
+        (b"cat\n\xff\nfox\n", "is not UTF-8 text"),
     ],
 )
 def test_what_is_wrong_is_named(content: bytes, message: str, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_only_weights_of_the_users_own_are_relabelled(checkpoint: Checkpoint, tm
     path.write_text("".join(f"{index}\n" for index in range(10)), encoding="utf-8")
     labels = tuple(str(index) for index in range(10))
     assert relabel(checkpoint, None, path) == replace(checkpoint, labels=labels)
-    with pytest.raises(ValueError, match="otherwise than the registry does"):
+    with pytest.raises(ValueError, match="differently from the registry"):
         relabel(checkpoint, record, path)
     path.write_text(labels_text(record.labels), encoding="utf-8")
     assert relabel(checkpoint, record, path).labels == record.labels

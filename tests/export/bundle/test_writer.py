@@ -229,7 +229,7 @@ def test_errors(source: Checkpoint, tmp_path: Path) -> None:
         export_bundle(source, tmp_path / "bundle")
     with pytest.raises(ValueError, match="preprocessing"):
         export_bundle(replace(source, preprocessing=None), tmp_path / "other")
-    with pytest.raises(ValueError, match=r"formats: 'fp8' is none; allowed are fp32, .*all"):
+    with pytest.raises(ValueError, match=r"formats: 'fp8' is unknown; allowed are fp32, .*all"):
         export_bundle(source, tmp_path / "other", formats=["fp32", "fp8"])
     with pytest.raises(ValueError, match=r"no feature 'group9'; its features are conv, .*group2.*group0\.block0"):
         export_bundle(source, tmp_path / "other", features=["group9"])

@@ -112,7 +112,7 @@ def edited(name: str, module: nn.Module) -> nn.Sequential:
     ("net", "message"),
     [
         (zoo.get_model("diracnet10_cifar"), "not a DiracNet"),
-        (nn.Sequential(nn.Conv2d(3, 4, 3)), "no DiracNet file"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), "not a DiracNet file"),
         (edited("group1.block0.relu", nn.GELU()), r"differs in group1\.block0\.relu"),
         (edited("dropout", nn.Dropout()), "differs in dropout"),
         (edited("max_pool1", nn.Identity()), r"differs in max_pool1"),

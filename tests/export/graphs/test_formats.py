@@ -94,7 +94,7 @@ def test_formats_are_chosen_by_name_in_the_order_of_the_table() -> None:
     assert choose_formats(["all"]) == tuple(FORMATS) == choose_formats([*reversed(FORMATS)])
     assert choose_formats(["fp16"]) == choose_formats(["fp16", "fp32", "fp16"]) == ("fp32", "fp16")
     for names in (["fp8"], ["fp32", ""], [""], ["FP16"]):
-        with pytest.raises(ValueError, match=r"is none; allowed are fp32, fp16.*, all$"):
+        with pytest.raises(ValueError, match=r"is unknown; allowed are fp32, fp16.*, all$"):
             choose_formats(names)
 
 

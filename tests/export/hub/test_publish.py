@@ -255,7 +255,7 @@ def test_only_good_bundles_are_published(hub, tmp_path: Path) -> None:
     (tmp_path / "untrained" / "config.json").write_text("{}")
     with pytest.raises(VerificationError, match=r"config\.json is altered"):
         publish(tmp_path / "untrained", "org/bad")
-    with pytest.raises(FileNotFoundError, match="is no bundle"):
+    with pytest.raises(FileNotFoundError, match="is not a bundle"):
         publish(tmp_path, "org/bad")
     folder = write(tmp_path / "links", OLD)
     (tmp_path / "secret").write_text("not for everyone")

@@ -261,7 +261,7 @@ def test_damaged_records_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no record of a quantization"):
         Quantization.load(tmp_path / "none")
     (tmp_path / "damaged").write_bytes(b"no safetensors")
-    with pytest.raises(ValueError, match="is no record of a quantization, or is damaged"):
+    with pytest.raises(ValueError, match="is not a quantization record, or is damaged"):
         Quantization.load(tmp_path / "damaged")
     for scale, zero_point in ((0.0, 0), (-1.0, 0), (float("nan"), 0), (1.0, 256), (1.0, -1)):
         with pytest.raises(ValueError, match="quantization parameters have a finite scale above 0"):

@@ -174,7 +174,7 @@ def test_the_command_that_makes_a_record(checkpoint_file: Path, data: Path, tmp_
     assert sha256(tmp_path / "bundle" / QUANTIZATION) == sha256(out)
     for arguments, message in (
         (("--out", out), "exists already"),
-        ((), "is none of the registry's weights, so name the file to write with --out"),
+        ((), "is not one of the registry's weights, so name the file to write with --out"),
     ):
         status, _, errors = diracnet("quantize", checkpoint_file, "--calibration", data, *arguments)
         assert status == 2 and message in " ".join(errors.split())

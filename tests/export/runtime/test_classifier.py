@@ -155,7 +155,7 @@ def test_torch_is_never_imported(bundle: Path, root: Path, tmp_path: Path) -> No
 
 
 def test_what_is_no_net_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"is no bundle: it has no onnx/model\.onnx$"):
+    with pytest.raises(FileNotFoundError, match=r"is not a bundle: it has no onnx/model\.onnx$"):
         Classifier(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"^no such file or folder: .*none\.onnx$"):
         Classifier(tmp_path / "none.onnx")
@@ -278,7 +278,7 @@ def renamed(graph: bytes) -> bytes:
         (foreign, r"net\.onnx does not say how to prepare its pictures"),
         (undescribed, r"net\.onnx does not describe itself fully: its metadata lack id2label, preprocessing"),
         (garbled, r"the description inside .*net\.onnx is damaged"),
-        (renamed, r"net\.onnx is no classifier: it needs one input, and an output named 'logits'"),
+        (renamed, r"net\.onnx is not a classifier: it needs one input, and an output named 'logits'"),
     ],
     ids=["truncated", "text", "foreign", "undescribed", "garbled", "renamed"],
 )

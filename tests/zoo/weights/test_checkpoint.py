@@ -57,7 +57,7 @@ def test_damage_is_a_clear_error(tmp_path: Path) -> None:
     checkpoint().save(file)
     whole = file.read_bytes()
     file.write_bytes(whole[:-10])
-    with pytest.raises(ValueError, match="is no safetensors file, or is damaged"):
+    with pytest.raises(ValueError, match="is not a safetensors file, or is damaged"):
         zoo.Checkpoint.load(file)
     save_file({"weight": torch.zeros(1)}, file)
     with pytest.raises(ValueError, match="does not say which net it belongs to"):

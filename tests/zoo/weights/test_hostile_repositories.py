@@ -46,10 +46,10 @@ class Evil:
 
 
 HOSTILE = {
-    "a pickle": ({"model.safetensors": pickle.dumps(Evil())}, "is no safetensors file, or is damaged"),
-    "a text": ({"model.safetensors": b"../../../etc/passwd"}, "is no safetensors file, or is damaged"),
-    "a huge header": ({"model.safetensors": header({}, 2**63)}, "is no safetensors file, or is damaged"),
-    "terabytes": ({"model.safetensors": header(SPARSE)}, "is no safetensors file, or is damaged"),
+    "a pickle": ({"model.safetensors": pickle.dumps(Evil())}, "is not a safetensors file, or is damaged"),
+    "a text": ({"model.safetensors": b"../../../etc/passwd"}, "is not a safetensors file, or is damaged"),
+    "a huge header": ({"model.safetensors": header({}, 2**63)}, "is not a safetensors file, or is damaged"),
+    "terabytes": ({"model.safetensors": header(SPARSE)}, "is not a safetensors file, or is damaged"),
     "a huge net": (
         {"config.json": config(HUGE, "folded"), "model.safetensors": header(described(HUGE))},
         "these weights do not fit",
@@ -68,7 +68,7 @@ HOSTILE = {
         {"config.json": b'{"form": "folded", "spec": {"depth": "/etc"}}'},
         "is damaged: depth='/etc'",
     ),
-    "a config that is a list": ({"config.json": b"[1]"}, "holds no JSON object"),
+    "a config that is a list": ({"config.json": b"[1]"}, "does not hold a JSON object"),
     "another form": ({"config.json": config(RECORD.spec, "dirac")}, "holds a training form only"),
     "a form that lies": ({"model.safetensors": DIRAC}, "describe different nets"),
     "paths that climb": (

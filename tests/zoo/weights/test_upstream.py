@@ -100,7 +100,7 @@ def test_damaged_and_hostile_files_are_clear_errors(tmp_path: Path, monkeypatch:
 
 
 def test_foreign_dicts_are_clear_errors() -> None:
-    with pytest.raises(ValueError, match="no DiracNet file"):
+    with pytest.raises(ValueError, match="not a DiracNet file"):
         zoo.load_upstream(torch.nn.Linear(2, 2).state_dict())
     with pytest.raises(ValueError, match="was not made by the original code but by this package"):
         zoo.load_upstream(zoo.get_model("diracnet10_cifar").state_dict())
@@ -115,5 +115,5 @@ def test_foreign_dicts_are_clear_errors() -> None:
     with pytest.raises(ValueError, match="eye8_8_3_3 is not the delta"):
         zoo.load_upstream({"params": {**file["params"], "eye8_8_3_3": torch.zeros(8, 8, 3, 3)}})
     del file["params"]["group1.block3.conv"]
-    with pytest.raises(ValueError, match="no DiracNet that we know"):
+    with pytest.raises(ValueError, match="not a known DiracNet"):
         zoo.load_upstream(file)
