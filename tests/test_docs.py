@@ -18,6 +18,8 @@ from zoo.training.recipes import RECIPES
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = [ROOT / "docs" / f"{name}.md" for name in ("layers", "training", "export", "hub")]
 PAGES = [ROOT / "README.md", *GUIDES]
+LONG = ("export", "hub", "training")
+"""Pages whose snippets take half a minute and more."""
 INDEX = ROOT / "docs" / "README.md"
 OTHERS = {"--help", "--no-deps", "--nproc-per-node"}
 """Flags of every command, of pip and of torchrun."""
@@ -96,7 +98,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=pytest.mark.slow if page.stem in ("hub", "training") else ()) for page in PAGES],
+    [pytest.param(page, marks=pytest.mark.slow if page.stem in LONG else ()) for page in PAGES],
     ids=lambda page: page.stem,
 )
 def test_snippets_do_what_the_page_says(page: Path, clone: Path, hub_server) -> None:

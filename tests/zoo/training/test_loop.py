@@ -149,6 +149,7 @@ if sums:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_follow_one_that_accumulates_the_same_halves(root: Path, tmp_path: Path) -> None:
     """In float64, over 66 steps; BatchNorm's statistics are those of each half in both."""
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -187,6 +188,7 @@ def test_alternating_flips_show_both_sides_in_two_epochs(digits: Dataset) -> Non
     assert torch.allclose(mean(4), mean(6), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_trained_weights_are_trained_on(digits: Dataset, tmp_path: Path) -> None:
     train(DIGITS, digits, tmp_path / "first")
     first = zoo.Checkpoint.load(tmp_path / "first" / "model.safetensors")

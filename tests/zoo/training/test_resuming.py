@@ -97,6 +97,7 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert not (tmp_path / "state.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_stop_at_the_last_step_of_an_epoch_is_continued(digits: Dataset, tmp_path: Path) -> None:
     def terminate(progress: Progress) -> None:
         if progress.step == progress.steps_per_epoch:
@@ -152,10 +153,9 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
 @pytest.mark.parametrize(
     "changes",
     [
-        {"muon_lr": 0.05},
-        {"muon_lr": 0.02, "fixed_norm": True, "stem": "principal"},
-        {"ema": 0.9},
-        {"flip": "alternating", "precision": "bf16"},
+        pytest.param({"muon_lr": 0.05}, marks=pytest.mark.slow),
+        {"muon_lr": 0.02, "fixed_norm": True, "stem": "principal", "ema": 0.9},
+        pytest.param({"flip": "alternating", "precision": "bf16"}, marks=pytest.mark.slow),
     ],
 )
 def test_everything_that_affects_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
