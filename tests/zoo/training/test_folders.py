@@ -137,7 +137,7 @@ def test_all_damaged_pictures_are_named_at_once(data: Path) -> None:
     with pytest.raises(ValueError, match=r"^2 pictures cannot be read; .*--skip-damaged") as raised:
         load_dataset(str(data))
     lines = str(raised.value).splitlines()[1:]
-    assert [line.split(" is no picture")[0].strip() for line in lines] == [str(first), str(second)]
+    assert [line.split(" is not a readable picture")[0].strip() for line in lines] == [str(first), str(second)]
     with pytest.raises(ValueError, match=r"^1 picture cannot be read") as raised:
         load_test(str(data), IMAGENET)
     assert str(third) in str(raised.value)

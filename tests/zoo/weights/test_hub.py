@@ -292,7 +292,7 @@ def test_ten_processes_make_one_good_copy(hub, xet: bool, tmp_path: Path) -> Non
 
 
 def test_a_record_may_name_a_repository() -> None:
-    with pytest.raises(ValueError, match="revision='0123' is that of no repository"):
+    with pytest.raises(ValueError, match="revision='0123' belongs to no repository"):
         dataclasses.replace(RECORD, revision="0123")
     recorded = dataclasses.replace(RECORD, repository="org/x", revision="0" * 40)
     assert recorded.to_manifest()["repository"] == "org/x" and "repository" not in RECORD.to_manifest()
