@@ -244,7 +244,7 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: edit_record(folder, 1), GRAPHS["int8"].path),
         (lambda folder: edit_record(folder, 2, graphs_too=True), "group0.block0.conv is up to"),
         (claim_pictures, GRAPHS["int8"].path),
-        (lambda folder: (folder / QUANTIZATION).write_bytes(b"record"), f"{QUANTIZATION} is no record"),
+        (lambda folder: (folder / QUANTIZATION).write_bytes(b"record"), f"{QUANTIZATION} is not a quantization record"),
         (lambda folder: (folder / QUANTIZATION).unlink(), f"{QUANTIZATION}, and the second is missing"),
         (
             lambda folder: [(folder / path).unlink() for path in (GRAPHS["int8"].path, GRAPHS["int8"].pictures)],
