@@ -84,7 +84,7 @@ def export_bundle(
         if any(FORMATS[name].needs_quantization for name in chosen):
             on_stage("quantizing")
             (folder / QUANTIZATION).parent.mkdir()
-            known_quantization(folded.checkpoint, record, quantization).save(folder / QUANTIZATION)
+            known_quantization(folded, record, quantization).save(folder / QUANTIZATION)
         on_stage(f"writing {', '.join(chosen)}")
         for name, content in derived_files(folder, folded, description, chosen):
             (folder / name).parent.mkdir(exist_ok=True)

@@ -63,11 +63,11 @@ def quantize_on_noise(source: Checkpoint) -> Quantization:
     return calibrate(FoldedNet.of(source).net, noise, preprocessing, method=PLAIN, origin=origin, dtype=torch.float64)
 
 
-def known_quantization(source: Checkpoint, record: Weight | None, given: Quantization | None = None) -> Quantization:
+def known_quantization(folded: FoldedNet, record: Weight | None, given: Quantization | None = None) -> Quantization:
     """Return the record of a net's quantization, where the user gives no pictures to calibrate on.
 
     Args:
-        source: the net, in training form or folded.
+        folded: the net.
         record: the registry's entry for its weights, if they have one.
         given: a record that takes precedence over the registry's.
 
@@ -82,14 +82,14 @@ def known_quantization(source: Checkpoint, record: Weight | None, given: Quantiz
         found = given
     elif record is not None and INT8 in record.files:
         found = Quantization.load(weight_file(record, INT8))
-    elif source.tag == UNTRAINED:
-        return quantize_on_noise(source)
+    elif folded.checkpoint.tag == UNTRAINED:
+        return quantize_on_noise(folded.checkpoint)
     else:
         raise ValueError(
             "an int8 form needs pictures that the net was trained on, to measure what its layers compute: give a data "
             "set or a folder of pictures with --calibration, or leave int8 out of the formats"
         )
-    for phrase in mismatches(found, FoldedNet.of(source).net):
+    for phrase in mismatches(found, folded.net):
         raise ValueError(f"the quantization is not that of this net: {phrase}; calibrate again with --calibration")
     return found
 

@@ -22,6 +22,7 @@ from export.__main__ import main
 from export.bundle.audit import audit
 from export.bundle.golden import CELLS as GOLDEN_CELLS
 from export.bundle.writer import export_bundle
+from export.folding.folded import FoldedNet
 from export.int8.calibration import PLAIN
 from export.int8.record import Quantization
 from export.int8.samples import draw_pictures
@@ -104,16 +105,16 @@ def test_any_folder_of_pictures_will_do_but_no_test_half_alone(data: Path, tmp_p
 
 def test_what_is_known_without_pictures(source: Checkpoint, data: Path) -> None:
     shipped, record = open_model("diracnet16_cifar:cifar10")
-    found = known_quantization(shipped, record)
+    found = known_quantization(FoldedNet.of(shipped), record)
     assert found.calibration["pictures"] >= 100 and len(found.calibration["sha256"]) == 64
     untrained, _ = open_model("diracnet10_cifar")
-    assert known_quantization(untrained, None).calibration["source"].startswith("noise")
+    assert known_quantization(FoldedNet.of(untrained), None).calibration["source"].startswith("noise")
     with pytest.raises(ValueError, match=r"needs pictures that the net was trained on.* with --calibration"):
-        known_quantization(source, None)
+        known_quantization(FoldedNet.of(source), None)
     own = quantize_on(source, str(data))
-    assert known_quantization(source, None, own) is own and own.calibration["pictures"] == 24
+    assert known_quantization(FoldedNet.of(source), None, own) is own and own.calibration["pictures"] == 24
     with pytest.raises(ValueError, match=r"is not that of this net: .*calibrate again"):
-        known_quantization(untrained, None, own)
+        known_quantization(FoldedNet.of(untrained), None, own)
     with pytest.raises(ValueError, match="lack 'preprocessing'"):
         quantize_on(replace(source, preprocessing=None), str(data))
 

@@ -3,9 +3,7 @@
 import dataclasses
 import hashlib
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -150,18 +148,9 @@ if sums:
 
 
 @pytest.mark.slow
-def test_two_processes_follow_one_that_accumulates_the_same_halves(root: Path, tmp_path: Path) -> None:
+def test_two_processes_follow_one_that_accumulates_the_same_halves(losses_of_halves: Callable, tmp_path: Path) -> None:
     """In float64, over 66 steps; BatchNorm's statistics are those of each half in both."""
-    (tmp_path / "program.py").write_text(PROGRAM)
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    if sys.platform == "linux":
-        environment["GLOO_SOCKET_IFNAME"] = "lo"  # whether or not the host's name resolves
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    for processes, accumulation in ((1, 2), (2, 1)):
-        command = [*launch, str(processes), "program.py", f"run{processes}", str(accumulation)]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    one, two = (json.loads((tmp_path / f"run{processes}.json").read_text()) for processes in (1, 2))
+    one, two = losses_of_halves(PROGRAM)
     assert len(one) == len(two) == 66
     assert max(abs(a - b) for a, b in zip(one, two, strict=True)) <= 1e-8
     results = [json.loads((tmp_path / f"run{n}" / "result.json").read_text()) for n in (1, 2)]
