@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from export.hub.remote import Changes, LocalFile, RemoteFile, compare, remote_files
@@ -43,6 +43,8 @@ class Branch:
     on_stage: Callable[[str], None]
     private: bool = False
     exists: bool = False
+    proposes: ClassVar[bool] = False
+    """Whether commits become pull requests; see `export.hub.pull_request`."""
 
     @property
     def url(self) -> str:
@@ -94,47 +96,57 @@ class Branch:
             # Large files stay invisible on the Hub until a commit names them.
             self.persist(lambda: self._upload(additions))
             deletions = [CommitOperationDelete(name) for name in changes.deleted]
-            return self._commit([*additions, *deletions], f"Publish {folder.name} with diracnet-zoo", local, parent)
+            return self.settle([*additions, *deletions], f"Publish {folder.name} with diracnet-zoo", local, parent)
 
     def _additions(self, folder: Path, names: tuple[str, ...], opened: ExitStack) -> list[CommitOperationAdd]:
         """Return the operations that add files; large ones go through Xet or, if the Hub lacks it, through LFS."""
         large = bool(names) and uses_xet()
-        xet = large and self.persist(lambda: has_xet(self.api.endpoint, self.repository, self.revision))
+        xet = large and self.persist(lambda: has_xet(self.api.endpoint, self.repository, self.revision, self.proposes))
         files = sources([folder / name for name in names], xet or not large, opened)
         return [CommitOperationAdd(name, file) for name, file in zip(names, files, strict=True)]
 
     def _upload(self, additions: Sequence[CommitOperationAdd]) -> None:
         rewind(additions)
-        self.api.preupload_lfs_files(self.repository, additions, revision=self.revision, free_memory=False)
+        self.api.preupload_lfs_files(
+            self.repository, additions, revision=self.revision, create_pr=self.proposes, free_memory=False
+        )
 
-    def _commit(
+    def settle(
         self,
         operations: Sequence[CommitOperationAdd | CommitOperationDelete],
         message: str,
         local: Mapping[str, LocalFile],
         parent: str,
     ) -> str:
+        """Commit, unless an earlier attempt did so and its answer got lost; return the commit."""
         self.on_stage("committing")
 
         def attempt() -> str:
             head = self._now()
             if head != parent:
                 return self._settled(local, head)
-            rewind(operations)
             try:
-                return self.api.create_commit(
-                    self.repository,
-                    operations,
-                    commit_message=message,
-                    revision=self.revision,
-                    parent_commit=parent,
-                ).oid
+                return self.create_commit(operations, message, parent).oid
             except Exception as error:
                 if status_of(error) != 412:
                     raise
                 return self._settled(local, self._now())
 
         return self.persist(attempt)
+
+    def create_commit(
+        self, operations: Sequence[CommitOperationAdd | CommitOperationDelete], message: str, parent: str
+    ) -> CommitInfo:
+        """Ask the Hub for one commit on top of `parent`."""
+        rewind(operations)
+        return self.api.create_commit(
+            self.repository,
+            operations,
+            commit_message=message,
+            revision=self.revision,
+            parent_commit=parent,
+            create_pr=self.proposes,
+        )
 
     def _now(self) -> str:
         """Return the branch's current commit."""

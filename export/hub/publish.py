@@ -18,6 +18,7 @@ def publish(
     private: bool = False,
     revision: str = "main",
     tag: str | None = None,
+    pull_request: bool = False,
     dry_run: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Publication:
@@ -40,4 +41,13 @@ def publish(
     verify(folder)
     if read_json(folder / CONFIG)["untrained"]:
         raise ValueError(f"{folder} holds untrained weights, which nobody can use; publish trained ones")
-    return push(folder, repository, private=private, revision=revision, tag=tag, dry_run=dry_run, on_stage=on_stage)
+    return push(
+        folder,
+        repository,
+        private=private,
+        revision=revision,
+        tag=tag,
+        pull_request=pull_request,
+        dry_run=dry_run,
+        on_stage=on_stage,
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants
 
 from export.hub.branch import MAIN, Branch, Patience
+from export.hub.pull_request import PullRequest
 from export.hub.remote import Changes, LocalFile, compare, foreign_files, local_files
 from zoo.weights.hub import HubError, plain_errors, without_token
 from zoo.weights.reference import Hub
@@ -18,7 +19,10 @@ from zoo.weights.reference import Hub
 
 @dataclass(frozen=True)
 class Publication:
-    """What publishing did, or would do: `commit` is None if there is no repository yet."""
+    """What publishing did, or would do: `commit` is None if there is no repository yet.
+
+    `url` is that of the repository, or of the pull request if there is one.
+    """
 
     repository: str
     url: str
@@ -37,6 +41,7 @@ def push(
     private: bool = False,
     revision: str = MAIN,
     tag: str | None = None,
+    pull_request: bool = False,
     dry_run: bool = False,
     patience: Patience = Patience(),  # noqa: B008 (frozen)
     on_stage: Callable[[str], None] = lambda stage: None,
@@ -53,6 +58,8 @@ def push(
         private: create the repository so that only its owners see it.
         revision: the branch; created from main if it does not exist.
         tag: a name for the commit.
+        pull_request: propose the files to the repository's owners instead of changing a branch; the token then needs
+            no right to write. If an open pull request has these very files, it is returned.
         dry_run: only find out what would be done.
         patience: the retry policy for an overloaded Hub.
         on_stage: called with a description of each step.
@@ -64,13 +71,23 @@ def push(
     """
     if Hub.parse(repository) != Hub(repository):
         raise ValueError(f"{repository!r} names no repository: it must be ORG/NAME, such as me/diracnet16-cifar10")
+    if pull_request and (tag is not None or private or revision != MAIN):
+        raise ValueError(
+            "pull_request goes without tag, private and revision: the Hub opens pull requests to main, and only their "
+            "owners can tag what they accept"
+        )
     if constants.HF_HUB_OFFLINE:
         raise ValueError("HF_HUB_OFFLINE is set, and nothing is published without a network; unset it")
     local = local_files(folder)
     with plain_errors(repository, f"cannot publish to {repository}"), _log_without_token():
-        branch = Branch(HfApi(), repository, revision, patience, on_stage)
+        branch = (PullRequest if pull_request else Branch)(HfApi(), repository, revision, patience, on_stage)
         head = branch.head()
         created = head is None
+        if head is None and pull_request:
+            raise ValueError(
+                f"there is no {repository} to open a pull request in, or it is private and the token in use may not "
+                "see it"
+            )
         if head is None and not dry_run:
             head = branch.create(private)
         if head is None:
@@ -88,6 +105,8 @@ def push(
         if tagged is not None and (changes or tagged != head):
             raise ValueError(f"{repository} has a tag {tag!r} on another commit; choose another name")
         published = Publication(repository, branch.url, revision, head, tag, created, changes, local)
+        if isinstance(branch, PullRequest) and changes and (proposed := branch.proposed(local)):
+            return replace(published, url=branch.url, commit=proposed)
         if dry_run:
             return published
         branch.fork(head)
@@ -97,7 +116,7 @@ def push(
             raise HubError(f"{repository} at {commit} is not what was sent: {wrong}; publish again")
         if tag is not None and tagged is None:
             branch.tag(tag, commit)
-        return replace(published, commit=commit)
+        return replace(published, url=branch.url, commit=commit)
 
 
 class _WithoutToken(logging.Filter):

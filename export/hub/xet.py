@@ -24,8 +24,8 @@ def uses_xet() -> bool:
     return not constants.HF_HUB_DISABLE_XET and find_spec("hf_xet") is not None
 
 
-def has_xet(endpoint: str, repository: str, revision: str) -> bool:
-    """Ask a Hub whether it has Xet storage for a branch of a repository.
+def has_xet(endpoint: str, repository: str, revision: str, pull_request: bool = False) -> bool:
+    """Ask a Hub whether it has Xet storage for a branch of a repository, or for a pull request.
 
     Checked before the upload, because the client's Xet library neither reports a refusal clearly nor falls back.
 
@@ -33,7 +33,8 @@ def has_xet(endpoint: str, repository: str, revision: str) -> bool:
     """
     route = f"{endpoint}/api/models/{repository}/xet-write-token/{quote(revision, safe='')}"
     try:
-        hf_raise_for_status(get_session().get(route, headers=build_hf_headers()))
+        params = {"create_pr": "1"} if pull_request else None
+        hf_raise_for_status(get_session().get(route, headers=build_hf_headers(), params=params))
     except (RepositoryNotFoundError, RevisionNotFoundError):
         raise
     except HfHubHTTPError as error:

@@ -44,6 +44,21 @@ def download(repository: str) -> bool:
     return all(fetch(repository, name).read_bytes() == FILES[name] for name in (LARGE, SMALL))
 
 
+def proposed(repository: str) -> bool:
+    """Open a pull request with a token that may do no more."""
+    token, os.environ["HF_TOKEN"] = os.environ["HF_TOKEN"], "hf_pull"
+    changed = FILES | {LARGE: FILES[LARGE][::-1], SMALL: b"{} "}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in changed.items():
+                Path(folder, name).write_bytes(content)
+            opened = push(Path(folder), repository, pull_request=True).commit
+    finally:
+        os.environ["HF_TOKEN"] = token
+    there = all(fetch(repository, name, revision=opened).read_bytes() == changed[name] for name in (LARGE, SMALL))
+    return there and download(repository)
+
+
 def damage(repository: str) -> None:
     for name in (LARGE, SMALL):
         file = fetch(repository, name).resolve()
@@ -80,6 +95,7 @@ STEPS: dict[str, Callable[[str], bool]] = {
     "download": download,
     "from the cache": download,
     "damaged, mended": mended,
+    "pull request": proposed,
     "offline": offline,
     "damaged, told offline": detected,
 }

@@ -11,6 +11,8 @@ import yaml
 from store import LARGE, Entry, RefusedError, Repository, Store
 
 WRITES = {"create", "preupload", "batch", "verify", "commit", "tag", "branch", "write-token"}
+PROPOSES = {"preupload", "batch", "verify", "commit", "write-token"}
+"""What opening a pull request needs."""
 XET = {"read-token", "write-token"}
 PAGE = 4
 """Files on one page of a tree, so that clients must follow links."""
@@ -47,15 +49,24 @@ class Endpoints:
     def authorise(self, endpoint: str) -> None:
         repository = self.values.get("id")
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token and not token.startswith(("hf_write", "hf_read")):
+        if token and not token.startswith(("hf_write", "hf_pull", "hf_read")):
             raise RefusedError(401, "Invalid credentials in Authorization header")
         there = self.store.repositories.get(repository or "")
         if repository and (there is None or (there.private and not token)):
             raise RefusedError(404 if token else 401, f"no repository {repository}", "RepoNotFound")
         if there and there.gated and not token.startswith("hf_write"):
             raise RefusedError(403, "Access to this model is restricted", "GatedRepo")
-        if endpoint in WRITES and not token.startswith("hf_write"):
-            raise RefusedError(403 if token else 401, "You don't have the rights to do that")
+        if endpoint not in WRITES or token.startswith("hf_write"):
+            return
+        if token.startswith("hf_pull") and endpoint in PROPOSES:
+            if self.pull_request or endpoint in ("batch", "verify"):
+                return
+            raise RefusedError(403, "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request")
+        raise RefusedError(403 if token else 401, "You don't have the rights to do that")
+
+    @property
+    def pull_request(self) -> bool:
+        return self.query.get("create_pr") == ["1"]
 
     def on_create(self) -> object:
         asked = json.loads(self.content)
@@ -100,7 +111,8 @@ class Endpoints:
         return {"transfer": "basic", "objects": [answer(o["oid"], o["size"]) for o in asked["objects"]]}
 
     def on_write_token(self) -> object:
-        self.repository.resolve(self.revision)
+        if not self.pull_request:  # for which clients name no revision, but "None"
+            self.repository.resolve(self.revision)
         return self.token(self.store.xet.to_write())
 
     def on_read_token(self) -> object:
@@ -128,8 +140,25 @@ class Endpoints:
 
     def on_commit(self) -> object:
         lines = [json.loads(line) for line in self.content.splitlines()]
-        commit = self.store.commit(self.id, self.revision, lines)
-        return {"success": True, "commitOid": commit, "commitUrl": f"{self.origin}/{self.id}/commit/{commit}"}
+        commit, number = self.store.commit(self.id, self.revision, lines, self.pull_request)
+        answer = {"success": True, "commitOid": commit, "commitUrl": f"{self.origin}/{self.id}/commit/{commit}"}
+        return answer | ({"pullRequestUrl": f"{self.origin}/{self.id}/discussions/{number}"} if number else {})
+
+    def on_discussions(self) -> object:
+        start = int(self.query.get("p", ["0"])[0]) * PAGE
+        told = [
+            {
+                "num": number,
+                "title": "Publish",
+                "status": "open",
+                "isPullRequest": True,
+                "author": {"name": "me"},
+                "createdAt": "2026-01-01T00:00:00.000Z",
+                "repo": {"name": self.id, "type": "model"},
+            }
+            for number in range(1, self.repository.pull_requests + 1)
+        ]
+        return {"count": len(told), "start": start, "discussions": told[start : start + PAGE]}
 
     def on_info(self) -> object:
         commit = self.repository.resolve(self.revision)

@@ -5,8 +5,8 @@
 Tests steer it by paths that the Hub does not have: `PUT /_faults` takes a list of faults, `PUT /_plant` puts files into
 a repository as no client could, `PUT /_xet` turns the Xet storage on or off, `GET /_state` tells heads and hashes, and
 which endpoints were asked, `GET /_hanging` waits until a request hangs.
-Tokens: `hf_write…` may write, `hf_read…` may read, any other is unknown. Every error repeats the token it was sent, in
-body and headers: a client must survive even that without showing it.
+Tokens: `hf_write…` may write, `hf_pull…` may read and open pull requests, `hf_read…` may read, any other is unknown.
+Every error repeats the token it was sent, in body and headers: a client must survive even that without showing it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ ROUTES = {
     "info": ("GET", rf"/api/models/{ID}(/revision/{REVISION})?"),
     "tree": ("GET", rf"/api/models/{ID}/tree/{REVISION}(/(?P<path>.+))?"),
     "paths": ("POST", rf"/api/models/{ID}/paths-info/{REVISION}"),
+    "discussions": ("GET", rf"/api/models/{ID}/discussions"),
     "refs": ("GET", rf"/api/models/{ID}/refs"),
     "tag": ("POST", rf"/api/models/{ID}/tag/{REVISION}"),
     "branch": ("POST", rf"/api/models/{ID}/branch/{REVISION}"),
@@ -181,7 +182,7 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
         files = {path: base64.b64decode(content) for path, content in asked["files"].items()}
         commit = self.store.plant(asked["id"], files, asked.get("large"))
         repository = self.store.repositories[asked["id"]]
-        repository.gated = asked.get("gated", False)
+        repository.gated, repository.private = asked.get("gated", False), asked.get("private", False)
         return {"commit": commit}
 
     def on_xet(self) -> object:

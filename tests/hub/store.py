@@ -48,6 +48,7 @@ class Repository:
     commits: dict[str, dict[str, Entry]] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    pull_requests: int = 0
 
     def resolve(self, revision: str) -> str:
         commit = self.branches.get(revision) or self.tags.get(revision) or revision
@@ -124,8 +125,8 @@ class Store:
                 now[path] = self.entry(content, path.endswith(LARGE) if large is None else large)
             return repository.append("main", now, f"planted {sorted(files)}")
 
-    def commit(self, name: str, branch: str, lines: list[dict]) -> str:
-        """Apply a commit as a whole, or refuse it as a whole."""
+    def commit(self, name: str, branch: str, lines: list[dict], propose: bool) -> tuple[str, int | None]:
+        """Apply a commit as a whole, or refuse it as a whole; return it, and the pull request's number if it is one."""
         with self.lock:
             repository = self.repositories[name]
             if branch not in repository.branches:
@@ -151,7 +152,12 @@ class Store:
                             raise RefusedError(404, f"A file with this name doesn't exist: {path}", "EntryNotFound")
                     case other:
                         raise RefusedError(400, f"unknown operation {other}")
-            return repository.append(branch, files, header["summary"])
+            if not propose:
+                return repository.append(branch, files, header["summary"]), None
+            repository.pull_requests += 1
+            own = f"refs/pr/{repository.pull_requests}"
+            repository.branches[own] = parent
+            return repository.append(own, files, header["summary"]), repository.pull_requests
 
     def state(self) -> dict:
         """Everything a test may want to compare: for each repository heads, tags, and each head's hashes."""

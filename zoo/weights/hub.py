@@ -171,7 +171,10 @@ def explain(error: BaseException, repository: str) -> str | None:
         case HfHubHTTPError() if status == 401:
             return "the Hub does not know this token (401); log in with `hf auth login`, or set HF_TOKEN"
         case HfHubHTTPError() if status == 403:
-            return f"the token may not do that to {repository} (403); use one with the right to write there"
+            return (
+                f"the token may not do that to {repository} (403); use one with the right to write there, or open a "
+                "pull request (`diracnet publish --pull-request`)"
+            )
         case HfHubHTTPError() if status == 412:
             return f"somebody else changed {repository} meanwhile (412); look at it, then call again"
         case HfHubHTTPError() if is_transient(error):

@@ -183,20 +183,32 @@ def test_a_mirror_is_a_folder(published: Weight, tmp_path: Path) -> None:
         ("acme/none", {}, "hf_read_1", "there is no acme/none, or it is private and the token in use may not see it"),
         ("acme/here", {}, "hf_wrong_1", r"the Hub does not know this token \(401\)"),
         ("acme/gated", {}, "hf_read_1", "acme/gated is gated: ask for access on its page"),
+        ("acme/private", {}, None, "there is no acme/private, or it is private and the token in use may not see it"),
         ("acme/here@v9", {}, "hf_read_1", "acme/here has no such branch, tag or commit"),
         ("acme/here", {"kind": 503, "times": 100}, "hf_read_1", r"the Hub is overloaded or broken \(503\)"),
         ("acme/here", {"kind": "drop", "times": 100}, "hf_read_1", "no connection to"),
     ],
 )
-def test_refusals_are_explained(hub, repository: str, fault: dict, token: str, message: str, monkeypatch) -> None:
+def test_refusals_are_explained(
+    hub, repository: str, fault: dict, token: str | None, message: str, monkeypatch
+) -> None:
     hub.plant("acme/here", BUNDLE)
     hub.plant("acme/gated", BUNDLE, gated=True)
+    hub.plant("acme/private", BUNDLE, private=True)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setenv("HF_TOKEN", token or "")
     hub.fail(*([{"endpoint": "resolve", **fault}] if fault else []))
     with pytest.raises(HubError, match=message) as caught:
         zoo.from_pretrained(repository)
-    assert "\n" not in str(caught.value) and token not in "".join(traceback.format_exception(caught.value))
+    assert "\n" not in str(caught.value)
+    assert token is None or token not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("kind", ["private", "gated"])
+def test_who_may_read_reads(hub, kind: str, monkeypatch) -> None:
+    hub.plant(f"acme/may-{kind}", BUNDLE, **{kind: True})
+    monkeypatch.setenv("HF_TOKEN", "hf_write_1")
+    assert type(zoo.from_pretrained(f"acme/may-{kind}")) is zoo.DiracNet
 
 
 @pytest.mark.usefixtures("lfs")
