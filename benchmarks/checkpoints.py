@@ -12,10 +12,11 @@ from rich.table import Table
 
 from zoo import build_from
 from zoo.command_line import run
+from zoo.layout import FORMS
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
-from zoo.training.sources import check_dataset, load_test
-from zoo.weights.checkpoint import FORMS
+from zoo.training.places import check_dataset
+from zoo.training.sources import load_test
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, all_weights
 

@@ -26,7 +26,7 @@ ROOMS = {
         "bundle": {"cards", "folding", "formats", "int8", "layout", "proof"},
         "hub": {"bundle", "layout"},
         "release": {"bundle", "cards", "folding", "hub", "layout", "proof"},
-        "commands": {"bundle", "hub", "layout", "proof", "runtime"},
+        "commands": {"bundle", "formats", "hub", "int8", "layout", "proof", "release", "runtime"},
     },
     "zoo": {
         **{
@@ -36,12 +36,12 @@ ROOMS = {
         "nets": {"preprocessing"},
         "weights": {"files", "labels", "layout", "nets", "preprocessing"},
         "models": {"nets", "weights"},
-        "reference": {"files", "models", "nets", "weights"},
+        "reference": {"files", "layout", "models", "nets", "weights"},
         "training": {
             *("datasets", "files", "labels", "layout", "machine"),
             *("models", "nets", "preprocessing", "reference", "weights"),
         },
-        "commands": {"metrics", "models", "reference", "training", "weights"},
+        "commands": {"datasets", "layout", "metrics", "models", "nets", "reference", "training", "weights"},
         **{name: {"models", "nets", "preprocessing", "weights"} for name in ("timm", "torchvision")},
     },
 }

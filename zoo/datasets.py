@@ -15,12 +15,13 @@ class DataSet:
     """What is known about a data set.
 
     Args:
-        key: its name on the command line, as in `cifar10:FOLDER`; `zoo.training.sources.READERS` says how it is read.
+        key: its name on the command line, as in `cifar10:FOLDER`.
         title: its name for people, in manifests and on cards.
         note: what a reader of a card must know about it.
         hub_id: ORG/NAME of the very same pictures on the Hub, or None. A re-encoded copy has none: figures measured on
             it would be listed among those of the original.
         preprocessing: how its pictures become a net's input by default.
+        in_folders: whether it is a folder of HALF/CLASS/PICTURE; `zoo.training.sources.READERS` reads the others.
     """
 
     key: str
@@ -28,11 +29,12 @@ class DataSet:
     note: str
     hub_id: str | None = None
     preprocessing: Preprocessing = CIFAR
+    in_folders: bool = True
 
 
 _CIFAR10 = "CIFAR-10 (Krizhevsky, 2009): 60,000 photographs of 32×32 pixels in ten classes"
 _ROWS = (
-    DataSet(key="cifar10", title="CIFAR-10", note=f"{_CIFAR10}.", hub_id="uoft-cs/cifar10"),
+    DataSet(key="cifar10", title="CIFAR-10", note=f"{_CIFAR10}.", hub_id="uoft-cs/cifar10", in_folders=False),
     DataSet(
         key="cifar10-jpeg75",
         title="CIFAR-10 (JPEG-75)",
@@ -44,6 +46,7 @@ _ROWS = (
         title="CIFAR-100",
         note="CIFAR-100 (Krizhevsky, 2009): 60,000 photographs of 32×32 pixels in 100 classes.",
         hub_id="uoft-cs/cifar100",
+        in_folders=False,
     ),
     DataSet(
         key="fashion-mnist",
@@ -52,6 +55,7 @@ _ROWS = (
         "classes; nets see them in a black border, at 32×32.",
         hub_id="zalando-datasets/fashion_mnist",
         preprocessing=FASHION,
+        in_folders=False,
     ),
     DataSet(
         key="imagenet",
@@ -59,12 +63,14 @@ _ROWS = (
         note="ImageNet (ILSVRC 2012): 1.3 million photographs in 1,000 classes.",
         hub_id="ILSVRC/imagenet-1k",
         preprocessing=IMAGENET,
+        in_folders=False,
     ),
     DataSet(
         key="digits",
         title="Digits",
         note="scikit-learn's digits (Alpaydin and Kaynak, 1998): 1,797 grey pictures of digits, 8×8 pixels.",
         preprocessing=DIGITS,
+        in_folders=False,
     ),
 )
 DATASETS: Mapping[str, DataSet] = MappingProxyType({row.key: row for row in _ROWS})

@@ -7,5 +7,17 @@ TRAINING_CONFIG = "dirac/config.json"
 TRAINING_FORM = "dirac/model.safetensors"
 GRAPH = "onnx/model.onnx"
 """Where the Hub's tools look for an ONNX graph."""
+FORMS = ("dirac", "folded")
+"""The training form, `DiracNet`, and the folded one, `zoo.plain`."""
 RUN = "run.json"
 """The request of a training run, by which its folder is recognised."""
+RESULT = "result.json"
+"""The figures of a finished training run."""
+UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
+"""What weights without a tag are called: fresh ones, a training run's, a user's own, those in a file of upstream's."""
+
+
+def check_form(form: str | None) -> None:
+    """Raise ValueError unless a form of a net, or none, is named."""
+    if form not in (None, *FORMS):
+        raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from zoo.files import sha256
+from zoo.layout import check_form
 from zoo.models import DiracNet
 from zoo.nets.registry import get_spec
-from zoo.weights.checkpoint import FORMS, UNTRAINED, Checkpoint
+from zoo.weights.checkpoint import UNTRAINED, Checkpoint
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, all_weights, get_weight
 from zoo.weights.reference import File, Named, Tagged, parse_reference
@@ -38,8 +39,7 @@ def open_model(reference: str, form: str | None = None, mirror: Path | None = No
     Example:
         >>> checkpoint, record = open_model("diracnet16_cifar:cifar10")
     """
-    if form not in (None, *FORMS):
-        raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
+    check_form(form)
     match parse_reference(reference):
         case Named(name):
             return _untrained(name, form), None

@@ -25,14 +25,19 @@ def write_sums(folder: Path) -> None:
         temporary.write_text("".join(lines), encoding="utf-8")
 
 
+def require_bundle(folder: Path) -> None:
+    """Raise FileNotFoundError unless a folder is a bundle: has a SHA256SUMS."""
+    if not (folder / SUMS).is_file():
+        raise FileNotFoundError(f"{folder} is not a bundle: it has no {SUMS}")
+
+
 def faults(folder: Path) -> list[str]:
     """Compare a folder with its SHA256SUMS and return one phrase for each file that is wrong.
 
     Raises:
         FileNotFoundError: there is no SHA256SUMS.
     """
-    if not (folder / SUMS).is_file():
-        raise FileNotFoundError(f"{folder} is not a bundle: it has no {SUMS}")
+    require_bundle(folder)
     try:
         sums = read_sums(folder / SUMS)
     except ValueError as error:

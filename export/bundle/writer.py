@@ -14,7 +14,8 @@ from export.bundle.description import describe
 from export.bundle.parity import compare
 from export.bundle.sums import files_below, write_sums
 from export.folding.folded import FoldedNet
-from export.formats.table import FORMATS, choose_formats
+from export.formats.names import choose_formats
+from export.formats.table import FORMATS
 from export.int8.record import Quantization
 from export.int8.source import known_quantization
 from export.layout import CARD, FOLDED, QUANTIZATION, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM

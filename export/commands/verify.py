@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.commands.completion import data as data_sets
+from zoo.commands.completion import offer
 from zoo.commands.options import AsJson
 
 
@@ -20,24 +22,27 @@ def verify(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Also measure accuracy on the test pictures of this data set: a folder with test/, or the word digits."
+            help="Also measure accuracy on the test pictures of a data set: a folder with test/, or the word digits.",
+            autocompletion=offer(data_sets),
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify a bundle: its hashes, whether its files agree, and what they compute. Exit status 1 if a check fails."""
-    from rich.console import Console
+    from export.bundle.sums import require_bundle
+    from zoo.training.places import check_dataset
+
+    require_bundle(folder)
+    if data is not None:
+        check_dataset(data, halves=("test",))
+
     from rich.markup import escape
 
     from export.bundle.audit import audit
     from export.commands.tables import print_accuracies, print_checks
     from export.proof.check import require
+    from zoo.commands.consoles import log
 
-    if data is not None:
-        from zoo.training.sources import check_dataset
-
-        check_dataset(data)
-    log = Console(stderr=True)
     with log.status(escape(f"verifying {folder}")) as status:
         checks = []
         for check in audit(folder, expect):
@@ -45,7 +50,7 @@ def verify(
             checks.append(check)
     accuracies: list[Any] = []
     if data is not None and all(check.passed for check in checks):
-        accuracies, more = _measure(folder, data, log)
+        accuracies, more = _measure(folder, data)
         checks += more
     if as_json:
         report = {
@@ -62,13 +67,14 @@ def verify(
         print(f"{folder}: {len(checks)} checks passed")
 
 
-def _measure(folder: Path, data: str, log: Any) -> tuple[list[Any], list[Any]]:
+def _measure(folder: Path, data: str) -> tuple[list[Any], list[Any]]:
     """Measure each graph, showing a progress bar; return the accuracies and the checks of them."""
     from rich.markup import escape
     from rich.progress import Progress
 
     from export.bundle.accuracy import check_accuracy, graph_paths, load_pictures, measure
     from export.bundle.reader import OpenBundle
+    from zoo.commands.consoles import log
 
     bundle = OpenBundle(folder)
     with log.status(escape(f"reading {data}")):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from export.cards.note import FormatNote
 from export.folding.folded import FoldedNet
+from export.formats.names import QUANTIZED
 from export.graphs.emit import emit
 from export.int8.record import Quantization
 from export.layout import FEATURES
@@ -86,8 +87,11 @@ class Format(ABC):
     """Its name on the command line."""
     limits: Limits | None = None
     """How much accuracy it may lose; None if its outputs equal float32's except for rounding."""
-    needs_quantization: bool = False
-    """Whether its files are made from the net's quantization record."""
+
+    @property
+    def needs_quantization(self) -> bool:
+        """Whether its files are made from the net's quantization record."""
+        return self.name in QUANTIZED
 
     @property
     @abstractmethod

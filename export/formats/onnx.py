@@ -168,7 +168,6 @@ class Int8(OnnxFormat):
     golden = 1.0  # loose, because the golden pictures are unlike those that it was calibrated on
     reference = "integer arithmetic"
     limits = Limits(top1=0.3, disagreement=2.5)
-    needs_quantization = True
 
     def tolerance(self, spec: Spec) -> float:  # noqa: ARG002 (the same for all)
         # If a runtime sums in float32, a value halfway between two integers may be rounded either way.

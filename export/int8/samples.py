@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pixels import PassedOver, find_pictures
 from zoo import Preprocessing
+from zoo.training.places import is_plain_folder
 from zoo.training.sources import load_sample, read_pictures
 from zoo.weights.checkpoint import tensor_bytes
 
@@ -42,12 +43,11 @@ def draw_pictures(
         ValueError: no such data, pictures that cannot be read, too few different ones to calibrate on (equal ones and
             those of a single colour do not count), or a data set with a test half alone.
     """
-    folder = Path(data)
-    if folder.is_dir() and not any((folder / half).is_dir() for half in ("train", "test", "val")):
+    if is_plain_folder(data):
         passed_over = PassedOver()
-        files = find_pictures([folder], passed_over)
+        files = find_pictures([Path(data)], passed_over)
         if passed_over:
-            _log.warning("%s: passed over: %s", folder, passed_over)
+            _log.warning("%s: passed over: %s", data, passed_over)
         order = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed))[:count].tolist()
         images = read_pictures([files[place] for place in order], preprocessing)
     else:

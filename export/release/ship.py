@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,11 @@ from export.folding.folded import FoldedNet
 from export.layout import FOLDED, TRAINING_FORM
 from export.proof.check import require
 from export.proof.fold import check_fold
+from export.release.entry import check_entry
 from zoo import Checkpoint, Weight
 from zoo.datasets import get_dataset
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
-from zoo.weights.checkpoint import SAVED, TRAINED, UNTRAINED, UPSTREAM
 from zoo.weights.record import MANIFEST, WeightFile
 
 LOG, CURVES = "metrics.jsonl", "curves.png"
@@ -39,15 +38,9 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
             entry exists already.
         VerificationError: the folded file does not compute what the training form computes.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", tag) or tag in (UNTRAINED, TRAINED, SAVED, UPSTREAM):
-        raise ValueError(
-            f"tag={tag!r}: a tag is made of lower-case words and digits joined by _, such as cifar10 or cifar10_64px, "
-            f"and is none of {UNTRAINED}, {TRAINED}, {SAVED} and {UPSTREAM}"
-        )
+    check_entry(run_path, tag=tag, dataset=dataset)
     title = get_dataset(dataset).title
     run = RunFolder(run_path)
-    if not run.result.is_file():
-        raise ValueError(f"{run_path} holds no finished run: it has no {run.result.name}")
     result, request = read_json(run.result), read_json(run.request)
     if request["recipe"]["holdout"]:
         raise ValueError(f"{run_path} held out {request['recipe']['holdout']:.0%} of its pictures; ship a run on all")

@@ -17,7 +17,7 @@ def test_titles_keys_and_the_hubs_names_are_each_unique() -> None:
     assert len({row.title for row in rows}) == len(rows) and all(DATASETS[row.key] is row for row in rows)
     known = [row.hub_id for row in rows if row.hub_id]
     assert len(set(known)) == len(known)
-    assert set(READERS) <= set(DATASETS)
+    assert set(READERS) == {row.key for row in rows if not row.in_folders}
 
 
 def test_the_registry_names_rows_of_it() -> None:

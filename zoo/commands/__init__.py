@@ -1,1 +1,1 @@
-"""The larger of the zoo's commands, one a file; `zoo.__main__` registers them."""
+"""The zoo's commands. Nothing here imports PyTorch until a command has checked its arguments and does its work."""

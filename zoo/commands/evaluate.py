@@ -6,32 +6,50 @@ import json
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.progress import Progress
 
-from zoo.commands.options import COLUMNS, AsJson, Mirror, Model, log
-from zoo.metrics import figures
-from zoo.models import build_from
-from zoo.reference import open_model
+from zoo.commands.completion import data as data_sets
+from zoo.commands.completion import forms, offer
+from zoo.commands.options import AsJson, Mirror, Model
 
 
 def evaluate(
     model: Model,
     data: Annotated[
-        str, typer.Option(help="Folder with test/CLASS/*, NAME:FOLDER of a known data set, or the word digits.")
+        str,
+        typer.Option(
+            help="Folder with test/CLASS/*, NAME:FOLDER of a known data set, or the word digits.",
+            autocompletion=offer(data_sets),
+        ),
     ],
     form: Annotated[
-        str | None, typer.Option(help="Form to measure: dirac (the training form, the default) or folded.")
+        str | None,
+        typer.Option(
+            help="Form to measure: dirac (the training form, the default) or folded.", autocompletion=offer(forms)
+        ),
     ] = None,
     mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a net's accuracy on the test pictures of a data set."""
+    from zoo.commands.arguments import check_model
+    from zoo.layout import check_form
+    from zoo.training.places import check_dataset
+
+    check_model(model)
+    check_form(form)
+    check_dataset(data, halves=("test",))
+
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    from zoo.commands.consoles import COLUMNS, log
+    from zoo.metrics import figures
+    from zoo.models import build_from
+    from zoo.reference import open_model
     from zoo.training.evaluate import check_classes
     from zoo.training.evaluate import evaluate as measure
-    from zoo.training.sources import check_dataset, load_test
+    from zoo.training.sources import load_test
 
-    check_dataset(data)
     checkpoint, _ = open_model(model, form, mirror)
     preprocessing = checkpoint.known_preprocessing()
     with log.status(escape(f"reading {data}")):

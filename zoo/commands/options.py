@@ -1,4 +1,4 @@
-"""Options and consoles that several commands share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-console = Console()
-log = Console(stderr=True)
-COLUMNS = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+from zoo.commands.completion import models, offer
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="NAME:TAG, NAME (untrained), a checkpoint file, a folder or ORG/NAME.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="NAME:TAG, NAME (untrained), a checkpoint file, the folder of a run or bundle, or ORG/NAME on the Hub.",
+        autocompletion=offer(models),
+    ),
 ]
 Mirror = Annotated[
     Path | None, typer.Option("--from", help="Folder to take the weights of NAME:TAG from instead of the Hub.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace what --out names if this command wrote it.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print every check, not only those that failed.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

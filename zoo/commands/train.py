@@ -6,22 +6,24 @@ import inspect
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
-from rich.markup import escape
-from rich.progress import Progress
 
-from zoo.commands.options import COLUMNS, AsJson, log
-from zoo.metrics import figures
-from zoo.reference import open_model
-from zoo.training.recipes import DATA, RECIPES, Recipe
-from zoo.weights.checkpoint import Checkpoint
+from zoo.commands.completion import data as data_sets
+from zoo.commands.completion import models, nets, offer, recipes
+from zoo.commands.options import AsJson
+from zoo.training.recipes import CHOICES, DATA, LIBRARIES, RECIPES, Recipe
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from zoo.weights.checkpoint import Checkpoint
 
 _NAMES = ", ".join(f"{name} ({recipe.epochs} epochs)" for name, recipe in RECIPES.items())
 
@@ -32,10 +34,13 @@ def _train(
         str | None,
         typer.Option(
             help="Folder with train/CLASS/* and test/CLASS/*, NAME:FOLDER of a known data set, or the word digits, "
-            "which the recipe digits takes by default."
+            "which the recipe digits takes by default.",
+            autocompletion=offer(data_sets),
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help=f"Recipe to start from: {_NAMES}.")] = "cifar-short",
+    recipe: Annotated[
+        str, typer.Option(help=f"Recipe to start from: {_NAMES}.", autocompletion=offer(recipes))
+    ] = "cifar-short",
     image_size: Annotated[
         int | None, typer.Option(help="Side in pixels that pictures are resized to; by default 32, for the digits 16.")
     ] = None,
@@ -43,7 +48,8 @@ def _train(
         str | None,
         typer.Option(
             help="Weights to start from: NAME:TAG or a checkpoint file, in training form. The recipe's initial values "
-            "of a new net (beta, biases, stem) then do not apply."
+            "of a new net (beta, biases, stem) then do not apply.",
+            autocompletion=offer(models),
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
@@ -62,16 +68,35 @@ def _train(
     **changes: Any,
 ) -> None:
     """Train a net, from scratch or from where the run in --out stopped."""
+    from zoo.commands.arguments import check_model
+    from zoo.nets.registry import get_spec
+    from zoo.training.places import check_dataset
+
+    if tensorboard and find_spec("tensorboard") is None:
+        raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
+    chosen = _choose(recipe, changes, trained=init is not None)
+    if init is not None:
+        check_model(init)
+    get_spec(chosen.model)
+    if chosen.teacher and chosen.teacher.partition(":")[0] not in LIBRARIES:
+        check_model(chosen.teacher)
+    data = data or DATA.get(recipe)
+    if data is None:
+        raise ValueError(f"--data is missing: the recipe {recipe} has no data set of its own; name a folder")
+    check_dataset(data)
+
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    from zoo.commands.consoles import COLUMNS, log, note
+    from zoo.metrics import figures
     from zoo.training.loop import train as run_training
     from zoo.training.preview import describe_data, preview
     from zoo.training.sources import load_dataset
 
-    if tensorboard and find_spec("tensorboard") is None:
-        raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
-    chosen, start = _choose(recipe, init, changes)
-    data = data or DATA.get(recipe)
-    if data is None:
-        raise ValueError(f"--data is missing: the recipe {recipe} has no data set of its own; name a folder")
+    start = None
+    if init is not None:
+        start, chosen = _start(init, chosen, changes.get("model"))
     with log.status(escape(f"reading {data}")):
         dataset = load_dataset(
             data, image_size, stream=chosen.crop == "resized", workers=workers, skip_damaged=skip_damaged
@@ -104,23 +129,22 @@ def _train(
     note(f"  diracnet export {net} --out {shlex.quote(f'{out}-bundle')}")
 
 
-def _choose(recipe: str, init: str | None, changes: dict[str, Any]) -> tuple[Recipe, Checkpoint | None]:
-    """Return the recipe with the fields that flags change, and the weights to start from."""
+def _choose(recipe: str, changes: dict[str, Any], *, trained: bool) -> Recipe:
+    """Return the recipe with the fields that flags change, for a new net or for trained weights."""
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
-    base = RECIPES[recipe] if init is None else RECIPES[recipe].for_trained_weights()
-    chosen = replace(base, **{name: value for name, value in changes.items() if value is not None})
-    if init is None:
-        return chosen, None
+    base = RECIPES[recipe].for_trained_weights() if trained else RECIPES[recipe]
+    return replace(base, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _start(init: str, recipe: Recipe, named: str | None) -> tuple[Checkpoint, Recipe]:
+    """Return the weights to start from, and the recipe for their net."""
+    from zoo.reference import open_model
+
     start = open_model(init, "dirac")[0]
-    if changes.get("model") not in (None, start.spec.name):
-        raise ValueError(f"--init {init} is a {start.spec.name}, --model is {changes['model']}; leave one of them out")
-    return replace(chosen, model=start.spec.name), start
-
-
-def note(text: str) -> None:
-    """Print a line for people, which programs that read the output do not see."""
-    log.print(text, markup=False, highlight=False, soft_wrap=True)
+    if named not in (None, start.spec.name):
+        raise ValueError(f"--init {init} is a {start.spec.name}, --model is {named}; leave one of them out")
+    return start, replace(recipe, model=start.spec.name)
 
 
 class _Shown:
@@ -140,6 +164,8 @@ class _Shown:
         self._bars.update(self._bar, description=text, completed=done, total=total)
 
     def epoch(self, line: dict[str, Any]) -> None:
+        from zoo.metrics import figures
+
         held = f"  held out: {figures(line)}" if self._recipe.holdout else ""
         self._bars.print(
             f"epoch {line['epoch'] + 1}/{self._recipe.epochs}  loss {line['train_loss']:.3f}  "
@@ -158,6 +184,14 @@ def _board(folder: Path) -> Any:
     return SummaryWriter(str(folder))
 
 
+_VALUES: dict[str, Callable[[], Iterable[str]]] = {
+    "model": nets,
+    "teacher": models,
+    **{name: partial(tuple, allowed) for name, allowed in CHOICES.items()},
+}
+"""Field of a recipe → what the shell offers for it."""
+
+
 def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one optional flag for each field of a recipe, so that the fields are listed once."""
     hints = get_type_hints(Recipe, include_extras=True)
@@ -166,7 +200,12 @@ def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
         kind: Any
         kind, meaning = get_args(hints[field.name])
         kind = list[int] if field.name == "milestones" else kind
-        option = typer.Option(help=meaning, show_default=False, rich_help_panel="Recipe (default: the recipe's value)")
+        option = typer.Option(
+            help=meaning,
+            show_default=False,
+            rich_help_panel="Recipe (default: the recipe's value)",
+            autocompletion=offer(_VALUES[field.name]) if field.name in _VALUES else None,
+        )
         annotation = Annotated[kind | None, option]
         flags.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     signature = inspect.signature(command, eval_str=True)

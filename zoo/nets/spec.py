@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.nets.kernel import Delta, Scale
 from zoo.preprocessing import CIFAR, IMAGENET, Preprocessing
+
+if TYPE_CHECKING:  # names and structures are known without PyTorch
+    from zoo.nets.kernel import Delta, Scale
 
 
 @dataclass(frozen=True)

@@ -173,5 +173,8 @@ RECIPES: dict[str, Recipe] = {
 }
 """Name → recipe. `diracnet train --recipe NAME` starts from one; flags replace single fields."""
 
+LIBRARIES = ("timm", "torchvision")
+"""Libraries whose nets may be teachers, as `LIBRARY:NAME`."""
+
 DATA: Mapping[str, str] = {"digits": "digits"}
 """Recipe → the data set to train on if no other is named."""

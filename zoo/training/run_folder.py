@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from zoo.files import read_json, replace_file, write_json
-from zoo.layout import RUN, WEIGHTS
+from zoo.layout import RESULT, RUN, WEIGHTS
 from zoo.training.lock import LockedError, locked
 from zoo.training.recipes import Recipe
 
@@ -29,7 +29,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.model = path / WEIGHTS
-        self.result = path / "result.json"
+        self.result = path / RESULT
         self.metrics = path / "metrics.jsonl"
         self.curves = path / "curves.png"
         self.request = path / RUN

@@ -18,15 +18,12 @@ from PIL import Image
 from torch import Tensor
 
 from pixels import open_picture
-from zoo.datasets import DATASETS, find_dataset
 from zoo.labels import check_labels, difference, imagenet_classes
 from zoo.preprocessing import IMAGENET, Preprocessing
 from zoo.training.data import Dataset, Pictures, split_classes
 from zoo.training.folders import HALVES, half_folder, labelled_pictures, read_all
+from zoo.training.places import DIGITS_KEY, find_place, kinds
 from zoo.training.streaming import PictureFiles
-
-DIGITS_KEY = "digits"
-"""The name of the one data set that needs no folder."""
 
 Samples = tuple[Sequence[Any], Sequence[int], tuple[str, ...]]
 """Pictures (PIL's, arrays or paths), their targets, and the label of each class."""
@@ -35,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 def _folders(folder: Path, half: str) -> Samples:
-    chosen = half_folder(folder, half, _kinds())
+    chosen = half_folder(folder, half, kinds())
     if half == "test":
         others = [name for name in HALVES[half] if name != chosen.name and (folder / name).is_dir()]
         if others:
@@ -43,14 +40,6 @@ def _folders(folder: Path, half: str) -> Samples:
         elif chosen.name != half:
             _log.warning("%s has no folder test: %s takes its place", folder, chosen.name)
     return labelled_pictures(chosen)
-
-
-def _kinds() -> str:
-    named = ", ".join(f"{key}:FOLDER" for key in DATASETS if key != DIGITS_KEY)
-    return (
-        f"a data set is a folder with train/CLASS/PICTURE and test/CLASS/PICTURE, or one of {named}, or the word "
-        f"'{DIGITS_KEY}'"
-    )
 
 
 def _imagenet(folder: Path, half: str) -> Samples:
@@ -143,7 +132,7 @@ def load_dataset(
             different ones, or pictures to stream that are not files.
         OSError: the data could not be read or downloaded.
     """
-    preprocessing = IMAGENET if stream else _find(data)[0]
+    preprocessing = IMAGENET if stream else find_place(data).row.preprocessing
     if size is not None:
         border = preprocessing.size / preprocessing.resize
         preprocessing = replace(preprocessing, resize=round(size / border), size=size)
@@ -198,27 +187,10 @@ def read_pictures(pictures: Sequence[Any], preprocessing: Preprocessing) -> Tens
     return _in_memory(pictures, [0] * len(pictures), ("",), preprocessing).images
 
 
-def check_dataset(data: str) -> None:
-    """Raise ValueError or FileNotFoundError unless `load_dataset` accepts `data`."""
-    _, read, folder = _find(data)
-    if read is _folders:
-        for half in HALVES:
-            half_folder(folder, half, _kinds())
-
-
-def _find(data: str) -> tuple[Preprocessing, Callable[[Path, str], Samples], Path]:
-    """Return the preprocessing, the reader and the folder of a data set."""
-    if data == DIGITS_KEY:
-        return DATASETS[data].preprocessing, READERS[data], Path()
-    key, colon, folder = data.partition(":")
-    if colon and key in DATASETS and key != DIGITS_KEY:
-        return DATASETS[key].preprocessing, READERS.get(key, _folders), Path(folder)
-    return find_dataset(data).preprocessing, _folders, Path(data)
-
-
 def _read(data: str, half: str) -> Samples:
-    _, read, folder = _find(data)
-    pictures, targets, classes = read(folder, half)
+    place = find_place(data)
+    read = READERS[place.reader] if place.reader else _folders
+    pictures, targets, classes = read(place.folder, half)
     check_labels(classes, data)
     return pictures, targets, classes
 

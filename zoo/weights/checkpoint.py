@@ -15,16 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from zoo.labels import check_labels
+from zoo.layout import FORMS
+from zoo.layout import SAVED as SAVED
+from zoo.layout import TRAINED as TRAINED
+from zoo.layout import UNTRAINED as UNTRAINED
+from zoo.layout import UPSTREAM as UPSTREAM
 from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
 from zoo.weights.described import KEY, load_described, save_described
-
-FORMS = ("dirac", "folded")
-"""The training form, `DiracNet`, and the folded one, `zoo.plain`."""
-
-UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
-"""What weights without a tag are called: fresh ones, a training run's, a user's own, those in a file of upstream's."""
 
 
 @dataclass(frozen=True, kw_only=True)

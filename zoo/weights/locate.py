@@ -10,7 +10,8 @@ from urllib.error import URLError
 import torch
 
 from zoo.files import sha256
-from zoo.weights.checkpoint import FORMS, Checkpoint
+from zoo.layout import FORMS
+from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.hub import fetch
 from zoo.weights.record import Weight, WeightFile
 from zoo.weights.upstream import read_upstream

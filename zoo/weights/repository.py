@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo.files import read_json
-from zoo.layout import CONFIG, TRAINING_CONFIG, TRAINING_FORM, WEIGHTS
+from zoo.layout import CONFIG, FORMS, TRAINING_CONFIG, TRAINING_FORM, WEIGHTS, check_form
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
-from zoo.weights.checkpoint import FORMS, Checkpoint
+from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.hub import fetch, fetch_version
 from zoo.weights.locate import load_weight
 from zoo.weights.record import get_weight
@@ -62,8 +62,7 @@ def open_repository(
     place: Folder | Hub, form: str | None = None, *, revision: str | None = None, **client: Any
 ) -> tuple[Checkpoint, Path]:
     """Return the checkpoint and the file that it came from; without a form, the one at the root."""
-    if form not in (None, *FORMS):
-        raise ValueError(f"form={form!r}: allowed are {', '.join(FORMS)}")
+    check_form(form)
     if isinstance(place, Folder):
         folder = place.path
         if not (folder / CONFIG).is_file():

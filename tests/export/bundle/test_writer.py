@@ -19,7 +19,8 @@ from safetensors import safe_open
 
 from export import export_bundle
 from export.bundle.description import describe_preprocessing
-from export.formats.table import FORMATS, choose_formats
+from export.formats.names import choose_formats
+from export.formats.table import FORMATS
 from export.int8.source import quantize_on_noise
 from export.layout import (
     CARD,

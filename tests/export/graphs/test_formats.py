@@ -20,7 +20,8 @@ from export.bundle.reader import OpenBundle
 from export.cards.note import FormatNote
 from export.folding.folded import FoldedNet
 from export.formats.format import Format, Run, Source
-from export.formats.table import FORMATS, choose_formats
+from export.formats.names import NAMES, choose_formats
+from export.formats.table import FORMATS
 from export.graphs.emit import OPERATORS
 from export.graphs.half import to_half
 from export.graphs.pictures import OPERATORS as PICTURE_OPERATORS
@@ -91,7 +92,7 @@ def test_every_format_has_its_own_files_where_the_runtime_looks_for_them() -> No
 
 
 def test_formats_are_chosen_by_name_in_the_order_of_the_table() -> None:
-    assert choose_formats(["all"]) == tuple(FORMATS) == choose_formats([*reversed(FORMATS)])
+    assert choose_formats(["all"]) == NAMES == tuple(FORMATS) == choose_formats([*reversed(FORMATS)])
     assert choose_formats(["fp16"]) == choose_formats(["fp16", "fp32", "fp16"]) == ("fp32", "fp16")
     for names in (["fp8"], ["fp32", ""], [""], ["FP16"]):
         with pytest.raises(ValueError, match=r"is unknown; allowed are fp32, fp16.*, all$"):

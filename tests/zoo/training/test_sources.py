@@ -16,8 +16,9 @@ from PIL import Image
 from zoo.preprocessing import FASHION
 from zoo.training.data import Dataset, Place
 from zoo.training.loop import train
+from zoo.training.places import check_dataset
 from zoo.training.recipes import RECIPES
-from zoo.training.sources import check_dataset, load_dataset, load_test
+from zoo.training.sources import load_dataset, load_test
 
 RANDOM = np.random.default_rng(0)
 STREAMED = dataclasses.replace(RECIPES["digits"], crop="resized", batch_size=4, model="diracnet10_cifar", epochs=2)

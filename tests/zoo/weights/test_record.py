@@ -11,7 +11,7 @@ from PIL import Image
 
 import zoo
 from zoo.files import sha256
-from zoo.weights.checkpoint import FORMS
+from zoo.layout import FORMS
 from zoo.weights.locate import load_weight, weight_file
 from zoo.weights.record import Weight, WeightFile, all_weights, default_tag
 

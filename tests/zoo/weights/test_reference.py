@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import zoo
-from export.commands.predict import open_net
+from export.commands.answering import open_net
 from export.runtime import Classifier
-from zoo.__main__ import info
+from zoo.commands.catalogue import info
 from zoo.reference import open_model
 from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.reference import File, Folder, Hub, Named, Reference, Tagged, _tell, parse_reference

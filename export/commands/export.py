@@ -1,0 +1,88 @@
+"""The command that exports a net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from export.formats.names import ALL, NAMES, QUANTIZED, choose_formats
+from zoo.commands.completion import data, offer, offer_several
+from zoo.commands.options import AsJson, Mirror, Model
+
+
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="The folder to create.")],
+    mirror: Mirror = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--formats",
+            "--precision",
+            help=f"Formats to write: {', '.join(NAMES)} or {ALL}, joined by commas. fp32 is always written.",
+            autocompletion=offer_several(lambda: (*NAMES, ALL)),
+        ),
+    ] = "fp32",
+    feature: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer, such as group2, whose output the graphs give in addition to the logits."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="File with the names of the classes, one per line, for weights of your own.")
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            help="Pictures to calibrate int8 on, for weights of your own: a data set (its training half is used), a "
+            "folder of pictures, or the word digits.",
+            autocompletion=offer(data),
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a net to a bundle: both forms, ONNX graphs, config, card, and the proof that they agree."""
+    from zoo.commands.arguments import check_model, check_new
+    from zoo.training.places import check_pictures
+
+    check_model(model)
+    check_new(out)
+    names = choose_formats([name.strip() for name in formats.split(",")])
+    if calibration is not None:
+        if QUANTIZED.isdisjoint(names):
+            raise ValueError("--calibration is for int8; add --formats int8 or all")
+        check_pictures(calibration)
+    if labels is not None and not labels.is_file():
+        raise FileNotFoundError(f"no file of labels {labels}")
+
+    from rich.markup import escape
+
+    from export.bundle.labels import relabel
+    from export.bundle.writer import export_bundle
+    from export.commands.tables import print_checks
+    from export.int8.source import quantize_on
+    from export.layout import REPORT
+    from zoo.commands.consoles import log
+    from zoo.reference import open_model
+
+    with log.status(escape(f"loading {model}")) as status:
+        source, record = open_model(model, mirror=mirror)
+        quantization = None
+        if calibration is not None:
+            tell = lambda layer: status.update(escape(f"quantizing {layer}"))  # noqa: E731
+            quantization = quantize_on(source, calibration, on_layer=tell)
+        checks = export_bundle(
+            source if labels is None else relabel(source, record, labels),
+            out,
+            record=record,
+            formats=names,
+            features=feature or (),
+            quantization=quantization,
+            on_stage=lambda text: status.update(escape(text)),
+        )
+    if as_json:
+        print((out / REPORT).read_text(encoding="utf-8"), end="")
+        return
+    print_checks(checks)
+    print(f"{out}: {model}{' (untrained)' if source.tag == 'untrained' else ''}, {len(checks)} checks passed")

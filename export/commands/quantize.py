@@ -1,0 +1,54 @@
+"""The command that calibrates a net for int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from zoo.commands.completion import data, offer
+from zoo.commands.options import Model
+
+
+def quantize(
+    model: Model,
+    calibration: Annotated[
+        str,
+        typer.Option(
+            help="Pictures to calibrate on: a data set (its training half), a folder, or the word digits.",
+            autocompletion=offer(data),
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; by default the one that belongs to NAME:TAG in checkpoints/."),
+    ] = None,
+) -> None:
+    """Calibrate a net for int8 and write its quantization, from which int8 files are made without pictures."""
+    from zoo.commands.arguments import check_model, check_new
+    from zoo.training.places import check_pictures
+
+    check_model(model)
+    if out is not None:
+        check_new(out)
+    check_pictures(calibration)
+
+    from rich.markup import escape
+
+    from export.int8.source import quantize_on, ship_quantization
+    from zoo.commands.consoles import log
+    from zoo.reference import open_model
+
+    with log.status(escape(f"loading {model}")) as status:
+        source, record = open_model(model)
+        if out is None and record is None:
+            raise ValueError(f"{model} is not one of the registry's weights, so name the file to write with --out")
+        quantization = quantize_on(
+            source, calibration, on_layer=lambda layer: status.update(escape(f"quantizing {layer}"))
+        )
+    if out is None:
+        out = ship_quantization(cast(Any, record), quantization)
+    else:
+        quantization.save(out)
+    print(f"{out}: {model} in int8, calibrated on {quantization.calibration['pictures']} pictures")

@@ -1,0 +1,101 @@
+"""The commands of those who maintain and publish weights: `ship`, `model-card` and `publish`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from zoo.commands.completion import datasets, offer
+from zoo.commands.options import AsJson
+
+
+def ship(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training run.")],
+    tag: Annotated[str, typer.Option(help="Name for the weights, such as cifar10.")],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="Key of the data set it was trained and measured on, such as cifar10.", autocompletion=offer(datasets)
+        ),
+    ],
+    licence: Annotated[str, typer.Option(help="Licence of the weights (SPDX id).")] = "Apache-2.0",
+    checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints to add the entry to.")] = Path("checkpoints"),
+) -> None:
+    """Turn a finished training run into an entry of checkpoints/."""
+    from export.release.entry import check_entry
+
+    check_entry(run_folder, tag=tag, dataset=dataset)
+
+    from export.release.ship import ship as write_entry
+
+    print(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
+
+
+def model_card(
+    check: Annotated[
+        bool, typer.Option("--check", help="Check that the file is up to date instead of writing it.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="The file to write or check.")] = Path("MODEL_CARD.md"),
+) -> None:
+    """Write the model card of the whole zoo from the manifests of its weights."""
+    if check and not out.is_file():
+        raise FileNotFoundError(f"there is no file {out} to check; without --check it is written")
+
+    from export.release.model_card import check_zoo_card, write_zoo_card
+
+    if check:
+        check_zoo_card(out)
+    else:
+        write_zoo_card(out)
+    print(f"{out} {'is what it should be' if check else 'written'}")
+
+
+def publish(
+    bundle: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]", help="The bundle's folder.")] = None,
+    repo_id: Annotated[str | None, typer.Option(help="The repository, ORG/NAME; created if it does not exist.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Publish all weights in checkpoints/.")] = False,
+    namespace: Annotated[
+        str | None, typer.Option(help="With --all: the account to publish under, as NAMESPACE/MODEL-TAG.")
+    ] = None,
+    bundles: Annotated[Path, typer.Option(help="With --all: folder that the bundles are exported to.")] = Path(
+        "build/bundles"
+    ),
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[str, typer.Option(help="The branch to publish to.")] = "main",
+    tag: Annotated[str | None, typer.Option(help="A tag for the commit, such as v1.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a bundle on the Hugging Face Hub in one commit, with the token of `hf auth login` or HF_TOKEN."""
+    from export.bundle.sums import require_bundle
+
+    if everything and (bundle or repo_id or namespace is None or revision != "main"):
+        raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id and --revision")
+    if not everything and (bundle is None or repo_id is None or namespace):
+        raise ValueError("name a BUNDLE and its --repo-id, or publish all weights with --all --namespace ORG")
+    if bundle is not None:
+        require_bundle(bundle)
+
+    from rich.markup import escape
+
+    from export.commands.tables import print_publication
+    from export.hub.publish import publish as publish_bundle
+    from export.release.publish_all import publish_zoo
+    from zoo.commands.consoles import log
+
+    options: dict[str, Any] = {"private": private, "tag": tag, "dry_run": dry_run}
+    with log.status("publishing") as status:
+        options["on_stage"] = lambda text: status.update(escape(text))
+        if everything:
+            done = list(publish_zoo(str(namespace), bundles, **options))
+        else:
+            done = [publish_bundle(cast(Path, bundle), str(repo_id), revision=revision, **options)]
+    if as_json:
+        print(json.dumps([asdict(publication) for publication in done], indent=2))
+        return
+    for publication in done:
+        print_publication(publication, dry_run)

@@ -1,0 +1,30 @@
+"""The command that converts files of the original code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def import_upstream(
+    file: Annotated[Path, typer.Argument(help="A .pth or .safetensors file written by the original code.")],
+    out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
+    final_relu: Annotated[
+        bool | None,
+        typer.Option(help="Whether the net has a ReLU before its average pool, which the file does not say."),
+    ] = None,
+) -> None:
+    """Convert weights of the original code (2017–18) to a checkpoint file."""
+    from zoo.commands.arguments import check_new
+
+    if not file.is_file():
+        raise FileNotFoundError(f"no file {file}")
+    check_new(out)
+
+    from zoo.weights.upstream import read_upstream
+
+    checkpoint = read_upstream(file, final_relu)
+    checkpoint.save(out)
+    print(f"{out}: {checkpoint.spec.name}, {checkpoint.form} form")
