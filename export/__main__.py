@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from export.commands.export import export
 from export.commands.predict import predict
@@ -11,7 +12,7 @@ from export.commands.release import model_card, publish, ship
 from export.commands.verify import verify
 from zoo.__main__ import COMMANDS as ZOO
 from zoo.command_line import run
-from zoo.commands.application import application
+from zoo.commands.application import application, start
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     **ZOO,
@@ -30,7 +31,7 @@ app = application(COMMANDS, "DiracNets: train them, load them, fold them, export
 
 def main() -> None:
     """Run the command line. Exit status 1: a check failed or a picture could not be read; 2: the call was invalid."""
-    run(app)
+    run(partial(start, app))
 
 
 if __name__ == "__main__":

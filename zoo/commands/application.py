@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
+
+from zoo.commands.bash import complete
 
 _SHOWN = ("diracnet-zoo", "torch", "onnxruntime")
 
@@ -24,6 +27,14 @@ def application(commands: Mapping[str, Callable[..., None]], text: str) -> typer
     for name, command in commands.items():
         app.command(name)(command)
     return app
+
+
+def start(app: typer.Typer) -> None:
+    """Call an application, or let bash complete what is typed."""
+    if os.environ.get("_DIRACNET_COMPLETE") == "complete_bash":
+        complete(app, os.environ)
+    else:
+        app()
 
 
 def _options(
