@@ -32,7 +32,14 @@ _check("zoo")
 _check("pixels")
 
 import zoo as _zoo  # noqa: E402
+from zoo.weights.github import is_stale as _is_stale  # noqa: E402
 from zoo.weights.record import default_tag as _default_tag  # noqa: E402
+
+if _is_stale():
+    raise RuntimeError(
+        f"{_Path(__file__).parent} was fetched again and is another commit now; start a fresh process, for this one "
+        "goes on with the code of before"
+    )
 
 
 def list_models(pattern: str = "*") -> list[str]:

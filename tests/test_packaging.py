@@ -53,4 +53,4 @@ def test_an_installed_package_works_and_knows_what_it_lacks(wheel: Path) -> None
     )
     done = python(wheel, "-c", program)
     assert all(path.startswith(str(wheel.parent / "site")) for path in done.stdout.split())
-    assert done.returncode == 1 and "an installed package carries no weights" in done.stderr, done.stderr
+    assert done.returncode == 1 and "carries no weights" in done.stderr, done.stderr

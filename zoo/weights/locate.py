@@ -1,17 +1,14 @@
-"""Finds and verifies the file of a record of weights: in the clone's `checkpoints/`, a local cache, or the Hub."""
+"""Finds and verifies the file of a record of weights: in the clone's `checkpoints/`, a cache, the Hub, or GitHub."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from urllib.error import URLError
-
-import torch
 
 from zoo.files import sha256
 from zoo.layout import FORMS
 from zoo.weights.checkpoint import Checkpoint
+from zoo.weights.github import addresses, download
 from zoo.weights.hub import fetch
 from zoo.weights.record import Weight, WeightFile
 from zoo.weights.upstream import read_upstream
@@ -20,8 +17,9 @@ from zoo.weights.upstream import read_upstream
 def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkpoint:
     """Return the checkpoint of a record in one form, its file's sha256 checked at every call.
 
-    The file is looked for in the clone's `checkpoints/`, then in the local cache, then on the Hub; the original
-    authors' files in PyTorch's cache and at their URL. Nothing but this one file is downloaded.
+    The file is looked for in the clone's `checkpoints/`, then in the local cache, then on the Hub; for torch.hub, if it
+    was never published there, in the commit on GitHub that its archive was made of; the original authors' files in
+    PyTorch's cache and at their URL. Nothing but this one file is downloaded.
 
     Args:
         weight: the record.
@@ -72,12 +70,16 @@ def weight_file(weight: Weight, name: str, mirror: Path | None = None) -> Path:
     path = weight.folder / file.path
     if path.is_file():
         return _checked(path, file)
-    if weight.repository is None:
-        raise FileNotFoundError(
-            f"{path} is not here: an installed package carries no weights, and {weight.model}:{weight.tag} is not "
-            "published on the Hub yet; load it from a clone of the repository, which holds it in checkpoints/"
-        )
-    return fetch(weight.repository, file.path, revision=weight.revision, digest=file.sha256)
+    if weight.repository is not None:
+        return fetch(weight.repository, file.path, revision=weight.revision, digest=file.sha256)
+    if urls := addresses(weight.folder.parents[1], f"{weight.model}/{weight.tag}/{file.path}"):
+        cached = f"{weight.model}-{weight.tag}-{name}-{file.sha256[:8]}{path.suffix}"
+        return download(urls, cached, file.sha256)
+    raise FileNotFoundError(
+        f"{path} is not here: an installed package or an archive of the code carries no weights, and "
+        f"{weight.model}:{weight.tag} is not published on the Hub yet; load it through torch.hub, or from a clone of "
+        "the repository, which holds it in checkpoints/"
+    )
 
 
 def _mirrored(weight: Weight, file: WeightFile, mirror: Path) -> Path:
@@ -107,19 +109,11 @@ def _checked(path: Path, file: WeightFile) -> Path:
 
 
 def _download(file: WeightFile) -> Path:
-    """Return the file behind a URL from PyTorch's cache, downloading it if it is absent or damaged."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / file.path.rsplit("/", 1)[1]
-    if path.is_file() and file.matches(path):
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Return the original authors' file from PyTorch's cache or from its URL."""
     try:
-        # Writes to a temporary file, compares the hash and renames.
-        torch.hub.download_url_to_file(file.path, str(path), file.sha256, progress=sys.stderr.isatty())
+        return download([file.path], file.path.rsplit("/", 1)[1], file.sha256)
     except RuntimeError as error:
-        raise RuntimeError(f"what {file.path} sends is not the file of the registry: {error}") from error
-    except (URLError, OSError) as error:
         raise RuntimeError(
-            f"cannot fetch {file.path}: {error}. It is the authors' own address of 2018 and may be gone; if you have "
-            "the file, give it to zoo.load_upstream"
+            f"{error}. It is the authors' own address of 2018 and may be gone; if you have the file, give it to "
+            "zoo.load_upstream"
         ) from error
-    return path

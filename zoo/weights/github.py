@@ -1,0 +1,102 @@
+"""Files of the repository that GitHub's archive leaves out: fetched from GitHub at the commit of the archive.
+
+torch.hub fetches an archive of a branch or tag and unpacks it as `OWNER_REPO_REF`. `.gitattributes` keeps the weights
+out of archives, so that nobody fetches those of all nets for the sake of one, and has Git write the commit into
+`checkpoints/COMMIT`. Both together are the address of each file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+
+import torch
+from huggingface_hub import constants
+
+from zoo.files import sha256
+
+COMMIT = "COMMIT"
+
+
+def commit(checkpoints: Path) -> str | None:
+    """Return the commit of the archive that a folder of checkpoints came with; None in a clone and in a wheel."""
+    path = checkpoints / COMMIT
+    found = re.fullmatch(r"[0-9a-f]{40}", path.read_text(encoding="ascii").strip()) if path.is_file() else None
+    return found[0] if found else None
+
+
+_HERE = Path(__file__).resolve().parent.parent.parent / "checkpoints"
+_IMPORTED = commit(_HERE)
+
+
+def is_stale() -> bool:
+    """Tell whether the code on disk is of another commit than the code that this process has imported."""
+    return commit(_HERE) != _IMPORTED
+
+
+def addresses(checkpoints: Path, path: str) -> list[str]:
+    """Return where GitHub may have a file of `checkpoints/`; nothing outside a folder that torch.hub made.
+
+    An owner has no underscore in its name, but repositories and branches may, so there can be several addresses. They
+    are of one owner and one commit.
+
+    Example:
+        >>> addresses(Path("hub/me_diracnet-zoo_main/checkpoints"), "diracnet16_cifar/cifar10/model.safetensors")
+        []
+    """
+    version = commit(checkpoints)
+    owner, *rest = checkpoints.resolve().parent.name.split("_")
+    if version is None or not re.fullmatch(r"[A-Za-z0-9-]+", owner):
+        return []
+    repositories = ["_".join(rest[:count]) for count in range(1, len(rest))]
+    return [
+        f"https://raw.githubusercontent.com/{owner}/{repository}/{version}/checkpoints/{path}"
+        for repository in repositories
+        if re.fullmatch(r"[A-Za-z0-9._-]+", repository)
+    ]
+
+
+def download(urls: Sequence[str], name: str, digest: str) -> Path:
+    """Return a file from PyTorch's cache, downloading it from the first address that has it if absent or damaged.
+
+    Args:
+        urls: the addresses, of which there must be one at least.
+        name: the file's name in the cache.
+        digest: the file's sha256, or how it begins.
+
+    Raises:
+        FileNotFoundError: it is not in the cache, and HF_HUB_OFFLINE forbids fetching it.
+        RuntimeError: it could not be fetched, or is another file.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if path.is_file() and sha256(path).startswith(digest):
+        return path
+    if constants.HF_HUB_OFFLINE:
+        raise FileNotFoundError(f"{path} is not here, and HF_HUB_OFFLINE forbids fetching {urls[0]}; unset it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for url in urls:
+        try:
+            # Writes to a temporary file, compares the hash and renames.
+            torch.hub.download_url_to_file(url, str(path), digest, progress=sys.stderr.isatty())
+            break
+        except HTTPError as error:
+            if error.code == HTTPStatus.NOT_FOUND and url != urls[-1]:
+                continue
+            raise RuntimeError(f"cannot fetch {url}: {_reason(error)}") from error
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"what {url} sends is not the file of the registry, or came in part: {error}; try again"
+            ) from error
+        except (URLError, OSError) as error:
+            raise RuntimeError(f"cannot fetch {url}: {error}") from error
+    return path
+
+
+def _reason(error: HTTPError) -> str:
+    if error.code in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
+        return f"{error}: the server limits how much one address may ask; wait a while, then call again"
+    return str(error)
