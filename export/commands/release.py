@@ -67,14 +67,18 @@ def publish(
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     revision: Annotated[str, typer.Option(help="The branch to publish to.")] = "main",
     tag: Annotated[str | None, typer.Option(help="A tag for the commit, such as v1.")] = None,
+    pull_request: Annotated[
+        bool,
+        typer.Option("--pull-request", help="Propose the bundle to the repository's owners instead of writing to it."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish a bundle on the Hugging Face Hub in one commit, with the token of `hf auth login` or HF_TOKEN."""
     from export.bundle.sums import require_bundle
 
-    if everything and (bundle or repo_id or namespace is None or revision != "main"):
-        raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id and --revision")
+    if everything and (bundle or repo_id or namespace is None or revision != "main" or pull_request):
+        raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id, --revision and --pull-request")
     if not everything and (bundle is None or repo_id is None or namespace):
         raise ValueError("name a BUNDLE and its --repo-id, or publish all weights with --all --namespace ORG")
     if bundle is not None:
@@ -93,7 +97,11 @@ def publish(
         if everything:
             done = list(publish_zoo(str(namespace), bundles, **options))
         else:
-            done = [publish_bundle(cast(Path, bundle), str(repo_id), revision=revision, **options)]
+            done = [
+                publish_bundle(
+                    cast(Path, bundle), str(repo_id), revision=revision, pull_request=pull_request, **options
+                )
+            ]
     if as_json:
         print(json.dumps([asdict(publication) for publication in done], indent=2))
         return

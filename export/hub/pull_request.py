@@ -43,7 +43,7 @@ class PullRequest(Branch):
             if found := self._open(local):
                 return found
             made = self.create_commit(operations, message, parent)
-            self.number = made.pr_num
+            self._is(made.pr_num)
             return made.oid
 
         return self.persist(attempt)
@@ -60,6 +60,9 @@ class PullRequest(Branch):
         for request in requests:
             commit = self.api.model_info(self.repository, revision=f"refs/pr/{request.num}").sha
             if commit is not None and not compare(local, self.files(commit)):
-                self.number = request.num
+                self._is(request.num)
                 return commit
         return None
+
+    def _is(self, number: int | None) -> None:
+        self.number, self.revision = number, f"refs/pr/{number}"

@@ -21,7 +21,7 @@ from zoo.weights.reference import Hub
 class Publication:
     """What publishing did, or would do: `commit` is None if there is no repository yet.
 
-    `url` is that of the repository, or of the pull request if there is one.
+    Of a pull request, `url` is its page and `revision` its branch, such as refs/pr/1.
     """
 
     repository: str
@@ -106,7 +106,7 @@ def push(
             raise ValueError(f"{repository} has a tag {tag!r} on another commit; choose another name")
         published = Publication(repository, branch.url, revision, head, tag, created, changes, local)
         if isinstance(branch, PullRequest) and changes and (proposed := branch.proposed(local)):
-            return replace(published, url=branch.url, commit=proposed)
+            return replace(published, url=branch.url, revision=branch.revision, commit=proposed)
         if dry_run:
             return published
         branch.fork(head)
@@ -116,7 +116,7 @@ def push(
             raise HubError(f"{repository} at {commit} is not what was sent: {wrong}; publish again")
         if tag is not None and tagged is None:
             branch.tag(tag, commit)
-        return replace(published, url=branch.url, commit=commit)
+        return replace(published, url=branch.url, revision=branch.revision, commit=commit)
 
 
 class _WithoutToken(logging.Filter):

@@ -83,6 +83,20 @@ def test_publishing_the_bundle_again_changes_nothing(hub, published: dict, clone
     assert hub.state(REPOSITORY)["commits"] == 2
 
 
+def test_a_bundle_is_proposed(hub, published: dict, clone: Path, monkeypatch, capsys) -> None:
+    hub.plant("e2e/theirs", {"README.md": b"---\nlicense: mit\n---\n"})
+    monkeypatch.setenv("HF_TOKEN", "hf_pull_1")
+    command = ["publish", str(clone / "build" / "bundles" / NAME), "--repo-id", "e2e/theirs", "--pull-request"]
+    monkeypatch.setattr(sys, "argv", ["diracnet", *command])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    state = hub.state("e2e/theirs")
+    told = f"/e2e/theirs/discussions/1, branch refs/pr/1: commit {state['branches']['refs/pr/1']}\n"
+    assert not ended.value.code and capsys.readouterr().out.endswith(told)
+    assert state["files"]["refs/pr/1"] == hub.state(REPOSITORY)["files"]["main"]
+    assert published["commit"] == hub.state(REPOSITORY)["branches"]["main"]
+
+
 LOAD = """
 import os, torch, zoo
 net = zoo.get_model("diracnet16_cifar", weights="cifar10", folded=True)

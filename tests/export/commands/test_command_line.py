@@ -275,6 +275,7 @@ WRONG = [
     ("predict NONE/a/net PICTURE", "no such file or folder"),
     ("publish", "name a BUNDLE and its --repo-id, or publish all weights with --all"),
     ("publish --all", "--all goes with --namespace, and without BUNDLE"),
+    ("publish --all --namespace me --pull-request", "--all goes with --namespace, and without BUNDLE"),
     ("publish BUNDLE --repo-id me/x --namespace me", "name a BUNDLE and its --repo-id"),
     ("publish BUNDLE --repo-id me/x", "holds untrained weights, which nobody can use"),
     ("publish EMPTY --repo-id me/x", "is not a bundle"),

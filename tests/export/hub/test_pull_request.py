@@ -47,7 +47,7 @@ def test_a_pull_request_leaves_main_alone(hub, ours: Path, xet: bool) -> None:
     opened = push(ours, repository, pull_request=True)
     state = hub.state(repository)
     assert state["branches"] == {**before["branches"], "refs/pr/1": opened.commit}
-    assert opened.url.endswith(f"/{repository}/discussions/1")
+    assert opened.url.endswith(f"/{repository}/discussions/1") and opened.revision == "refs/pr/1"
     for name, content in OURS.items():
         assert fetch(repository, name, revision="refs/pr/1").read_bytes() == content
 
