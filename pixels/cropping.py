@@ -24,7 +24,7 @@ def crop(picture: Image.Image, *, resize: int, size: int, interpolation: str, ch
         resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters as it shrinks.
         size: side of the square centre crop, in pixels; where it exceeds the picture, the border is black.
         interpolation: a key of `INTERPOLATIONS`.
-        channels: 3 for RGB, 1 for grey.
+        channels: 1 for grey, 3 for RGB, 4 for RGB with alpha.
 
     Raises:
         ValueError: as in `eight_bit`.

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
-MODES = {1: "L", 3: "RGB"}
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Channels of a net's input → the mode of Pillow that has them."""
 
 _DEPTHS = {"1": 1, "L;2": 2, "L;4": 4, "L": 8, "RGB": 8, "I;16B": 16, "RGB;16B": 16}
@@ -37,10 +37,11 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
-    """Return a picture of any mode as 8-bit RGB or grey, upright.
+    """Return a picture of any mode as 8-bit grey, RGB or RGB with alpha, upright.
 
-    - Transparent pixels are laid over white, as browsers and viewers show them. A PNG's transparent colour is compared
-      at the file's own depth, which requires that a picture opened by the caller has not been loaded yet.
+    - Transparent pixels are laid over white, as browsers and viewers show them, unless alpha is kept. A PNG's
+      transparent colour is compared at the file's own depth, which requires that a picture opened by the caller has not
+      been loaded yet.
     - 16-bit channels keep their high byte. 32-bit integers are read as 16-bit ones, because Pillow decodes some 16-bit
       files to mode I.
     - Floats are taken to be on the scale 0…1, or 0…255 if one exceeds 1.
@@ -48,7 +49,7 @@ def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
 
     Args:
         picture: any picture of Pillow's.
-        channels: 3 for RGB, 1 for grey.
+        channels: 1 for grey, 3 for RGB, 4 for RGB with alpha.
 
     Raises:
         ValueError: the picture has no pixels, values on no known scale, or a mode that Pillow cannot convert.
@@ -60,7 +61,7 @@ def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
         picture = _integers(picture)
     elif picture.mode == "F":
         picture = _floats(picture)
-    elif picture.has_transparency_data:
+    elif picture.has_transparency_data and channels != 4:
         opaque = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
     return picture if picture.mode == MODES[channels] else picture.convert(MODES[channels])

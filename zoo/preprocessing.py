@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from pixels import INTERPOLATIONS, crop
+
+KINDS = {1: "grey", 3: "RGB", 4: "RGBA"}
+"""Channels → what pictures of so many are called."""
+TEMPERATURES = (0.05, 20.0)
+"""Range of what logits may be divided by before they become probabilities."""
 
 if TYPE_CHECKING:  # programs without PyTorch use the constants below, too
     from torch import Tensor
@@ -22,7 +27,8 @@ class Preprocessing:
         resize: length of the shorter side after resizing, in pixels; the resize is PIL's, which filters as it shrinks.
         size: side of the square centre crop, in pixels; where it exceeds the picture, the border is black.
         interpolation: "bilinear" or "bicubic".
-        mean: per channel, in units of the [0, 1] range. Three channels mean RGB pictures, one means grey ones.
+        mean: per channel, in units of the [0, 1] range. One channel means grey pictures, three mean RGB ones, and four
+            RGB ones with alpha.
         std: per channel, in the same units.
 
     Raises:
@@ -40,10 +46,32 @@ class Preprocessing:
         object.__setattr__(self, "std", tuple(self.std))
         if self.interpolation not in INTERPOLATIONS:
             raise ValueError(f"interpolation={self.interpolation!r}: allowed are {', '.join(INTERPOLATIONS)}")
-        if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std) or min(self.std) <= 0:
-            raise ValueError(f"mean={self.mean}, std={self.std}: need one or three values each, std above zero")
+        if len(self.mean) not in KINDS or len(self.mean) != len(self.std) or min(self.std) <= 0:
+            raise ValueError(f"mean={self.mean}, std={self.std}: need one, three or four values each, std above zero")
         if not (self.size > 0 and self.resize > 0):
             raise ValueError(f"size={self.size}, resize={self.resize}: both must be above zero")
+
+    def with_channels(self, channels: int) -> Preprocessing:
+        """Return the same for pictures of another number of channels.
+
+        Grey gets the average mean and deviation of RGB, RGB those of grey, and alpha is mapped from [0, 1] to [-1, 1].
+
+        Raises:
+            ValueError: nothing is known about so many channels.
+        """
+        if channels not in KINDS:
+            known = ", ".join(f"{count} ({kind})" for count, kind in KINDS.items())
+            raise ValueError(f"channels={channels}: pictures become one of {known}")
+        if channels == len(self.mean):
+            return self
+
+        def adapted(values: tuple[float, ...]) -> tuple[float, ...]:
+            colours = values[:3]
+            if channels == 1:
+                return (sum(colours) / len(colours),)
+            return (*(colours * 3)[:3], *([0.5] if channels == 4 else []))
+
+        return replace(self, mean=adapted(self.mean), std=adapted(self.std))
 
     def crop(self, picture: Image.Image) -> Tensor:
         """Return the resized centre of a PIL picture of any mode as uint8, (channels, size, size); see `pixels`."""
@@ -77,6 +105,17 @@ class Preprocessing:
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
         """Return the preprocessing with the fields that `to_dict` returned."""
         return cls(**values)
+
+
+def check_temperature(temperature: float) -> None:
+    """Raise ValueError unless logits may be divided by this number before they become probabilities.
+
+    Example:
+        >>> check_temperature(1.13)
+    """
+    low, high = TEMPERATURES
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not low <= temperature <= high:
+        raise ValueError(f"temperature={temperature!r}: must be a number from {low:g} to {high:g}")
 
 
 CIFAR = Preprocessing(

@@ -58,7 +58,7 @@ def measure_steps(model: str, data: str, tell: Callable[[str], None]) -> dict[st
     shipped = _shipped(model)
     preprocessing, weight = shipped.preprocessing, shipped.weight
     count = shipped.record.calibration["pictures"]
-    sample = load_sample(data, preprocessing, count + HELD_OUT, SEED)
+    sample = load_sample(data, preprocessing, count + HELD_OUT, SEED).images
     test = load_test(data, preprocessing)
     check_classes(shipped.checkpoint, test, model, data)
     pictures = {"held out": sample[count:], "test": test.images}

@@ -14,7 +14,7 @@ from export.formats.table import FORMATS
 from export.layout import GRAPH
 from export.proof.check import Check
 from zoo.training.data import Measurable
-from zoo.training.evaluate import Tally, check_classes
+from zoo.training.evaluate import Answers, check_classes
 from zoo.training.sources import load_test
 
 TOP1 = 0.05
@@ -28,7 +28,7 @@ class Accuracy:
 
     Args:
         graph: path of the graph in the bundle.
-        metrics: the metrics, as `zoo.training.evaluate.Tally` returns them.
+        metrics: the metrics, as `zoo.training.evaluate.Answers` returns them.
         agreement: percentage of the pictures for which it predicts the same class as the float32 graph for tensors.
     """
 
@@ -65,16 +65,15 @@ def measure(
     """
     reference: Tensor | None = None
     for path, run in _runs(bundle):
-        tally, answers = Tally(), []
+        logits, classes = [], []
         for images, targets in pictures.in_order(BATCH):
-            logits = run(images)
-            tally = tally.add(logits, targets)
-            answers.append(logits.argmax(dim=1))
+            logits.append(run(images))
+            classes.append(targets)
             on_batch(len(targets))
-        classes = torch.cat(answers)
-        reference = classes if reference is None else reference
-        agreement = 100 * (classes == reference).double().mean().item()
-        yield Accuracy(path, tally.metrics(len(pictures.classes)), agreement)
+        answers = Answers(torch.cat(logits), torch.cat(classes))
+        reference = answers.predicted if reference is None else reference
+        agreement = 100 * (answers.predicted == reference).double().mean().item()
+        yield Accuracy(path, answers.metrics(), agreement)
 
 
 def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequence[Accuracy]) -> Iterator[Check]:

@@ -14,6 +14,7 @@ from export.layout import FILES, FOLD_TOLERANCE, FOLDED, TRAINING_CONFIG, TRAINI
 from export.proof.check import Check
 from zoo.datasets import find_dataset
 from zoo.metrics import METRICS, figure
+from zoo.preprocessing import KINDS
 
 
 def card(
@@ -40,7 +41,7 @@ def card(
         width=f"{spec['width']:g}",
         family=spec["family"],
         version=spec["version"],
-        pictures=f"{'RGB' if spec['in_channels'] == 3 else 'grey'} pictures of {size}×{size} pixels",
+        pictures=f"{KINDS[spec['in_channels']]} pictures of {size}×{size} pixels",
         num_classes=spec["num_classes"],
         accuracy=_accuracy(description),
         files="\n".join(rows),

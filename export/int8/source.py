@@ -28,7 +28,12 @@ NOISE_CELLS = (1, 4)
 
 
 def quantize_on(
-    source: Checkpoint, data: str, *, count: int = COUNT, on_layer: Callable[[str], None] = lambda name: None
+    source: Checkpoint,
+    data: str,
+    *,
+    count: int = COUNT,
+    skip_damaged: bool = False,
+    on_layer: Callable[[str], None] = lambda name: None,
 ) -> Quantization:
     """Return the record of a net's quantization, calibrated on pictures.
 
@@ -36,6 +41,7 @@ def quantize_on(
         source: the net, in training form or folded.
         data: a data set, of which the training half is used, or a folder of pictures; see `draw_pictures`.
         count: how many pictures to draw.
+        skip_damaged: draw others in place of pictures that cannot be read.
         on_layer: called with the name of each layer before it is quantized.
 
     Raises:
@@ -45,7 +51,7 @@ def quantize_on(
         >>> quantize_on(Checkpoint.load("model.safetensors"), "data/train").save("quantization.safetensors")
     """
     preprocessing = source.known_preprocessing()
-    pictures, origin = draw_pictures(data, preprocessing, count)
+    pictures, origin = draw_pictures(data, preprocessing, count, skip_damaged=skip_damaged)
     return calibrate(FoldedNet.of(source).net, pictures, preprocessing, origin=origin, on_layer=on_layer)
 
 

@@ -11,6 +11,7 @@ from zoo import Weight, count_parameters
 from zoo.datasets import find_dataset
 from zoo.files import replace_file
 from zoo.metrics import figure
+from zoo.preprocessing import KINDS
 from zoo.weights.record import all_weights
 
 PATH = Path("MODEL_CARD.md")
@@ -72,7 +73,7 @@ def _figure(record: Weight, name: str) -> str:
 
 
 def _details(record: Weight) -> str:
-    colours, size = "RGB" if record.spec.in_channels == 3 else "grey", record.preprocessing.size
+    colours, size = KINDS[record.spec.in_channels], record.preprocessing.size
     lines = [
         f"- Pictures: {size}×{size} pixels, {colours}; {len(record.labels)} classes.",
         f"- {recipe_text(record.recipe)}",

@@ -8,16 +8,18 @@ from torchvision.transforms import v2
 import pixels.cropping
 from pixels import INTERPOLATIONS, crop
 
-MODES = {1: "L", 3: "RGB"}
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 def picture(width: int, height: int, channels: int = 3) -> Image.Image:
     """Draw pixels at random; smooth ones would hide that a crop is one pixel off."""
     generator = np.random.default_rng([width, height])
-    return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8)).convert(MODES[channels])
+    return Image.fromarray(generator.integers(0, 256, (height, width, max(channels, 3)), dtype=np.uint8)).convert(
+        MODES[channels]
+    )
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize(("resize", "size"), [(32, 32), (256, 224), (37, 30), (17, 16), (5, 1)])
 def test_the_pixels_are_torchvisions(resize: int, size: int, interpolation: str, channels: int) -> None:

@@ -15,7 +15,7 @@ from pixels import eight_bit, open_picture
 
 def shown(path: Path, channels: int = 3) -> NDArray[np.int64]:
     picture = eight_bit(open_picture(path), channels)
-    assert picture.mode == ("RGB" if channels == 3 else "L")
+    assert picture.mode == {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     return np.asarray(picture).astype(int)
 
 
@@ -47,6 +47,30 @@ def test_deep_grey_is_scaled_and_not_clipped(name: str, channels: int, odd_pictu
     grey = np.asarray(Image.open(odd_pictures / "plain.png").convert("L")).astype(int)
     found = shown(odd_pictures / "good" / name, channels)
     np.testing.assert_array_equal(found.reshape(*grey.shape, channels), np.stack([grey] * channels, axis=-1))
+
+
+def test_alpha_is_kept_where_it_is_wanted(odd_pictures: Path, plain: NDArray[np.int64]) -> None:
+    good = odd_pictures / "good"
+    kept = np.asarray(Image.open(good / "rgba.png")).astype(int)
+    np.testing.assert_array_equal(shown(good / "rgba.png", 4), kept)
+    np.testing.assert_array_equal(shown(good / "la.png", 4)[..., 3], kept[..., 3])
+    opaque = shown(odd_pictures / "plain.png", 4)
+    np.testing.assert_array_equal(opaque[..., :3], plain)
+    assert (opaque[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "LA"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_mode_becomes_any_number_of_channels(mode: str, channels: int) -> None:
+    grey = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    picture = (
+        grey.convert("RGB").convert(mode)
+        if mode in ("CMYK", "YCbCr", "HSV")
+        else grey.convert(mode)
+        if (mode not in ("LAB", "I;16"))
+        else Image.new(mode, (16, 16))
+    )
+    assert np.asarray(eight_bit(picture, channels)).reshape(16, 16, -1).shape[2] == channels
 
 
 def test_what_is_transparent_stands_on_white(odd_pictures: Path, plain: NDArray[np.int64]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pixels.mosaics import mosaics
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize(("size", "cell"), [(32, 1), (32, 2), (32, 7), (224, 7), (5, 5), (5, 9)])
 def test_each_square_has_one_colour(size: int, cell: int, channels: int) -> None:
     (picture,) = mosaics(size, channels, (cell,))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -82,13 +83,13 @@ class Dataset:
         train: pictures to train on.
         test: pictures to measure on.
         preprocessing: how pictures become a net's input.
-        skipped: "train" and "test" → how many damaged pictures were left out; empty if there were none.
+        skipped: "train" and "test" → names of the damaged pictures that were left out; empty if there were none.
     """
 
     train: Trainable
     test: Measurable
     preprocessing: Preprocessing
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,15 @@ class Pictures:
         images: uint8, (n, height, width, channels).
         targets: int64, (n,), indices into `classes`.
         classes: label of each class.
+        paths: file of each picture; empty if they are not from files of their own.
+        damaged: files that were left out because they could not be read.
     """
 
     images: Tensor
     targets: Tensor
     classes: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
+    damaged: tuple[Path, ...] = ()
 
     crop: ClassVar[str] = "padded"
 
@@ -112,7 +117,24 @@ class Pictures:
 
     def subset(self, indices: Tensor) -> Pictures:
         """Return the pictures at these positions."""
-        return Pictures(self.images[indices], self.targets[indices], self.classes)
+        paths = tuple(self.paths[index] for index in indices.tolist()) if self.paths else ()
+        return replace(self, images=self.images[indices], targets=self.targets[indices], paths=paths)
+
+    def without_damaged(self, good: Tensor) -> Pictures:
+        """Return the pictures at these positions, with the files of all others listed as damaged."""
+        left = set(good.tolist())
+        others = tuple(path for index, path in enumerate(self.paths) if index not in left)
+        return replace(self.subset(good), damaged=(*self.damaged, *others))
+
+    def followed_by(self, other: Pictures) -> Pictures:
+        """Return these pictures and others of the same classes."""
+        return Pictures(
+            torch.cat((self.images, other.images)),
+            torch.cat((self.targets, other.targets)),
+            self.classes,
+            self.paths + other.paths,
+            self.damaged + other.damaged,
+        )
 
     def split(self, share: float, seed: int) -> tuple[Pictures, Pictures]:
         rest, held = split_classes(self.targets, share, seed)

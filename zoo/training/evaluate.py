@@ -1,4 +1,4 @@
-"""Accuracy and loss of a net on labelled pictures."""
+"""A net's answers for labelled pictures, and how many of them are right."""
 
 from __future__ import annotations
 
@@ -16,33 +16,85 @@ from zoo.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Running totals of an evaluation: pictures seen, top-1 and top-5 hits, and the summed loss."""
+class Answers:
+    """The logits of a net for labelled pictures, and the classes that these show.
 
-    pictures: int = 0
-    right1: int = 0
-    right5: int = 0
-    loss: float = 0.0
+    Args:
+        logits: (n, classes), on the CPU.
+        targets: int64, (n,), the class of each picture.
 
-    def add(self, logits: Tensor, targets: Tensor) -> Tally:
-        """Return the tally with one more batch: logits (batch, classes) and targets (batch,)."""
-        ranked = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]
-        return Tally(
-            self.pictures + len(targets),
-            self.right1 + int(ranked[:, 0].sum()),
-            self.right5 + int(ranked.any(dim=1).sum()),
-            self.loss + F.cross_entropy(logits, targets, reduction="sum").item(),
-        )
+    Raises:
+        ValueError: there are no pictures, or a logit is not finite.
+    """
 
-    def metrics(self, num_classes: int) -> dict[str, float]:
+    logits: Tensor
+    targets: Tensor
+
+    def __post_init__(self) -> None:
+        if not len(self.targets):
+            raise ValueError("there are no pictures to measure on")
+        finite = self.logits.isfinite().all(dim=1)
+        if not finite.all():
+            raise ValueError(
+                f"the net's answers for {int((~finite).sum()):,} of {len(finite):,} pictures are not finite numbers; "
+                "the weights are damaged, or training diverged"
+            )
+
+    @property
+    def predicted(self) -> Tensor:
+        """The most probable class of each picture, int64, (n,)."""
+        return self.logits.argmax(dim=1)
+
+    @property
+    def right(self) -> Tensor:
+        """Whether each picture got its class, bool, (n,)."""
+        return self.predicted == self.targets
+
+    def metrics(self) -> dict[str, float]:
         """Return `{"top1": %, "top5": %, "loss": nats}`; top5 is absent with five or fewer classes."""
-        shares = {"top1": 100 * self.right1 / self.pictures, "top5": 100 * self.right5 / self.pictures}
-        if num_classes <= 5:
-            del shares["top5"]
-        return {**shares, "loss": self.loss / self.pictures}
+        metrics = {"top1": 100 * self.right.double().mean().item()}
+        if self.logits.shape[1] > 5:
+            among = (self.logits.topk(5).indices == self.targets[:, None]).any(dim=1)
+            metrics["top5"] = 100 * among.double().mean().item()
+        return {**metrics, "loss": F.cross_entropy(self.logits.double(), self.targets).item()}
 
 
 @torch.inference_mode()
+def answer_pictures(
+    model: nn.Module,
+    pictures: Measurable,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int = 500,
+    on_batch: Callable[[int], None] = lambda done: None,
+) -> Answers:
+    """Return a net's answers for pictures, without test-time augmentation.
+
+    Args:
+        model: maps (batch, channels, height, width) to logits; used in eval mode and left in the mode it had.
+        pictures: the pictures to measure on.
+        preprocessing: the preprocessing that belongs to the weights.
+        batch_size: pictures per forward pass; the answers do not depend on it.
+        on_batch: called after each batch with the number of pictures done.
+
+    Raises:
+        ValueError: an answer is not finite.
+    """
+    was_training = model.training
+    model.eval()
+    device, dtype = (first := next(model.parameters())).device, first.dtype
+    logits, targets, done = [], [], 0
+    try:
+        for images, classes in pictures.in_order(batch_size):
+            logits.append(model(preprocessing.normalize(images.to(device)).to(dtype)).float().cpu())
+            targets.append(classes.cpu())
+            done += len(classes)
+            on_batch(done)
+    finally:
+        model.train(was_training)
+    return Answers(torch.cat(logits), torch.cat(targets))
+
+
 def evaluate(
     model: nn.Module,
     pictures: Measurable,
@@ -51,30 +103,8 @@ def evaluate(
     batch_size: int = 500,
     on_batch: Callable[[int], None] = lambda done: None,
 ) -> dict[str, float]:
-    """Return top-1 and top-5 accuracy in percent and the mean cross-entropy, without test-time augmentation.
-
-    Args:
-        model: maps (batch, channels, height, width) to logits; evaluated in eval mode and left in the mode it had.
-        pictures: the pictures to measure on.
-        preprocessing: the preprocessing that belongs to the weights.
-        batch_size: pictures per forward pass; the figures do not depend on it.
-        on_batch: called after each batch with the number of pictures done.
-
-    Returns:
-        `{"top1": %, "top5": %, "loss": nats}`; see `Tally.metrics`.
-    """
-    was_training = model.training
-    model.eval()
-    device, dtype = (first := next(model.parameters())).device, first.dtype
-    tally = Tally()
-    try:
-        for images, targets in pictures.in_order(batch_size):
-            logits = model(preprocessing.normalize(images.to(device)).to(dtype)).float()
-            tally = tally.add(logits, targets.to(device))
-            on_batch(tally.pictures)
-    finally:
-        model.train(was_training)
-    return tally.metrics(len(pictures.classes))
+    """Return top-1 and top-5 accuracy in percent and the mean cross-entropy; see `answer_pictures`."""
+    return answer_pictures(model, pictures, preprocessing, batch_size=batch_size, on_batch=on_batch).metrics()
 
 
 def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data: str) -> None:

@@ -14,19 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 import torchvision
-from PIL import Image
-from torch import Tensor
 
 from pixels import open_picture
 from zoo.labels import check_labels, difference, imagenet_classes
 from zoo.preprocessing import IMAGENET, Preprocessing
 from zoo.training.data import Dataset, Pictures, split_classes
-from zoo.training.folders import HALVES, half_folder, labelled_pictures, read_all
+from zoo.training.folders import HALVES, half_folder, labelled_pictures
 from zoo.training.places import DIGITS_KEY, find_place, kinds
+from zoo.training.reading import Samples, read_drawn, read_samples, undamaged
 from zoo.training.streaming import PictureFiles
-
-Samples = tuple[Sequence[Any], Sequence[int], tuple[str, ...]]
-"""Pictures (PIL's, arrays or paths), their targets, and the label of each class."""
 
 _log = logging.getLogger(__name__)
 
@@ -111,16 +107,24 @@ downloads CIFAR and Fashion-MNIST, and scikit-learn."""
 
 
 def load_dataset(
-    data: str, size: int | None = None, *, stream: bool = False, workers: int = 2, skip_damaged: bool = False
+    data: str,
+    size: int | None = None,
+    *,
+    channels: int | None = None,
+    stream: bool = False,
+    workers: int = 2,
+    skip_damaged: bool = False,
 ) -> Dataset:
     """Open a data set.
 
     Files passed over in folders, and pictures left out as damaged, are logged as warnings.
 
     Args:
-        data: a folder that holds `train/CLASS/*` and `test/CLASS/*` (or `val`), of pictures that become RGB; or
-            `KEY:FOLDER` with a key of `zoo.datasets`; or the word "digits" (scikit-learn's, needs the `train` extra).
+        data: a folder that holds `train/CLASS/*` and `test/CLASS/*` (or `val`); or `KEY:FOLDER` with a key of
+            `zoo.datasets`; or the word "digits" (scikit-learn's, needs the `train` extra).
         size: height and width in pixels that pictures are resized to; by default that of the source.
+        channels: what pictures become: 1 for grey, 3 for RGB, 4 for RGB with alpha; by default that of the source,
+            which for a folder is RGB.
         stream: whether training pictures are read from their files in each epoch, for random crops of any part, rather
             than held in memory at the net's size.
         workers: processes that read streamed pictures; 0 to read them in this process.
@@ -132,59 +136,63 @@ def load_dataset(
             different ones, or pictures to stream that are not files.
         OSError: the data could not be read or downloaded.
     """
-    preprocessing = IMAGENET if stream else find_place(data).row.preprocessing
-    if size is not None:
-        border = preprocessing.size / preprocessing.resize
-        preprocessing = replace(preprocessing, resize=round(size / border), size=size)
+    preprocessing = default_preprocessing(data, size, channels=channels, stream=stream)
     halves: list[Pictures | PictureFiles] = []
     skipped = {}
     for half in HALVES:
-        pictures, targets, classes = _read(data, half)
-        if stream:
-            if not isinstance(pictures[0], Path):
-                raise ValueError(f"{data} has no picture files to stream; crop=resized needs a folder of them")
-            kept = _openable(pictures) if skip_damaged else list(range(len(pictures)))
-            paths = tuple(pictures[index] for index in kept)
-            files = PictureFiles(paths, torch.tensor(targets)[kept], classes, preprocessing, workers)
-            halves.append(files)
-        else:
-            halves.append(_in_memory(pictures, targets, classes, preprocessing, skip=skip_damaged))
-        skipped[half] = len(pictures) - len(halves[-1])
-        if skipped[half]:
-            _check_no_class_is_empty(halves[-1], f"the {half} pictures of {data}")
+        samples = _read(data, half)
+        found = (
+            _files(samples, data, preprocessing, workers, skip=skip_damaged)
+            if stream
+            else (read_samples(samples, preprocessing, skip_damaged=skip_damaged))
+        )
+        if found.damaged:
+            skipped[half] = names_of(found.damaged, data)
+            _check_no_class_is_empty(found, f"the {half} pictures of {data}")
+        halves.append(found)
     train, test = halves
     if train.classes != test.classes:
         raise ValueError(f"{data}: the halves differ: {difference(train.classes, test.classes, 'train', 'test')}")
     if len(train.classes) < 2:
         raise ValueError(f"{data} has one class only, {train.classes[0]!r}: there is nothing to tell apart")
-    return Dataset(train, test, preprocessing, {half: count for half, count in skipped.items() if count})
+    return Dataset(train, test, preprocessing, skipped)
 
 
-def load_test(data: str, preprocessing: Preprocessing) -> Pictures:
+def load_test(data: str, preprocessing: Preprocessing, *, skip_damaged: bool = False) -> Pictures:
     """Read the test pictures of a data set into memory, cropped as a net expects them; see `load_dataset`."""
-    return _in_memory(*_read(data, "test"), preprocessing)
+    return read_samples(_read(data, "test"), preprocessing, skip_damaged=skip_damaged)
 
 
-def load_sample(data: str, preprocessing: Preprocessing, count: int, seed: int) -> Tensor:
+def load_sample(
+    data: str, preprocessing: Preprocessing, count: int, seed: int, *, skip_damaged: bool = False
+) -> Pictures:
     """Read a few training pictures of a data set, cropped as a net expects them; see `load_dataset`.
 
     Returns:
-        uint8, (count, size, size, channels), or fewer if there are not as many; the seed decides which, and in what
-        order.
+        `count` pictures, or all if there are not as many; the seed decides which, and in what order.
     """
-    pictures, targets, classes = _read(data, "train")
-    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count].tolist()
-    chosen = [pictures[place] for place in order], [targets[place] for place in order]
-    return _in_memory(*chosen, classes, preprocessing).images
+    samples = _read(data, "train")
+    order = torch.randperm(len(samples[0]), generator=torch.Generator().manual_seed(seed)).tolist()
+    return read_drawn(samples, order, count, preprocessing, skip_damaged=skip_damaged)
 
 
-def read_pictures(pictures: Sequence[Any], preprocessing: Preprocessing) -> Tensor:
-    """Return pictures (paths or arrays), cropped as a net expects them: uint8, (n, size, size, channels).
+def names_of(paths: Sequence[Path], data: str) -> list[str]:
+    """Return files' names below the folder of a data set, for records that do not depend on where that is."""
+    folder = find_place(data).folder
+    return [path.relative_to(folder).as_posix() for path in paths]
 
-    Raises:
-        ValueError: some cannot be read; all of them are named.
-    """
-    return _in_memory(pictures, [0] * len(pictures), ("",), preprocessing).images
+
+def default_preprocessing(
+    data: str, size: int | None = None, *, channels: int | None = None, stream: bool = False
+) -> Preprocessing:
+    """Return how the pictures of a data set become a net's input; see `load_dataset`."""
+    preprocessing = IMAGENET if stream else find_place(data).row.preprocessing
+    if channels is not None:
+        preprocessing = preprocessing.with_channels(channels)
+    if size is None:
+        return preprocessing
+    border = preprocessing.size / preprocessing.resize
+    return replace(preprocessing, resize=round(size / border), size=size)
 
 
 def _read(data: str, half: str) -> Samples:
@@ -195,50 +203,19 @@ def _read(data: str, half: str) -> Samples:
     return pictures, targets, classes
 
 
-def _in_memory(
-    pictures: Sequence[Any],
-    targets: Sequence[int],
-    classes: tuple[str, ...],
-    preprocessing: Preprocessing,
-    *,
-    skip: bool = False,
-) -> Pictures:
-    size, channels = preprocessing.size, len(preprocessing.mean)
-    images = torch.empty(len(pictures), size, size, channels, dtype=torch.uint8)
-
-    def crop(index: int) -> None:
-        picture = pictures[index]
-        opened = open_picture(picture) if isinstance(picture, Path) else Image.fromarray(picture)
-        images[index] = preprocessing.crop(opened).permute(1, 2, 0)
-
-    good = torch.tensor(_undamaged(pictures, crop, skip=skip), dtype=torch.long)
-    everything = Pictures(images, torch.tensor(targets, dtype=torch.long), classes)
-    return everything if len(good) == len(pictures) else everything.subset(good)
-
-
-def _openable(paths: Sequence[Path]) -> list[int]:
-    """Return the indices of the files that are pictures, after opening all."""
+def _files(samples: Samples, data: str, preprocessing: Preprocessing, workers: int, *, skip: bool) -> PictureFiles:
+    """Return the pictures of a half as files to be read in each epoch."""
+    pictures, targets, classes = samples
+    if not isinstance(pictures[0], Path):
+        raise ValueError(f"{data} has no picture files to stream; crop=resized needs a folder of them")
 
     def attempt(index: int) -> None:
-        open_picture(paths[index])
+        open_picture(pictures[index])
 
-    return _undamaged(paths, attempt, skip=True)
-
-
-def _undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: bool) -> list[int]:
-    """Call `use` with the index of each picture and return the indices of those that it could read.
-
-    Raises:
-        ValueError: some could not be read and are not to be skipped; all of them are named.
-    """
-    damaged = read_all(len(pictures), use)
-    if damaged:
-        count = f"{len(damaged)} picture{'s' if len(damaged) > 1 else ''} cannot be read"
-        lines = "".join(f"\n  {reason}" for reason in damaged.values())
-        if not skip:
-            raise ValueError(f"{count}; repair or remove them, or train without them (--skip-damaged):{lines}")
-        _log.warning("%s and will be left out:%s", count, lines)
-    return [index for index in range(len(pictures)) if index not in damaged]
+    kept = undamaged(pictures, attempt, skip=True) if skip else list(range(len(pictures)))
+    paths = tuple(pictures[index] for index in kept)
+    damaged = tuple(set(pictures) - set(paths))
+    return PictureFiles(paths, torch.tensor(targets)[kept], classes, preprocessing, workers, tuple(sorted(damaged)))
 
 
 def _check_no_class_is_empty(pictures: Pictures | PictureFiles, what: str) -> None:

@@ -30,6 +30,7 @@ class PictureFiles:
         classes: label of each class.
         preprocessing: gives size, channels and interpolation.
         workers: processes that read ahead; 0 to read in this process.
+        damaged: files that were left out because they could not be read.
     """
 
     paths: tuple[Path, ...]
@@ -37,6 +38,7 @@ class PictureFiles:
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     workers: int = 2
+    damaged: tuple[Path, ...] = ()
 
     crop: ClassVar[str] = "resized"
 

@@ -14,7 +14,7 @@ from zoo.files import read_json, sha256
 from zoo.labels import imagenet_classes
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
-from zoo.preprocessing import IMAGENET, Preprocessing
+from zoo.preprocessing import IMAGENET, Preprocessing, check_temperature
 
 _BESIDE = Path(__file__).resolve().parent.parent.parent / "checkpoints"  # in a clone
 _INSIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in an installed wheel: manifests only
@@ -64,6 +64,7 @@ class Weight:
         revision: the repository's commit that has these files; None for the newest.
         recipe: how it was trained, as fields of `zoo.training.recipes.Recipe`.
         provenance: everything else that was recorded: seed, versions, hardware, hours, where the figures come from.
+        temperature: what logits are divided by before they become probabilities; see `zoo.training.calibration`.
     """
 
     model: str
@@ -80,8 +81,10 @@ class Weight:
     revision: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        check_temperature(self.temperature)
         if self.revision is not None and self.repository is None:
             raise ValueError(f"revision={self.revision!r} belongs to no repository; name one, or leave it out")
 
@@ -108,6 +111,7 @@ class Weight:
             "recipe": dict(self.recipe),
             "provenance": dict(self.provenance),
             "files": {form: asdict(file) for form, file in self.files.items()},
+            **({"temperature": self.temperature} if self.temperature != 1 else {}),
             **({"repository": self.repository, "revision": self.revision} if self.repository else {}),
         }
 
@@ -133,6 +137,7 @@ class Weight:
                 revision=value.get("revision"),
                 recipe=value["recipe"],
                 provenance=value["provenance"],
+                temperature=value.get("temperature", 1.0),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"the manifest {path} is damaged: {error}") from error

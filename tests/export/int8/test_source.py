@@ -103,6 +103,26 @@ def test_any_folder_of_pictures_will_do_but_no_test_half_alone(data: Path, tmp_p
         draw_pictures(str(tmp_path / "none"), CIFAR)
 
 
+@pytest.mark.parametrize("half", ["", "train"], ids=["data set", "folder"])
+def test_others_take_the_place_of_damaged_pictures(half: str, data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(data, tmp_path / "d")) / half
+    clean, _ = draw_pictures(str(folder), CIFAR, 12)
+    damaged = [path for path in sorted((tmp_path / "d" / "train").rglob("*.png"))][::3]
+    for path in damaged:
+        path.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"pictures cannot be read; .*--skip-damaged"):
+        draw_pictures(str(folder), CIFAR, 12)
+    images, origin = draw_pictures(str(folder), CIFAR, 12, skip_damaged=True)
+    assert len(images) == origin["pictures"] == 12 and not torch.equal(images, clean)
+    assert set(origin["skipped"]) <= {path.relative_to(folder).as_posix() for path in damaged}
+    kept = [picture for picture in clean if any(torch.equal(picture, other) for other in images)]
+    assert (
+        0 < len(kept) < 12 and origin["sha256"] == draw_pictures(str(folder), CIFAR, 12, skip_damaged=True)[1]["sha256"]
+    )
+    every, whole = draw_pictures(str(folder), CIFAR, skip_damaged=True)
+    assert len(every) == 16 and len(whole["skipped"]) == 8
+
+
 def test_what_is_known_without_pictures(source: Checkpoint, data: Path) -> None:
     shipped, record = open_model("diracnet16_cifar:cifar10")
     found = known_quantization(FoldedNet.of(shipped), record)

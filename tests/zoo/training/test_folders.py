@@ -17,11 +17,14 @@ from zoo.labels import imagenet_classes
 from zoo.preprocessing import IMAGENET
 from zoo.training.folders import labelled_pictures
 from zoo.training.loop import train
+from zoo.training.reading import read_samples
 from zoo.training.recipes import RECIPES
-from zoo.training.sources import load_dataset, load_sample, load_test, read_pictures
+from zoo.training.sources import load_dataset, load_sample, load_test
 
 SMALL = dataclasses.replace(RECIPES["digits"], batch_size=4, model="diracnet10_cifar", epochs=1)
 STREAMED = dataclasses.replace(SMALL, crop="resized")
+SKIPPED = {"train": ["train/a/1.png", "train/b/0.png"], "test": ["test/b/1.png"]}
+"""What `damage` damages."""
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ def test_all_damaged_pictures_are_named_at_once(data: Path) -> None:
     with pytest.raises(ValueError, match="2 pictures cannot be read"):
         load_sample(str(data), IMAGENET, 100, seed=0)
     with pytest.raises(ValueError, match="2 pictures cannot be read"):
-        read_pictures([first, data / "train/a/0.png", second], IMAGENET)
+        read_samples(([first, data / "train/a/0.png", second], [0] * 3, ("",)), IMAGENET)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -153,7 +156,7 @@ def test_damaged_pictures_are_left_out_and_recorded(
 ) -> None:
     damaged = damage(data)
     found = load_dataset(str(data), 32, stream=stream, workers=0, skip_damaged=True)
-    assert (len(found.train), len(found.test), found.skipped) == (4, 3, {"train": 2, "test": 1})
+    assert (len(found.train), len(found.test), found.skipped) == (4, 3, SKIPPED)
     assert found.train.targets.tolist() == [0, 0, 1, 1]
     told = "".join(record.getMessage() for record in caplog.records)
     assert all(str(path) in told for path in damaged)
@@ -164,7 +167,7 @@ def test_damaged_pictures_are_left_out_and_recorded(
     assert clean.skipped == {}
     if not stream:
         train(SMALL, found, tmp_path / "run")
-        assert read_json(tmp_path / "run" / "run.json")["skipped"] == {"train": 2, "test": 1}
+        assert read_json(tmp_path / "run" / "run.json")["skipped"] == SKIPPED
         train(SMALL, clean, tmp_path / "clean")
         assert "skipped" not in json.loads((tmp_path / "clean" / "run.json").read_text())
 

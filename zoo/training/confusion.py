@@ -1,0 +1,106 @@
+"""Which classes a net takes for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.files import replace_file
+from zoo.training.evaluate import Answers
+
+_NUMBERED, _NAMED = 20, 60
+"""Numbers of classes up to which the picture shows counts, and names."""
+_LONGEST = 24
+"""Characters of a name that the picture shows."""
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """How the pictures of one class were classified.
+
+    Args:
+        label: name of the class.
+        pictures: how many pictures it has.
+        right: how many of them were classified right.
+        taken_for: the wrong class that most of them were taken for, or None if none was.
+        mistaken: how many were taken for that class.
+    """
+
+    label: str
+    pictures: int
+    right: int
+    taken_for: str | None
+    mistaken: int
+
+    @property
+    def top1(self) -> float | None:
+        """The share of its pictures that was classified right, in percent; None without pictures."""
+        return 100 * self.right / self.pictures if self.pictures else None
+
+
+def confusion_matrix(answers: Answers) -> Tensor:
+    """Return the number of pictures of each class (row) that were given each class (column), int64."""
+    count = answers.logits.shape[1]
+    return torch.bincount(answers.targets * count + answers.predicted, minlength=count**2).reshape(count, count)
+
+
+def class_results(matrix: Tensor, classes: Sequence[str]) -> list[ClassResult]:
+    """Return the result of each class, in the order of the classes."""
+    wrong = matrix.clone()
+    wrong.fill_diagonal_(0)
+    most, whose = wrong.max(dim=1)
+    return [
+        ClassResult(
+            label,
+            int(row.sum()),
+            int(row[index]),
+            classes[int(whose[index])] if most[index] else None,
+            int(most[index]),
+        )
+        for index, (label, row) in enumerate(zip(classes, matrix, strict=True))
+    ]
+
+
+def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: str) -> None:
+    """Draw a confusion matrix to a PNG file, each row in shares of its class.
+
+    Up to twenty classes have their counts written in, up to sixty their names.
+
+    Raises:
+        ModuleNotFoundError: matplotlib, of the `train` extra, is not installed.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    count = len(classes)
+    side = 2.6 + (0.42 * count if count <= _NUMBERED else min(0.2 * count, 9))
+    figure = Figure(figsize=(side + 0.9, side), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    shares = 100 * matrix / matrix.sum(dim=1, keepdim=True).clamp_min(1)
+    shown = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
+    if count <= _NAMED:
+        # A dollar sign would begin a formula.
+        names = [_shortened(name).replace("$", r"\$") for name in classes]
+        size = 9 if count <= _NUMBERED else 6
+        axes.set_xticks(range(count), names, rotation=90, fontsize=size)
+        axes.set_yticks(range(count), names, fontsize=size)
+    if count <= _NUMBERED:
+        for row, column in matrix.nonzero().tolist():
+            dark = shares[row, column] > 50
+            text = f"{int(matrix[row, column])}"
+            style: dict[str, Any] = {"color": "white" if dark else "black", "fontsize": 8}
+            axes.text(column, row, text, ha="center", va="center", **style)
+    axes.set(title=title.replace("$", r"\$"), xlabel="predicted", ylabel="true class")
+    figure.colorbar(shown, label="share of the true class, %", shrink=0.8)
+    with replace_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"

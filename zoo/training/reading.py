@@ -1,0 +1,79 @@
+"""Labelled pictures, read into memory as a net expects them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from pixels import open_picture
+from zoo.preprocessing import Preprocessing
+from zoo.training.data import Pictures
+from zoo.training.folders import read_all
+
+Samples = tuple[Sequence[Any], Sequence[int], tuple[str, ...]]
+"""Pictures (PIL's, arrays or paths), their targets, and the label of each class."""
+
+_log = logging.getLogger(__name__)
+
+
+def read_samples(samples: Samples, preprocessing: Preprocessing, *, skip_damaged: bool = False) -> Pictures:
+    """Read pictures into memory, resized and cropped.
+
+    Args:
+        samples: the pictures.
+        preprocessing: how they become a net's input.
+        skip_damaged: leave out those that cannot be read, with a warning, and list them in `Pictures.damaged`.
+
+    Raises:
+        ValueError: some cannot be read; all of them are named.
+    """
+    pictures, targets, classes = samples
+    size, channels = preprocessing.size, len(preprocessing.mean)
+    images = torch.empty(len(pictures), size, size, channels, dtype=torch.uint8)
+
+    def crop(index: int) -> None:
+        picture = pictures[index]
+        opened = open_picture(picture) if isinstance(picture, Path) else Image.fromarray(picture)
+        images[index] = preprocessing.crop(opened).permute(1, 2, 0)
+
+    good = undamaged(pictures, crop, skip=skip_damaged)
+    paths = tuple(pictures) if pictures and isinstance(pictures[0], Path) else ()
+    everything = Pictures(images, torch.tensor(targets, dtype=torch.long), classes, paths)
+    return everything if len(good) == len(pictures) else everything.without_damaged(torch.tensor(good))
+
+
+def read_drawn(
+    samples: Samples, order: Sequence[int], count: int, preprocessing: Preprocessing, *, skip_damaged: bool = False
+) -> Pictures:
+    """Read the first `count` pictures in an order; the next ones take the places of those that are left out."""
+    pictures, targets, classes = samples
+    found: Pictures | None = None
+    place = 0
+    while place < len(order) and (found is None or len(found) < count):
+        wanted = order[place : place + count - (0 if found is None else len(found))]
+        place += len(wanted)
+        chosen = [pictures[index] for index in wanted], [targets[index] for index in wanted], classes
+        more = read_samples(chosen, preprocessing, skip_damaged=skip_damaged)
+        found = more if found is None else found.followed_by(more)
+    return read_samples(([], [], classes), preprocessing) if found is None else found
+
+
+def undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: bool) -> list[int]:
+    """Call `use` with the index of each picture and return the indices of those that it could read.
+
+    Raises:
+        ValueError: some could not be read and are not to be skipped; all of them are named.
+    """
+    damaged = read_all(len(pictures), use)
+    if damaged:
+        count = f"{len(damaged)} picture{'s' if len(damaged) > 1 else ''} cannot be read"
+        lines = "".join(f"\n  {reason}" for reason in damaged.values())
+        if not skip:
+            raise ValueError(f"{count}; repair or remove them, or go on without them (--skip-damaged):{lines}")
+        _log.warning("%s and will be left out:%s", count, lines)
+    return [index for index in range(len(pictures)) if index not in damaged]
