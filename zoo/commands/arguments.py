@@ -33,3 +33,13 @@ def check_new(out: Path) -> None:
     """Raise ValueError if a file or folder to write exists already."""
     if out.exists():
         raise ValueError(f"{out} exists already; remove it, or name another file")
+
+
+def check_suffix(option: str, path: Path | None, suffixes: tuple[str, ...]) -> None:
+    """Raise ValueError if a file to write does not end in one of the suffixes, or a folder has its name."""
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{option} {path}: the file's name must end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise ValueError(f"{option} {path}: that is a folder; name a file")

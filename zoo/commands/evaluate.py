@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from zoo.commands.completion import data as data_sets
 from zoo.commands.completion import forms, offer
-from zoo.commands.options import AsJson, Mirror, Model
+from zoo.commands.options import AsJson, Mirror, Model, SkipDamaged
 
 
 def evaluate(
@@ -27,44 +28,80 @@ def evaluate(
             help="Form to measure: dirac (the training form, the default) or folded.", autocompletion=offer(forms)
         ),
     ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Draw the confusion matrix to this file (.png), or write its numbers (.csv).")
+    ] = None,
+    top_errors: Annotated[
+        tuple[int, Path] | None,
+        typer.Option(metavar="N FILE", help="Draw the N pictures that it is most wrong about to a sheet (.png)."),
+    ] = None,
+    skip_damaged: SkipDamaged = False,
     mirror: Mirror = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a net's accuracy on the test pictures of a data set."""
-    from zoo.commands.arguments import check_model
+    """Measure a net on the test pictures of a data set: accuracy by class, and whether its probabilities are right."""
+    from zoo.commands.arguments import check_model, check_suffix
     from zoo.layout import check_form
     from zoo.training.places import check_dataset
 
     check_model(model)
     check_form(form)
     check_dataset(data, halves=("test",))
+    check_suffix("--confusion", confusion, (".png", ".csv"))
+    if top_errors is not None:
+        check_suffix("--top-errors", top_errors[1], (".png",))
+        if top_errors[0] < 1:
+            raise ValueError(f"--top-errors {top_errors[0]}: the number of pictures must be above zero")
 
     from rich.markup import escape
     from rich.progress import Progress
+    from rich.table import Table
+    from rich.text import Text
 
-    from zoo.commands.consoles import COLUMNS, log
+    from zoo.commands.consoles import COLUMNS, console, log
     from zoo.metrics import figures
     from zoo.models import build_from
     from zoo.reference import open_model
-    from zoo.training.evaluate import check_classes
-    from zoo.training.evaluate import evaluate as measure
-    from zoo.training.sources import load_test
+    from zoo.training.confusion import draw_confusion, write_confusion
+    from zoo.training.evaluate import answer_pictures, check_classes
+    from zoo.training.report import Report
+    from zoo.training.sheet import draw_sheet, worst_mistakes
+    from zoo.training.sources import load_test, names_of
 
-    checkpoint, _ = open_model(model, form, mirror)
+    checkpoint, record = open_model(model, form, mirror)
     preprocessing = checkpoint.known_preprocessing()
     with log.status(escape(f"reading {data}")):
-        pictures = load_test(data, preprocessing)
+        pictures = load_test(data, preprocessing, skip_damaged=skip_damaged)
     check_classes(checkpoint, pictures, model, data)
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("evaluating", total=len(pictures))
-        metrics = measure(
+        answers = answer_pictures(
             build_from(checkpoint),
             pictures,
             preprocessing,
             on_batch=lambda done: bars.update(bar, completed=done),
         )
-    result = {"model": model, "pictures": len(pictures), "data_sha256": pictures.sha256(), "metrics": metrics}
+    report = Report(answers, pictures, record.temperature if record else 1.0)
+    if confusion is not None:
+        if confusion.suffix.lower() == ".png":
+            draw_confusion(report.matrix, pictures.classes, confusion, f"{model} on {data}")
+        else:
+            write_confusion(report.matrix, pictures.classes, confusion)
+    if top_errors is not None:
+        draw_sheet(worst_mistakes(answers, pictures, top_errors[0], report.temperature), pictures, top_errors[1])
+    skipped = names_of(pictures.damaged, data)
     if as_json:
-        print(json.dumps(result, indent=2))
+        result = {"model": model, "pictures": len(pictures), "data_sha256": pictures.sha256(), **report.to_dict()}
+        print(json.dumps({**result, **({"skipped": skipped} if skipped else {})}, indent=2))
         return
-    print(f"{model}: {figures(metrics)} on {len(pictures)} test pictures")
+    left_out = f"; {len(skipped)} damaged ones were left out" if skipped else ""
+    print(f"{model}: {figures(answers.metrics())} on {len(pictures)} test pictures{left_out}")
+    print(report.calibration_line())
+    heads, rows = report.table()
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for place, head in enumerate(heads):
+        table.add_column(Text(head), justify="left" if place in (0, 3) and len(heads) == 4 or not place else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    print(report.table_title())
+    console.print(table)

@@ -24,3 +24,6 @@ Mirror = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace what --out names if this command wrote it.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print every check, not only those that failed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+SkipDamaged = Annotated[
+    bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the result says which.")
+]

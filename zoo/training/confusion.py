@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,14 @@ def class_results(matrix: Tensor, classes: Sequence[str]) -> list[ClassResult]:
     ]
 
 
+def write_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
+    """Write a confusion matrix as comma-separated values: the predicted classes in the first line, then a line a class."""
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["true class", *classes])
+        lines.writerows([label, *row] for label, row in zip(classes, matrix.tolist(), strict=True))
+
+
 def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: str) -> None:
     """Draw a confusion matrix to a PNG file, each row in shares of its class.
 
@@ -98,7 +108,8 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: st
             axes.text(column, row, text, ha="center", va="center", **style)
     axes.set(title=title.replace("$", r"\$"), xlabel="predicted", ylabel="true class")
     figure.colorbar(shown, label="share of the true class, %", shrink=0.8)
-    with replace_file(path) as temporary:
+    with replace_file(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # its font lacks some scripts
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
 
 

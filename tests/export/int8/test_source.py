@@ -107,7 +107,7 @@ def test_any_folder_of_pictures_will_do_but_no_test_half_alone(data: Path, tmp_p
 def test_others_take_the_place_of_damaged_pictures(half: str, data: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(data, tmp_path / "d")) / half
     clean, _ = draw_pictures(str(folder), CIFAR, 12)
-    damaged = [path for path in sorted((tmp_path / "d" / "train").rglob("*.png"))][::3]
+    damaged = sorted((tmp_path / "d" / "train").rglob("*.png"))[::3]
     for path in damaged:
         path.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"pictures cannot be read; .*--skip-damaged"):

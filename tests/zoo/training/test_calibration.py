@@ -64,5 +64,5 @@ def test_a_temperature_lowers_the_error_and_keeps_the_classes() -> None:
 @pytest.mark.parametrize("right", [True, False])
 def test_answers_that_are_all_right_or_all_wrong_have_no_temperature(right: bool) -> None:
     logits = torch.eye(3)
-    with pytest.raises(ValueError, match="no temperature between 0.05 and 20 suits these 3 answers"):
+    with pytest.raises(ValueError, match=r"no temperature between 0\.05 and 20 suits these 3 answers"):
         fit_temperature(Answers(logits if right else -logits, torch.arange(3)))
