@@ -99,8 +99,8 @@ def evaluate(
     print(report.calibration_line())
     heads, rows = report.table()
     table = Table(box=None, padding=(0, 1, 0, 0))
-    for place, head in enumerate(heads):
-        table.add_column(Text(head), justify="left" if place in (0, 3) and len(heads) == 4 or not place else "right")
+    for head in heads:
+        table.add_column(Text(head), justify="right" if head != "class" else "left")
     for row in rows:
         table.add_row(*map(Text, row))
     print(report.table_title())

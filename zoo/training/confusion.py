@@ -69,7 +69,7 @@ def class_results(matrix: Tensor, classes: Sequence[str]) -> list[ClassResult]:
 
 
 def write_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:
-    """Write a confusion matrix as comma-separated values: the predicted classes in the first line, then a line a class."""
+    """Write a confusion matrix as comma-separated values: predicted classes in the first line, then a line a class."""
     with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["true class", *classes])

@@ -44,7 +44,9 @@ def read_samples(samples: Samples, preprocessing: Preprocessing, *, skip_damaged
     good = undamaged(pictures, crop, skip=skip_damaged)
     paths = tuple(pictures) if pictures and isinstance(pictures[0], Path) else ()
     everything = Pictures(images, torch.tensor(targets, dtype=torch.long), classes, paths)
-    return everything if len(good) == len(pictures) else everything.without_damaged(torch.tensor(good))
+    return (
+        everything if len(good) == len(pictures) else everything.without_damaged(torch.tensor(good, dtype=torch.long))
+    )
 
 
 def read_drawn(
