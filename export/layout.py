@@ -20,6 +20,8 @@ CARD = "README.md"
 REPORT = "report.json"
 SUMS = "SHA256SUMS"
 
+MODEL_TYPE = "diracnet"
+"""What config.json calls the model's type, as transformers does."""
 FEATURES = "features"
 """Key of config.json that lists the inner outputs that the graphs give in addition to the logits."""
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,22 +32,63 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder next to `out` that becomes `out` if the block succeeds, and vanishes otherwise."""
-    if out.exists():
-        raise ValueError(f"{out} exists already; remove it, or name another folder")
+def new_folder(out: Path, may_replace: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """Yield a temporary folder next to `out` that becomes `out` if the block succeeds, and vanishes otherwise.
+
+    Args:
+        out: the folder.
+        may_replace: called with a folder that exists already; raises an error if it must not be replaced. Without it
+            none is.
+
+    Raises:
+        ValueError: the folder exists already.
+    """
+    check_new(out, may_replace)
     missing = [parent for parent in out.parents if not parent.exists()]
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        temporary.rename(out)
+        check_new(out, may_replace)  # again: the block may have taken minutes
+        _exchange(temporary, out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in missing:  # innermost first; only those that are still empty
             with suppress(OSError):
                 parent.rmdir()
+
+
+def check_new(out: Path, may_replace: Callable[[Path], None] | None = None) -> None:
+    """Raise ValueError if a file or folder exists already; `may_replace` raises unless it may be replaced all the same.
+
+    Example:
+        >>> check_new(Path("no/such/file"))
+    """
+    if not os.path.lexists(out):
+        return
+    if may_replace is None:
+        raise ValueError(f"{out} exists already; remove it, or name another")
+    if out.is_symlink():
+        raise ValueError(f"{out} is a link, which is not replaced; name what it leads to")
+    may_replace(out)
+
+
+def _exchange(new: Path, out: Path) -> None:
+    """Rename a folder to `out`; what is there is put aside, and removed only when the new one has taken its place."""
+    if not out.exists():
+        new.rename(out)
+        return
+    aside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        out.rename(aside / out.name)
+        try:
+            new.rename(out)
+        except OSError:
+            (aside / out.name).rename(out)
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _umask() -> int:

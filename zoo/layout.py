@@ -13,6 +13,8 @@ RUN = "run.json"
 """The request of a training run, by which its folder is recognised."""
 RESULT = "result.json"
 """The figures of a finished training run."""
+KEY = "diracnet"
+"""The metadata key of our safetensors files, and only one: safetensors writes several keys in random order."""
 UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
 """What weights without a tag are called: fresh ones, a training run's, a user's own, those in a file of upstream's."""
 

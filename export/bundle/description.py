@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from export.layout import FEATURES
+from export.layout import FEATURES, MODEL_TYPE
 from zoo import Checkpoint, Preprocessing, Weight
 from zoo.weights.checkpoint import UNTRAINED
 
@@ -28,7 +28,7 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
     described.pop("labels")
     description = {
         "architectures": ["DiracNet"],
-        "model_type": "diracnet",
+        "model_type": MODEL_TYPE,
         "name": checkpoint.spec.name,
         **described,
         "crop": "center",

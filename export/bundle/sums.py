@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
-from export.layout import SUMS
-from zoo.files import replace_file, sha256
+from export.layout import CONFIG, MODEL_TYPE, SUMS
+from zoo.files import read_json, replace_file, sha256
 
 FOREIGN = (".git", ".gitattributes", ".gitignore", ".cache")
 """Files and folders that Git and the Hub's client add to a bundle's folder."""
@@ -29,6 +30,31 @@ def require_bundle(folder: Path) -> None:
     """Raise FileNotFoundError unless a folder is a bundle: has a SHA256SUMS."""
     if not (folder / SUMS).is_file():
         raise FileNotFoundError(f"{folder} is not a bundle: it has no {SUMS}")
+
+
+def own_bundle(folder: Path) -> None:
+    """Raise ValueError unless a folder is a bundle and holds nothing else that would be lost with it."""
+    refused = "so it is not replaced; name another folder"
+    if not (folder / SUMS).is_file():
+        raise ValueError(f"{folder} is not a bundle: it has no {SUMS}, {refused}")
+    try:
+        ours = read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
+        names = {*read_sums(folder / SUMS), SUMS}
+    except ValueError as error:
+        raise ValueError(f"{folder} is not a bundle: {error}, {refused}") from error
+    if not ours:
+        raise ValueError(f"{folder} is not a bundle of this package, by its {CONFIG}, {refused}")
+    others = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not _belongs(path, folder, names))
+    if others:
+        shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
+        raise ValueError(f"{folder} holds more than a bundle ({shown}), {refused}")
+
+
+def _belongs(path: Path, folder: Path, names: Collection[str]) -> bool:
+    name = path.relative_to(folder).as_posix()
+    if path.is_dir() and not path.is_symlink():
+        return any(listed.startswith(f"{name}/") for listed in names)
+    return name in names
 
 
 def faults(folder: Path) -> list[str]:

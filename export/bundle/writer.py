@@ -12,7 +12,7 @@ import torch
 from export.bundle.contents import bundle_card, derived_files
 from export.bundle.description import describe
 from export.bundle.parity import compare
-from export.bundle.sums import files_below, write_sums
+from export.bundle.sums import files_below, own_bundle, write_sums
 from export.folding.folded import FoldedNet
 from export.formats.names import choose_formats
 from export.formats.table import FORMATS
@@ -35,6 +35,7 @@ def export_bundle(
     formats: Collection[str] = ("fp32",),
     features: Collection[str] = (),
     quantization: Quantization | None = None,
+    replace: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> list[Check]:
     """Write a bundle: folded and training form, ONNX graphs, description, golden inputs, card, report and checksums.
@@ -49,6 +50,8 @@ def export_bundle(
         features: names of modules of the folded net, such as "group2", whose outputs the graphs should also give.
         quantization: the record that int8 needs; by default the registry's, or one calibrated on noise for an
             untrained net.
+        replace: replace a bundle that exists already; only a folder that holds a bundle and nothing else is replaced,
+            and only when the new one is complete.
         on_stage: called with a short text whenever a new stage begins.
 
     Returns:
@@ -56,8 +59,9 @@ def export_bundle(
 
     Raises:
         TypeError: `source` is not a checkpoint.
-        ValueError: `out` exists already, the size of the net's pictures is not known, a format or feature does not
-            exist, the weights do not fit into a format, or there is no record of this net's quantization for int8.
+        ValueError: `out` exists already and may not be replaced, the size of the net's pictures is not known, a format
+            or feature does not exist, the weights do not fit into a format, or there is no record of this net's
+            quantization for int8.
         VerificationError: a check failed; nothing is left behind.
 
     Example:
@@ -74,7 +78,7 @@ def export_bundle(
         )
     source.known_preprocessing()
     chosen, features = choose_formats(formats), tuple(features)
-    with new_folder(Path(out)) as folder:
+    with new_folder(Path(out), own_bundle if replace else None) as folder:
         on_stage("folding")
         if source.form == "dirac":
             source.save(folder / TRAINING_FORM)

@@ -9,7 +9,7 @@ import typer
 
 from export.formats.names import ALL, NAMES, QUANTIZED, choose_formats
 from zoo.commands.completion import data, offer, offer_several
-from zoo.commands.options import AsJson, Mirror, Model
+from zoo.commands.options import AsJson, Force, Mirror, Model, Quiet, Verbose
 
 
 def export(
@@ -40,14 +40,18 @@ def export(
             autocompletion=offer(data),
         ),
     ] = None,
+    force: Force = False,
     as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Export a net to a bundle: both forms, ONNX graphs, config, card, and the proof that they agree."""
-    from zoo.commands.arguments import check_model, check_new
+    from export.bundle.sums import own_bundle
+    from zoo.commands.arguments import check_model, check_out
     from zoo.training.places import check_pictures
 
     check_model(model)
-    check_new(out)
+    check_out(out, own_bundle, force=force)
     names = choose_formats([name.strip() for name in formats.split(",")])
     if calibration is not None:
         if QUANTIZED.isdisjoint(names):
@@ -60,10 +64,11 @@ def export(
 
     from export.bundle.labels import relabel
     from export.bundle.writer import export_bundle
-    from export.commands.tables import print_checks
+    from export.commands.tables import print_checks, print_files, summary
     from export.int8.source import quantize_on
     from export.layout import REPORT
     from zoo.commands.consoles import log
+    from zoo.layout import UNTRAINED
     from zoo.reference import open_model
 
     with log.status(escape(f"loading {model}")) as status:
@@ -79,10 +84,14 @@ def export(
             formats=names,
             features=feature or (),
             quantization=quantization,
+            replace=force,
             on_stage=lambda text: status.update(escape(text)),
         )
     if as_json:
         print((out / REPORT).read_text(encoding="utf-8"), end="")
         return
-    print_checks(checks)
-    print(f"{out}: {model}{' (untrained)' if source.tag == 'untrained' else ''}, {len(checks)} checks passed")
+    if quiet:
+        return
+    print_checks(checks, verbose=verbose)
+    print_files(f"{model}{' (untrained)' if source.tag == UNTRAINED else ''}", out, verbose=verbose)
+    print(summary(checks))

@@ -37,7 +37,7 @@ def predict(
     """Classify pictures. Those that cannot be read are named, the others answered, and the exit status is then 1."""
     from zoo.commands.arguments import check_model
 
-    check_model(model)
+    check_model(model, graphs=True)
 
     from export.commands.answering import open_net, print_answers
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from zoo.commands.completion import data, offer
-from zoo.commands.options import Model
+from zoo.commands.options import Force, Model
 
 
 def quantize(
@@ -24,14 +24,15 @@ def quantize(
         Path | None,
         typer.Option(help="The file to write; by default the one that belongs to NAME:TAG in checkpoints/."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Calibrate a net for int8 and write its quantization, from which int8 files are made without pictures."""
-    from zoo.commands.arguments import check_model, check_new
+    from zoo.commands.arguments import check_model, check_out, own_file
     from zoo.training.places import check_pictures
 
     check_model(model)
     if out is not None:
-        check_new(out)
+        check_out(out, own_file, force=force)
     check_pictures(calibration)
 
     from rich.markup import escape

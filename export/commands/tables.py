@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,16 +17,46 @@ if TYPE_CHECKING:  # at run time each command imports only what it prints itself
     from export.proof.check import Check
 
 
-def print_checks(checks: Sequence[Check]) -> None:
-    """Print one line per comparison, with the largest figure among all the inputs that it was made on."""
+def print_checks(checks: Sequence[Check], *, verbose: bool = False) -> None:
+    """Print one line per comparison that failed, or with `verbose` per comparison, with its largest figure."""
+    shown = [check for check in checks if verbose or not check.passed]
+    if not shown:
+        return
     table = Table("check", "inputs", "figure", "limit")
-    for name, group in groupby(checks, lambda check: check.name):
+    for name, group in groupby(shown, lambda check: check.name):
         same = list(group)
         # NaN is the worst figure; `max` alone could overlook it.
         worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
         inputs = sum(bool(check.inputs) for check in same)
         table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.2g}")
     Console().print(table)
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """Return how many checks passed, and how near to its limit the nearest one came.
+
+    Example:
+        >>> from export.proof.check import Check
+        >>> summary([Check("altered files", 0, 0), Check("largest difference", 2e-6, 1e-5)])
+        '2 checks passed; the nearest to its limit, largest difference, has 20 % of it'
+    """
+    shares = {check: check.figure / check.limit for check in checks if check.limit > 0}
+    text = f"{len(checks)} checks passed"
+    if not shares:
+        return text
+    nearest = max(shares, key=lambda check: shares[check])
+    return f"{text}; the nearest to its limit, {nearest.name}, has {100 * shares[nearest]:.0f} % of it"
+
+
+def print_files(what: str, folder: Path, *, verbose: bool = False) -> None:
+    """Print how many files a folder holds and their size, or with `verbose` that of each."""
+    sizes = {path.relative_to(folder): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
+    if verbose:
+        table = Table("file", "bytes")
+        for name, size in sizes.items():
+            table.add_row(str(name), f"{size:,}")
+        Console().print(table)
+    print(f"{folder}: {what}, {len(sizes)} files, {sum(sizes.values()) / 1e6:.1f} MB")
 
 
 def print_accuracies(accuracies: Sequence[Accuracy]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from zoo.commands.completion import data as data_sets
 from zoo.commands.completion import offer
-from zoo.commands.options import AsJson
+from zoo.commands.options import AsJson, Quiet, Verbose
 
 
 def verify(
@@ -27,6 +27,8 @@ def verify(
         ),
     ] = None,
     as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Verify a bundle: its hashes, whether its files agree, and what they compute. Exit status 1 if a check fails."""
     from export.bundle.sums import require_bundle
@@ -39,7 +41,7 @@ def verify(
     from rich.markup import escape
 
     from export.bundle.audit import audit
-    from export.commands.tables import print_accuracies, print_checks
+    from export.commands.tables import print_accuracies, print_checks, summary
     from export.proof.check import require
     from zoo.commands.consoles import log
 
@@ -58,13 +60,13 @@ def verify(
             "accuracy": [asdict(accuracy) for accuracy in accuracies],
         }
         print(json.dumps(report, indent=2))
-    else:
-        print_checks(checks)
+    elif not quiet:
+        print_checks(checks, verbose=verbose)
         if accuracies:
             print_accuracies(accuracies)
     require(checks)
-    if not as_json:
-        print(f"{folder}: {len(checks)} checks passed")
+    if not (as_json or quiet):
+        print(f"{folder}: {summary(checks)}")
 
 
 def _measure(folder: Path, data: str) -> tuple[list[Any], list[Any]]:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+from zoo.files import check_new
+from zoo.layout import KEY
 from zoo.nets.registry import get_spec
 from zoo.weights.record import get_weight
-from zoo.weights.reference import Named, Reference, Tagged, parse_reference
+from zoo.weights.reference import File, Named, Reference, Tagged, parse_reference
+
+_LARGEST = 1 << 26
+"""Bytes that the header of a safetensors file may have."""
 
 
-def check_model(model: str) -> Reference:
+def check_model(model: str, *, graphs: bool = False) -> Reference:
     """Return what MODEL means.
 
+    Args:
+        model: the text.
+        graphs: whether an ONNX graph will do.
+
     Raises:
-        ValueError: no net or weights have this name.
+        ValueError: no net or weights have this name, or it is an ONNX graph.
         FileNotFoundError: it reads like a path, and nothing is there.
 
     Example:
@@ -26,13 +38,29 @@ def check_model(model: str) -> Reference:
             get_spec(name)
         case Tagged(name, tag):
             get_weight(name, tag)
+        case File(path) if path.suffix == ".onnx" and not graphs:
+            raise ValueError(f"{model} is an ONNX graph, which only `diracnet predict` takes; name its bundle's folder")
     return reference
 
 
-def check_new(out: Path) -> None:
-    """Raise ValueError if a file or folder to write exists already."""
-    if out.exists():
-        raise ValueError(f"{out} exists already; remove it, or name another file")
+def check_out(out: Path, may_replace: Callable[[Path], None], *, force: bool) -> None:
+    """Raise ValueError if what --out names exists already, unless --force is given and it may be replaced."""
+    if not force and os.path.lexists(out):
+        raise ValueError(f"{out} exists already; remove it, name another, or replace it with --force")
+    check_new(out, may_replace)
+
+
+def own_file(path: Path) -> None:
+    """Raise ValueError unless a file is a safetensors file that this package wrote."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length <= _LARGEST else None
+        ours = KEY in header["__metadata__"]
+    except (OSError, ValueError, TypeError, KeyError):
+        ours = False
+    if not ours:
+        raise ValueError(f"{path} was not written by this package, so --force does not replace it; name another file")
 
 
 def check_suffix(option: str, path: Path | None, suffixes: tuple[str, ...]) -> None:

@@ -64,6 +64,9 @@ def _train(
         bool,
         typer.Option("--dry-run", help="Only tell what was found and how long training would take; write nothing."),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start anew, removing the files of the run that the folder of --out holds.")
+    ] = False,
     as_json: AsJson = False,
     **changes: Any,
 ) -> None:
@@ -115,6 +118,7 @@ def _train(
             out,
             seed=seed,
             init=start,
+            anew=force,
             on_step=shown.step,
             on_epoch=shown.epoch,
             on_note=note,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.commands.options import Force
+
 
 def import_upstream(
     file: Annotated[Path, typer.Argument(help="A .pth or .safetensors file written by the original code.")],
@@ -15,13 +17,14 @@ def import_upstream(
         bool | None,
         typer.Option(help="Whether the net has a ReLU before its average pool, which the file does not say."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Convert weights of the original code (2017–18) to a checkpoint file."""
-    from zoo.commands.arguments import check_new
+    from zoo.commands.arguments import check_out, own_file
 
     if not file.is_file():
         raise FileNotFoundError(f"no file {file}")
-    check_new(out)
+    check_out(out, own_file, force=force)
 
     from zoo.weights.upstream import read_upstream
 

@@ -57,6 +57,7 @@ def train(
     build: Callable[[Spec], nn.Module] = DiracNet,
     architecture: str | None = None,
     teacher: nn.Module | Teacher | None = None,
+    anew: bool = False,
     save_every: float = 300.0,
     on_step: Callable[[Progress], None] = lambda progress: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda line: None,
@@ -81,6 +82,7 @@ def train(
         architecture: name by which `run.json` knows the nets of another `build`.
         teacher: a classifier to learn from that the recipe does not name, as `Recipe.teacher_weight` says. A bare
             module takes the net's own input.
+        anew: start from the beginning, whatever run `out` holds; the files of that run are removed.
         save_every: seconds after which the state is saved within an epoch too.
         on_step: called after each step.
         on_epoch: called after each epoch with its line of `metrics.jsonl`.
@@ -101,7 +103,7 @@ def train(
     main = job.accelerator.is_main_process
     listeners = Listeners(on_step, on_epoch, on_note) if main else Listeners()
     with folder.lock(listeners.on_note) if main else nullcontext():
-        trainer = begin(job, folder, listeners.on_note)
+        trainer = begin(job, folder, listeners.on_note, anew=anew)
         if trainer is None:
             return read_json(folder.result)
         with stop_request(listeners.on_note) as stop:

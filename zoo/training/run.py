@@ -24,7 +24,7 @@ _BATCHES_FOR_STEM = 16
 """Number of batches from which a stem's principal components are computed."""
 
 
-def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None]) -> Trainer | None:
+def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None], *, anew: bool = False) -> Trainer | None:
     """Open a run's folder and return its trainer, resumed where the run stopped; None if the run is finished.
 
     Raises:
@@ -32,7 +32,7 @@ def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None]) -> Traine
     """
     net = job.net()
     if job.accelerator.is_main_process:
-        folder.open(job.request())
+        folder.open(job.request(), anew=anew)
     job.accelerator.wait_for_everyone()
     if folder.result.exists():
         on_note(f"{folder.path} holds the finished run already")

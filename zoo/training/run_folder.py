@@ -34,6 +34,7 @@ class RunFolder:
         self.curves = path / "curves.png"
         self.request = path / RUN
         self._state = path / "state.pt"
+        self._files = (self.result, self.model, self._state, self.metrics, self.curves, self.request)
         self._lock = path / ".lock"
 
     @contextmanager
@@ -62,13 +63,20 @@ class RunFolder:
                 on_note(f"{self.path} cannot be locked ({error.strerror}): start no second training there")
             yield
 
-    def open(self, request: dict[str, Any]) -> None:
+    def open(self, request: dict[str, Any], *, anew: bool = False) -> None:
         """Record what the run is, or check that the folder holds a run of the same request.
+
+        Args:
+            request: what the run is.
+            anew: remove the files of the run that the folder holds; other files stay.
 
         Raises:
             ValueError: the folder holds another run.
         """
         self._remove_leftovers()
+        if anew:
+            for file in self._files:
+                file.unlink(missing_ok=True)
         if not self.request.exists():
             write_json(self.request, request)
             return
@@ -76,7 +84,10 @@ class RunFolder:
         found["recipe"] = Recipe.completed(found["recipe"])
         changed = _differences(found, json.loads(json.dumps(request)))
         if changed:
-            advice = "Give the same command line to continue it, or name a new folder for another run"
+            advice = (
+                "Give the same command line to continue it, name a new folder for another run, or start anew with "
+                "--force"
+            )
             if self.result.exists():
                 advice = (
                     f"That run is finished. To train its net further, start a new run from its weights: --init "
@@ -86,8 +97,7 @@ class RunFolder:
 
     def _leftovers(self) -> set[Path]:
         """Return what a process that was killed while writing leaves behind: temporary files, and the lock."""
-        files = (self.model, self.result, self.metrics, self.curves, self.request, self._state)
-        return {self._lock} | {leftover for file in files for leftover in self.path.glob(f".{file.name}.*")}
+        return {self._lock} | {leftover for file in self._files for leftover in self.path.glob(f".{file.name}.*")}
 
     def _remove_leftovers(self) -> None:
         for leftover in self._leftovers() - {self._lock}:

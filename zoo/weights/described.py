@@ -13,9 +13,7 @@ from typing import Any, Literal
 from safetensors import safe_open
 
 from zoo.files import replace_file
-
-KEY = "diracnet"
-"""The only metadata key: safetensors writes several keys in random order, and equal contents must give equal bytes."""
+from zoo.layout import KEY
 
 
 def save_described(

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -64,9 +65,10 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundle") / "b"
     result = diracnet("export", "diracnet10_cifar", "--out", out)
-    assert result.status == 0
-    assert "diracnet10_cifar (untrained), 31 checks passed" in words(result.output)
-    assert re.search(r"fp32: PyTorch / ONNX Runtime +│ 4 +│ \d\.\de-\d\d │ 0\.0001", result.output)
+    assert (result.status, result.errors) == (0, "")
+    first, second = result.output.splitlines()
+    assert re.fullmatch(r".*/b: diracnet10_cifar \(untrained\), \d+ files, \d\.\d MB", first)
+    assert re.fullmatch(r"31 checks passed; the nearest to its limit, .*, has \d+ % of it", second)
     return out
 
 
@@ -110,6 +112,24 @@ def test_export_prints_its_report(tmp_path: Path, bundle: Path) -> None:
     before = sha256(bundle / "SHA256SUMS")
     again = diracnet("export", "diracnet10_cifar", "--out", bundle)
     assert again.status == 2 and "exists already" in again.errors and sha256(bundle / "SHA256SUMS") == before
+
+
+def test_how_much_is_printed(bundle: Path, tmp_path: Path) -> None:
+    quiet, short, long = (diracnet("verify", bundle, *flags) for flags in (["-q"], [], ["-v"]))
+    assert quiet == (0, "", "")
+    assert re.fullmatch(rf"{bundle}: 33 checks passed; the nearest to its limit, .*, has \d+ % of it\n", short.output)
+    assert re.search(r"fp32: PyTorch / ONNX Runtime +│ 4 +│ \d\.\de-\d\d │ 0\.0001", long.output)
+    assert long.output.endswith(short.output)
+    damaged = tmp_path / "b"
+    shutil.copytree(bundle, damaged)
+    (damaged / "README.md").write_text("another card\n")
+    for flags in (["-q"], [], ["-v"]):
+        result = diracnet("verify", damaged, *flags)
+        assert result.status == 1 and "README.md is altered" in result.errors and "passed" not in result.output
+        assert ("files that differ" in words(result.output)) == (flags != ["-q"])
+    assert diracnet("export", "diracnet10_cifar", "--out", tmp_path / "q", "--quiet") == (0, "", "")
+    listed = diracnet("export", "diracnet10_cifar", "--out", tmp_path / "v", "--verbose").output
+    assert all(path.name in listed for path in bundle.rglob("*.onnx")) and "fp32: PyTorch / ONNX Runtime" in listed
 
 
 def test_export_writes_the_formats_features_and_labels_that_are_asked_for(finished: Path, tmp_path: Path) -> None:
