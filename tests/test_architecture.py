@@ -41,7 +41,7 @@ ROOMS = {
             *("datasets", "files", "labels", "layout", "machine"),
             *("models", "nets", "preprocessing", "reference", "weights"),
         },
-        "commands": {"datasets", "layout", "metrics", "models", "nets", "reference", "training", "weights"},
+        "commands": {"datasets", "files", "layout", "metrics", "models", "nets", "reference", "training", "weights"},
         **{name: {"models", "nets", "preprocessing", "weights"} for name in ("timm", "torchvision")},
     },
 }

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from zoo.weights.described import KEY, load_described, save_described
+from zoo.layout import KEY
+from zoo.weights.described import load_described, save_described
 
 WEIGHT_MAX = 127
 """Quantized weights are -127 … 127. -128 is left out, so that a weight and its negative have the same size."""

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from zoo.files import check_new
 from zoo.layout import KEY
@@ -55,7 +56,7 @@ def own_file(path: Path) -> None:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= _LARGEST else None
+            header: Any = json.loads(file.read(length)) if length <= _LARGEST else None
         ours = KEY in header["__metadata__"]
     except (OSError, ValueError, TypeError, KeyError):
         ours = False

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from zoo.labels import check_labels
-from zoo.layout import FORMS
+from zoo.layout import FORMS, KEY
 from zoo.layout import SAVED as SAVED
 from zoo.layout import TRAINED as TRAINED
 from zoo.layout import UNTRAINED as UNTRAINED
@@ -23,7 +23,7 @@ from zoo.layout import UPSTREAM as UPSTREAM
 from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
-from zoo.weights.described import KEY, load_described, save_described
+from zoo.weights.described import load_described, save_described
 
 
 @dataclass(frozen=True, kw_only=True)
