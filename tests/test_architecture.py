@@ -110,7 +110,7 @@ def test_neither_files_nor_rooms_import_in_circles(package: str) -> None:
 @pytest.mark.parametrize("path", [ROOT / "export" / "layout.py", *sorted((ROOT / "export" / "runtime").glob("*.py"))])
 def test_inference_needs_no_torch(path: Path) -> None:
     # Of the zoo only what imports neither, either: that, importing it with PyTorch blocked shows.
-    light = {"zoo.layout", "zoo.weights.hub", "zoo.weights.reference"}
+    light = {"zoo.layout", "zoo.preprocessing", "zoo.weights.hub", "zoo.weights.reference"}
     assert packages(path) <= {"PIL", "export", "numpy", "onnxruntime", "pixels", "zoo"}
     assert {name for name in imports(path) if name.startswith("zoo")} <= light
 

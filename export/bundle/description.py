@@ -11,7 +11,9 @@ from export.layout import FEATURES, MODEL_TYPE
 from zoo import Checkpoint, Preprocessing, Weight
 from zoo.weights.checkpoint import UNTRAINED
 
-RECORD_KEYS = frozenset({"dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "repository"})
+RECORD_KEYS = frozenset(
+    {"dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "repository", "temperature"}
+)
 """Keys that only weights from the registry have."""
 
 
@@ -47,6 +49,7 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
             "licence": record.licence,
             "provenance": dict(record.provenance),
             **({"recipe": dict(record.recipe)} if record.recipe else {}),
+            **({"temperature": record.temperature} if record.temperature != 1 else {}),
             **({"repository": record.repository} if record.repository else {}),
         }
     return description

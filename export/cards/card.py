@@ -10,7 +10,7 @@ from export.cards.front_matter import front_matter
 from export.cards.note import FormatNote
 from export.cards.template import fill
 from export.cards.usage import usage
-from export.layout import FILES, FOLD_TOLERANCE, FOLDED, TRAINING_CONFIG, TRAINING_FORM
+from export.layout import FILES, FOLD_TOLERANCE, FOLDED, OUTPUT, TRAINING_CONFIG, TRAINING_FORM
 from export.proof.check import Check
 from zoo.datasets import find_dataset
 from zoo.metrics import METRICS, figure
@@ -51,6 +51,7 @@ def card(
         size=size,
         mean=_numbers(preprocessing["mean"]),
         std=_numbers(preprocessing["std"]),
+        probabilities=_probabilities(description),
         usage=_section(usage(description, files, formats)),
         data=_section(f"## Data\n\n{find_dataset(dataset).note}" if dataset is not None else ""),
         recipe=_section(f"## Recipe\n\n{recipe_text(description['recipe'])}" if "recipe" in description else ""),
@@ -101,6 +102,17 @@ def _files(
 def _features(features: Sequence[str]) -> str:
     names = ", ".join(f"`{feature}`" for feature in features)
     return f"In addition to the logits the graphs give the outputs of these layers: {names}.\n" if features else ""
+
+
+def _probabilities(description: Mapping[str, Any]) -> str:
+    """Return what turns outputs into probabilities, or nothing where that is the softmax alone."""
+    if "temperature" not in description:
+        return ""
+    return (
+        f"Probabilities are the softmax of the `{OUTPUT}` divided by {description['temperature']:g}, the temperature "
+        "at which the net is neither too sure nor too unsure. Whatever takes the softmax alone gives the same classes "
+        "with other probabilities.\n"
+    )
 
 
 def _numbers(values: Sequence[float]) -> str:

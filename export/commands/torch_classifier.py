@@ -28,13 +28,14 @@ class TorchClassifier:
     """
 
     def __init__(self, reference: str, *, threads: int = 0) -> None:
-        checkpoint, _ = open_model(reference)
+        checkpoint, record = open_model(reference)
         self._preprocessing = checkpoint.known_preprocessing()
         if threads:
             torch.set_num_threads(threads)
         self._net = build_from(checkpoint)
         self.labels: Mapping[str, str] = {str(index): label for index, label in enumerate(checkpoint.labels)}
         self.untrained = checkpoint.tag == UNTRAINED
+        self.temperature = 1.0 if record is None else record.temperature
 
     def preprocess(self, picture: Image.Image) -> NDArray[Any]:
         """Map a PIL picture to the net's input, float32 (channels, size, size)."""

@@ -28,6 +28,8 @@ class Net(Protocol):
     def labels(self) -> Mapping[str, str]: ...
     @property
     def untrained(self) -> bool: ...
+    @property
+    def temperature(self) -> float: ...
     def preprocess(self, picture: Image.Image) -> NDArray[Any]: ...
     def logits(self, batch: NDArray[Any]) -> NDArray[np.float32]: ...
 
@@ -68,7 +70,9 @@ def answer(
         rows = iter(net.logits(np.stack(inputs)) if inputs else ())
         for path, pixels, error in batch:
             yield (
-                Answer(path, error=error) if pixels is None else Answer(path, tuple(rank(next(rows), net.labels, top)))
+                Answer(path, error=error)
+                if pixels is None
+                else Answer(path, tuple(rank(next(rows), net.labels, top, net.temperature)))
             )
 
 

@@ -17,6 +17,7 @@ from export.runtime.download import fetch_graph
 from export.runtime.ranking import Prediction, rank
 from export.runtime.sessions import CPU, open_session
 from pixels import crop
+from zoo.preprocessing import check_temperature
 from zoo.weights.reference import File, Folder, Hub, parse_reference
 
 _NEEDED = {"preprocessing", "id2label", "untrained"}
@@ -70,6 +71,11 @@ class Classifier:
         """Whether the weights are initial values, in which case the answers mean nothing."""
         return bool(self.description["untrained"])
 
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before they become probabilities; 1 where the file says nothing."""
+        return float(self.description.get("temperature", 1))
+
     def preprocess(self, picture: Image.Image) -> NDArray[Any]:
         """Map a PIL picture to the net's input, float32 (channels, size, size) or uint8 (size, size, channels)."""
         how = self.description["preprocessing"]
@@ -93,7 +99,7 @@ class Classifier:
     def predict(self, pictures: Sequence[Image.Image], top: int = 5) -> list[list[Prediction]]:
         """Return the `top` classes of each picture, most probable first."""
         batch = np.stack([self.preprocess(picture) for picture in pictures])
-        return [rank(row, self.labels, top) for row in self.logits(batch)]
+        return [rank(row, self.labels, top, self.temperature) for row in self.logits(batch)]
 
 
 def _graph(source: str | Path, precision: str | None) -> Path:
@@ -152,4 +158,5 @@ def _description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     missing = _NEEDED - description.keys() if isinstance(description, dict) else _NEEDED
     if missing:
         raise ValueError(f"{path} does not describe itself fully: its metadata lack {', '.join(sorted(missing))}")
+    check_temperature(description.get("temperature", 1))
     return dict(description)

@@ -214,7 +214,7 @@ def test_batches_do_not_change_the_answers(
     sizes = []
 
     class Counting:
-        labels, untrained = runtimes[0].labels, False
+        labels, untrained, temperature = runtimes[0].labels, False, 1.0
         preprocess = staticmethod(runtimes[0].preprocess)
 
         @staticmethod
