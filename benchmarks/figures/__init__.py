@@ -1,0 +1,1 @@
+"""What the shipped nets do beyond their top-1: writes docs/figures.json, docs/figures.md and its plots."""

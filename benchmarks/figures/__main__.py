@@ -1,0 +1,78 @@
+"""Measures the shipped nets beyond their top-1, and writes docs/figures.json, the page made from it and its plots.
+
+`python -m benchmarks.figures measure NAME:TAG … --data DATA` measures nets, and writes their temperatures into their
+manifests; `… page` writes the page alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+# One thread throughout: so figures can be measured beside other work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from benchmarks.figures.measure import CORRUPTED
+from benchmarks.figures.measure import measure as measure_nets
+from benchmarks.figures.page import draw, page
+from benchmarks.report import write_report
+from zoo import Weight, get_weight
+from zoo.command_line import run
+from zoo.files import read_json, write_json
+from zoo.weights.record import MANIFEST
+from zoo.weights.reference import Tagged, parse_reference
+
+app = typer.Typer(add_completion=False, help=__doc__)
+Docs = Annotated[Path, typer.Option(help="Folder of figures.json and figures.md.")]
+
+
+@app.command()
+def measure(
+    models: Annotated[list[str], typer.Argument(help="Shipped nets with records of their quantization, as NAME:TAG.")],
+    data: Annotated[str, typer.Option(help="Data set they were tested on, as for `diracnet evaluate --data`.")],
+    corrupted: Annotated[int, typer.Option(min=10, help="Number of test pictures to corrupt.")] = CORRUPTED,
+    docs: Docs = Path("docs"),
+) -> None:
+    """Measure nets, and write their temperatures into their manifests."""
+    weights = {model: _weight(model) for model in models}
+    with Console(stderr=True).status("") as status:
+        result = measure_nets(models, data, lambda text: status.update(escape(text)), corrupted=corrupted)
+    for model, weight in weights.items():
+        if weight.folder is not None:
+            manifest = replace(weight, temperature=result[model]["temperature"]).to_manifest()
+            write_json(weight.folder / MANIFEST, manifest)
+    _write(docs, {"nets": {**_read(docs).get("nets", {}), **result}})
+
+
+def _weight(model: str) -> Weight:
+    reference = parse_reference(model)
+    if not isinstance(reference, Tagged):
+        raise ValueError(f"{model} is not NAME:TAG of a shipped net")
+    return get_weight(reference.name, reference.tag)
+
+
+@app.command("page")
+def page_(docs: Docs = Path("docs")) -> None:
+    """Write docs/figures.md and its plots from the recorded figures."""
+    _write(docs, {})
+
+
+def _read(docs: Path) -> dict[str, Any]:
+    return read_json(docs / "figures.json") if (docs / "figures.json").is_file() else {}
+
+
+def _write(docs: Path, found: Mapping[str, Any]) -> None:
+    result = {**_read(docs), **found}
+    write_report(docs / "figures.json", result, page, needed=("nets",))
+    draw(result, docs / "figures")
+
+
+if __name__ == "__main__":
+    run(app)
