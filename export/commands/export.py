@@ -9,7 +9,7 @@ import typer
 
 from export.formats.names import ALL, NAMES, QUANTIZED, choose_formats
 from zoo.commands.completion import data, offer, offer_several
-from zoo.commands.options import AsJson, Force, Mirror, Model, Quiet, Verbose
+from zoo.commands.options import AsJson, Force, Mirror, Model, Quiet, SkipDamaged, Verbose
 
 
 def export(
@@ -40,6 +40,7 @@ def export(
             autocompletion=offer(data),
         ),
     ] = None,
+    skip_damaged: SkipDamaged = False,
     force: Force = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -57,6 +58,8 @@ def export(
         if QUANTIZED.isdisjoint(names):
             raise ValueError("--calibration is for int8; add --formats int8 or all")
         check_pictures(calibration)
+    elif skip_damaged:
+        raise ValueError("--skip-damaged is for the pictures of --calibration; name them, or leave it out")
     if labels is not None and not labels.is_file():
         raise FileNotFoundError(f"no file of labels {labels}")
 
@@ -76,7 +79,7 @@ def export(
         quantization = None
         if calibration is not None:
             tell = lambda layer: status.update(escape(f"quantizing {layer}"))  # noqa: E731
-            quantization = quantize_on(source, calibration, on_layer=tell)
+            quantization = quantize_on(source, calibration, skip_damaged=skip_damaged, on_layer=tell)
         checks = export_bundle(
             source if labels is None else relabel(source, record, labels),
             out,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from zoo.commands.completion import data, offer
-from zoo.commands.options import Force, Model
+from zoo.commands.options import Force, Model, SkipDamaged
 
 
 def quantize(
@@ -24,6 +24,7 @@ def quantize(
         Path | None,
         typer.Option(help="The file to write; by default the one that belongs to NAME:TAG in checkpoints/."),
     ] = None,
+    skip_damaged: SkipDamaged = False,
     force: Force = False,
 ) -> None:
     """Calibrate a net for int8 and write its quantization, from which int8 files are made without pictures."""
@@ -46,10 +47,15 @@ def quantize(
         if out is None and record is None:
             raise ValueError(f"{model} is not one of the registry's weights, so name the file to write with --out")
         quantization = quantize_on(
-            source, calibration, on_layer=lambda layer: status.update(escape(f"quantizing {layer}"))
+            source,
+            calibration,
+            skip_damaged=skip_damaged,
+            on_layer=lambda layer: status.update(escape(f"quantizing {layer}")),
         )
     if out is None:
         out = ship_quantization(cast(Any, record), quantization)
     else:
         quantization.save(out)
-    print(f"{out}: {model} in int8, calibrated on {quantization.calibration['pictures']} pictures")
+    made_on = quantization.calibration
+    left_out = f"; {len(made_on['skipped'])} damaged ones were left out" if "skipped" in made_on else ""
+    print(f"{out}: {model} in int8, calibrated on {made_on['pictures']} pictures{left_out}")

@@ -58,12 +58,12 @@ def evaluate(
     from rich.table import Table
     from rich.text import Text
 
-    from zoo.commands.consoles import COLUMNS, console, log
+    from zoo.commands.consoles import COLUMNS, console, log, note
     from zoo.metrics import figures
     from zoo.models import build_from
     from zoo.reference import open_model
     from zoo.training.confusion import draw_confusion, write_confusion
-    from zoo.training.evaluate import answer_pictures, check_classes
+    from zoo.training.evaluate import answer_pictures, in_order_of
     from zoo.training.report import Report
     from zoo.training.sheet import draw_sheet, worst_mistakes
     from zoo.training.sources import load_test, names_of
@@ -71,8 +71,10 @@ def evaluate(
     checkpoint, record = open_model(model, form, mirror)
     preprocessing = checkpoint.known_preprocessing()
     with log.status(escape(f"reading {data}")):
-        pictures = load_test(data, preprocessing, skip_damaged=skip_damaged)
-    check_classes(checkpoint, pictures, model, data)
+        found = load_test(data, preprocessing, skip_damaged=skip_damaged)
+    pictures = in_order_of(checkpoint, found, model, data)
+    if missing := len(pictures.classes) - len(found.classes):
+        note(f"{data} has no pictures of {missing} of the {len(pictures.classes)} classes that {model} tells apart")
     with Progress(*COLUMNS, console=log) as bars:
         bar = bars.add_task("evaluating", total=len(pictures))
         answers = answer_pictures(
@@ -88,10 +90,14 @@ def evaluate(
         else:
             write_confusion(report.matrix, pictures.classes, confusion)
     if top_errors is not None:
-        draw_sheet(worst_mistakes(answers, pictures, top_errors[0], report.temperature), pictures, top_errors[1])
+        mistakes = worst_mistakes(answers, pictures, top_errors[0], report.temperature)
+        if mistakes:
+            draw_sheet(mistakes, pictures, top_errors[1])
+        else:
+            note(f"all pictures were classified right: {top_errors[1]} was not drawn")
     skipped = names_of(pictures.damaged, data)
     if as_json:
-        result = {"model": model, "pictures": len(pictures), "data_sha256": pictures.sha256(), **report.to_dict()}
+        result = {"model": model, "pictures": len(pictures), "data_sha256": found.sha256(), **report.to_dict()}
         print(json.dumps({**result, **({"skipped": skipped} if skipped else {})}, indent=2))
         return
     left_out = f"; {len(skipped)} damaged ones were left out" if skipped else ""

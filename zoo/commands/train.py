@@ -44,6 +44,13 @@ def _train(
     image_size: Annotated[
         int | None, typer.Option(help="Side in pixels that pictures are resized to; by default 32, for the digits 16.")
     ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option(
+            help="What pictures become: 1 (grey), 3 (RGB) or 4 (RGB with alpha); by default what --init takes, or what "
+            "the data set has, which for a folder is RGB."
+        ),
+    ] = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -93,16 +100,20 @@ def _train(
 
     from zoo.commands.consoles import COLUMNS, log, note
     from zoo.metrics import figures
+    from zoo.training.job import check_recipe
     from zoo.training.loop import train as run_training
     from zoo.training.preview import describe_data, preview
-    from zoo.training.sources import load_dataset
+    from zoo.training.sources import default_preprocessing, load_dataset
 
     start = None
     if init is not None:
         start, chosen = _start(init, chosen, changes.get("model"))
+        channels = channels or start.spec.in_channels
+    stream = chosen.crop == "resized"
+    check_recipe(chosen, default_preprocessing(data, image_size, channels=channels, stream=stream))
     with log.status(escape(f"reading {data}")):
         dataset = load_dataset(
-            data, image_size, stream=chosen.crop == "resized", workers=workers, skip_damaged=skip_damaged
+            data, image_size, channels=channels, stream=stream, workers=workers, skip_damaged=skip_damaged
         )
     if dry_run:
         with log.status("timing a few steps"):

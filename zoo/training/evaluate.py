@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from zoo.labels import difference
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Measurable
+from zoo.training.data import Measurable, Pictures
 from zoo.weights.checkpoint import Checkpoint
 
 
@@ -124,3 +124,19 @@ def check_classes(checkpoint: Checkpoint, pictures: Measurable, what: str, data:
         )
     if labels and labels != pictures.classes:
         raise ValueError(f"{what} tells other classes apart than {data} has{differing}")
+
+
+def in_order_of(checkpoint: Checkpoint, pictures: Pictures, what: str, data: str) -> Pictures:
+    """Return pictures with the classes of a net, which are told by their names.
+
+    A data set may lack classes of the net, and list its classes in another order.
+
+    Raises:
+        ValueError: it has classes that the net does not tell apart; for a net without labels, another number of them.
+    """
+    if not set(pictures.classes) <= set(checkpoint.labels):
+        check_classes(checkpoint, pictures, what, data)
+        return pictures
+    place = {label: index for index, label in enumerate(checkpoint.labels)}
+    targets = torch.tensor([place[label] for label in pictures.classes])[pictures.targets]
+    return replace(pictures, targets=targets, classes=checkpoint.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from zoo.models import DiracNet
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
+from zoo.preprocessing import Preprocessing
 from zoo.training.data import Dataset, Measurable, Place, Trainable
 from zoo.training.recipes import Recipe
 from zoo.training.start import fresh, trained_before
@@ -124,7 +126,11 @@ def plan_job(
     channels = len(data.preprocessing.mean)
     spec = replace(get_spec(recipe.model), in_channels=channels, num_classes=len(pictures.classes))
     accelerator = Accelerator(mixed_precision="no")  # the recipe says where to compute in bf16
-    _check(recipe, spec, build, data, len(pictures), accelerator.num_processes)
+    if len(pictures) < recipe.batch_size:
+        raise ValueError(f"batch_size={recipe.batch_size} exceeds the {len(pictures)} training pictures")
+    if data.train.crop != recipe.crop:
+        raise ValueError(f"crop={recipe.crop!r}: these pictures were loaded for crop={data.train.crop!r}")
+    check_recipe(recipe, data.preprocessing, build=build, processes=accelerator.num_processes)
     if isinstance(teacher, nn.Module):
         teacher = Teacher(teacher, type(teacher).__qualname__)
     if teacher is not None and recipe.teacher:
@@ -141,17 +147,28 @@ def plan_job(
     return Job(recipe, data, seed, spec, build, architecture, init, teacher, pictures, measured, accelerator)
 
 
-def _check(
-    recipe: Recipe, spec: Spec, build: Callable[[Spec], nn.Module], data: Dataset, pictures: int, processes: int
+def check_recipe(
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    *,
+    build: Callable[[Spec], nn.Module] = DiracNet,
+    processes: int | None = None,
 ) -> None:
-    """Raise ValueError if the recipe does not suit the data or the number of processes."""
-    size = data.preprocessing.size
-    if pictures < recipe.batch_size:
-        raise ValueError(f"batch_size={recipe.batch_size} exceeds the {pictures} training pictures")
+    """Raise ValueError if a recipe does not suit the size and channels of the pictures, or the number of processes.
+
+    Needs no data, so that what cannot work is said before they are read.
+
+    Args:
+        recipe: the recipe.
+        preprocessing: how the pictures become the net's input.
+        build: makes the net from its spec.
+        processes: how many share each batch; by default as many as the launcher has started.
+    """
+    size = preprocessing.size
+    spec = replace(get_spec(recipe.model), in_channels=len(preprocessing.mean))
+    processes = int(os.environ.get("WORLD_SIZE", "1")) if processes is None else processes
     if size < spec.min_size:
         raise ValueError(f"{recipe.model} takes no pictures of {size} pixels: it needs {spec.min_size}")
-    if data.train.crop != recipe.crop:
-        raise ValueError(f"crop={recipe.crop!r}: these pictures were loaded for crop={data.train.crop!r}")
     if recipe.crop_padding >= size:
         raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
     if recipe.batch_size % (processes * recipe.accumulation):

@@ -101,7 +101,7 @@ class Report:
         if len(self.classes) <= SHOWN:
             return "Each row has the pictures of a class, each column those that were given it:"
         empty = sum(each.top1 is None for each in self.classes)
-        without = f"; {empty} have no pictures" if empty else ""
+        without = f"; {empty} {'has' if empty == 1 else 'have'} no pictures" if empty else ""
         return f"The worst {SHOWN} of {len(self.classes):,} classes{without}:"
 
 

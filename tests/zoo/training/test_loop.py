@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 import zoo
 from benchmarks.comparators import COMPARATORS
+from zoo.__main__ import main
 from zoo.training.data import Dataset, Pictures, Place
 from zoo.training.evaluate import evaluate
 from zoo.training.loop import Progress, train
@@ -127,6 +130,32 @@ def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Pat
         train(dataclasses.replace(DIGITS, model="diracnet18"), digits, tmp_path)
     with pytest.raises(ValueError, match="batch_size=5000 exceeds the 1438"):
         train(dataclasses.replace(DIGITS, batch_size=5000), digits, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            "--model diracnet18_x0_5 --image-size 32 --batch-size 8 --accumulation 8",
+            r"batch_size=8, accumulation=8, 1 processes: one picture at a time, of 32 pixels.*BatchNorm.*--image-size",
+        ),
+        ("--model diracnet18 --image-size 16", "diracnet18 takes no pictures of 16 pixels: it needs 29"),
+        ("--batch-size 100 --accumulation 3", "batch_size=100: must be a multiple of 1 processes times accumulation=3"),
+        ("--crop-padding 40", "crop_padding=40: must be below the size of the pictures, 32"),
+        ("--channels 2", r"channels=2: pictures become one of 1 \(grey\), 3 \(RGB\), 4 \(RGBA\)"),
+    ],
+)
+def test_what_cannot_work_is_said_before_the_data_are_read(
+    arguments: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for half in ("train", "test"):
+        (tmp_path / half).mkdir()
+    monkeypatch.setattr("zoo.training.sources.load_dataset", None)
+    command = ["diracnet", "train", "--data", str(tmp_path), "--out", str(tmp_path / "run"), *arguments.split()]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert re.search(said, " ".join(capsys.readouterr().err.split()))
 
 
 PROGRAM = """
