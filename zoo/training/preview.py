@@ -13,6 +13,7 @@ from torch import nn
 from zoo.machine import processor
 from zoo.models import DiracNet
 from zoo.training.data import Dataset
+from zoo.training.duplicates import count_repeated
 from zoo.training.job import plan_job
 from zoo.training.recipes import Recipe
 from zoo.training.teacher import Teacher
@@ -32,6 +33,7 @@ class Preview:
     Args:
         data: the data in a sentence.
         counts: class → number of training pictures.
+        repeated: how many test pictures are training pictures too, or None where they are not in memory.
         recipe: all fields of the recipe.
         parameters: number of parameters of the net in training form.
         steps: steps of the whole run.
@@ -43,6 +45,7 @@ class Preview:
 
     data: str
     counts: dict[str, int]
+    repeated: int | None
     recipe: dict[str, Any]
     parameters: int
     steps: int
@@ -68,6 +71,7 @@ class Preview:
         lines = [
             self.data,
             f"training pictures per class: {', '.join(f'{name} {count:,}' for name, count in self.counts.items())}",
+            *([_repeated(self.repeated)] if self.repeated else []),
             f"{self.recipe['model']}: {self.parameters:,} parameters in training form",
             "recipe: " + ", ".join(f"{name} {value}" for name, value in self.recipe.items() if value not in ("", [])),
             f"{self.steps:,} steps in {self.recipe['epochs']} epochs, {self.step_seconds[1]:.3f} s a step (median of "
@@ -116,6 +120,7 @@ def preview(
     return Preview(
         data=describe_data(data),
         counts=class_counts(data),
+        repeated=count_repeated(data.train, data.test),
         recipe=recipe.to_dict(),
         parameters=parameters,
         steps=recipe.epochs * job.steps_per_epoch,
@@ -142,6 +147,11 @@ def describe_data(data: Dataset) -> str:
         f"{len(data.train):,} training pictures in {len(counts)} {'classes' if len(counts) > 1 else 'class'} ({each}) "
         f"and {len(data.test):,} test pictures, {len(how.mean)}×{how.size}×{how.size}{only}"
     )
+
+
+def _repeated(count: int) -> str:
+    are = "picture is a training picture" if count == 1 else "pictures are training pictures"
+    return f"{count:,} test {are} too, pixel by pixel: a net that remembers them looks better than it is"
 
 
 def _duration(seconds: float) -> str:

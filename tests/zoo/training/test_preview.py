@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 import zoo
 from zoo.__main__ import app
 from zoo.training.data import Dataset
+from zoo.training.duplicates import count_repeated
 from zoo.training.preview import describe_data, preview
 from zoo.training.recipes import RECIPES
+from zoo.training.streaming import PictureFiles
 
 
 def test_a_preview_is_of_the_run_that_would_follow(digits: Dataset) -> None:
@@ -44,6 +46,16 @@ def test_data_are_described(digits: Dataset) -> None:
     one = dataclasses.replace(digits.train, targets=digits.train.targets * 0, classes=("a",))
     assert "1 class (1,438 each)" in (text := describe_data(Dataset(one, one, digits.preprocessing)))
     assert "nothing to tell apart" in text
+
+
+def test_test_pictures_that_were_trained_on_are_counted(digits: Dataset) -> None:
+    assert count_repeated(digits.train, digits.test) == 0
+    some = digits.train.subset(torch.tensor([5, 5, 9]))
+    assert count_repeated(digits.train, digits.test.followed_by(some)) == 3
+    files = PictureFiles((), torch.tensor([]), ("a",), digits.preprocessing)
+    assert count_repeated(files, files) is None
+    found = preview(RECIPES["digits"], dataclasses.replace(digits, test=some))
+    assert found.repeated == 3 and "3 test pictures are training pictures too, pixel by pixel" in found.text()
 
 
 def test_the_command(tmp_path: Path) -> None:
