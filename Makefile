@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
 
-.PHONY: demo test test-all lint bench paper evaluate runtimes clients pictures
+.PHONY: demo test test-all lint bench paper evaluate runtimes clients pictures wheels
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -25,6 +25,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/diracnet model-card --check
+
+# Both distributions, apart: what is released.
+wheels: $(INSTALLED)
+	rm -rf build/lib distributions/runtime/build
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist distributions/runtime
+	DIRACNET_APART=1 $(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 # Without the packages' scripts, as for the runtimes below.
 clients: $(INSTALLED)

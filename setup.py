@@ -1,8 +1,20 @@
-"""Packaging of diracnet-zoo. The tools' settings are in pyproject.toml."""
+"""Packaging of diracnet-zoo. The tools' settings are in pyproject.toml.
 
+In a clone everything is installed as one distribution. `make wheels` sets DIRACNET_APART: the wheel then leaves out
+what diracnet-runtime has, which distributions/runtime/setup.py builds, and requires it.
+"""
+
+import os
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "distributions"))
+
+from parts import URLS, VERSION, Zoo
+
+APART = "DIRACNET_APART" in os.environ
 
 EXTRAS = {
     "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
@@ -30,11 +42,12 @@ EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["bench"], *EXTRAS["clients"], "
 
 setup(
     name="diracnet-zoo",
-    version="0.1.0",
+    version=VERSION,
     description="Pretrained DiracNets: very deep plain convolutional networks, folded, exported and proven equal",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    project_urls=URLS,
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=[*find_packages(include=["pixels", "zoo", "zoo.*", "export", "export.*"]), "zoo.checkpoints"],
@@ -46,7 +59,10 @@ setup(
         "export.cards": ["templates/*.md"],
         "zoo.checkpoints": ["*/*/manifest.json"],
     },
+    exclude_package_data={"": ["py.typed"]} if APART else {},
+    cmdclass={"build_py": Zoo} if APART else {},
     install_requires=[
+        *([f"diracnet-runtime=={VERSION}"] if APART else []),
         "torch>=2.6",
         "torchvision>=0.21",
         "safetensors>=0.5,<1",
@@ -57,7 +73,7 @@ setup(
         "rich>=13,<16",
     ],
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["diracnet=export.__main__:main"]},
+    entry_points={} if APART else {"console_scripts": ["diracnet=export.__main__:main"]},
     classifiers=[
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Image Recognition",

@@ -36,7 +36,14 @@ __all__ = sorted(_MODULES)
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    module = f"{__name__}.{_MODULES[name]}"
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name != module and not module.startswith(f"{error.name}."):
+            raise
+        text = f"{__name__}.{name} is in diracnet-zoo, and only diracnet-runtime is installed: pip install diracnet-zoo"
+        raise ModuleNotFoundError(text, name=error.name) from None
 
 
 def __dir__() -> list[str]:

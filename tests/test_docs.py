@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 import typer
 
-from export.__main__ import app
+from export.commands.full import app
 from zoo.training.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent

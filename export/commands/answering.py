@@ -9,6 +9,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ def open_net(model: str, *, precision: str | None, threads: int, providers: Sequ
         if value is not None:
             given = value if isinstance(value, str) else ",".join(value)
             raise ValueError(f"{option}={given!r} is for bundles, .onnx files and repositories, which {model} is not")
+    if find_spec("export.commands.torch_classifier") is None:
+        raise ValueError(
+            f"{model} is not a bundle, an .onnx file or a repository ORG/NAME, which is all that diracnet-runtime "
+            "runs; pip install diracnet-zoo for other nets"
+        )
     from export.commands.torch_classifier import TorchClassifier
 
     return TorchClassifier(model, threads=threads)
@@ -89,7 +95,7 @@ def print_answers(
         print(f"{name} is untrained: these answers mean nothing", file=sys.stderr)
     answers = answer(net, paths, top=top, batch_size=batch_size, readers=readers)
     # On one terminal, the bar and the pieces of JSON would get mixed up.
-    if len(paths) >= _FEW and sys.stderr.isatty() and not (as_json and sys.stdout.isatty()):
+    if len(paths) >= _FEW and find_spec("rich") and sys.stderr.isatty() and not (as_json and sys.stdout.isatty()):
         answers = _followed(answers, len(paths))
     with warnings.catch_warnings():
         # Pillow warns about large pictures and damaged metadata; problems that matter here raise errors.

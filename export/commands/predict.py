@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from export.layout import GRAPHS
 from zoo.commands.completion import offer
+from zoo.commands.declare import typer
 from zoo.commands.options import AsJson, Model
 
 
@@ -35,9 +35,10 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Classify pictures. Those that cannot be read are named, the others answered, and the exit status is then 1."""
-    from zoo.commands.arguments import check_model
+    if find_spec("zoo.commands.arguments"):  # with diracnet-runtime alone there are no names to check
+        from zoo.commands.arguments import check_model
 
-    check_model(model, graphs=True)
+        check_model(model, graphs=True)
 
     from export.commands.answering import open_net, print_answers
 

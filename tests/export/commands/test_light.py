@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from export.__main__ import COMMANDS
+from export.commands.full import COMMANDS
 
 HEAVY = {"accelerate", "huggingface_hub", "onnx", "onnxruntime", "safetensors", "sklearn", "torch", "torchvision"}
 PROGRAM = """

@@ -1,0 +1,49 @@
+"""Which modules belong to which distribution, when the two are built apart; in a clone they are installed as one.
+
+`diracnet-runtime` has what inference without PyTorch takes, `diracnet-zoo` all the rest. No module is in both.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from setuptools.command.build_py import build_py
+
+VERSION = "0.1.0"
+URLS = {"Paper": "https://arxiv.org/abs/1706.00388"}
+RUNTIME = (
+    "pixels.*",
+    *("export.__init__", "export.__main__", "export.layout", "export.runtime.*"),
+    *("export.commands.__init__", "export.commands.alone", "export.commands.answering", "export.commands.predict"),
+    *("zoo.__init__", "zoo.command_line", "zoo.files", "zoo.layout"),
+    *("zoo.commands.__init__", "zoo.commands.completion", "zoo.commands.declare", "zoo.commands.options"),
+    *("zoo.weights.__init__", "zoo.weights.etag", "zoo.weights.hub", "zoo.weights.reference"),
+)
+"""Modules of diracnet-runtime. Together they import nothing of the project but each other."""
+
+
+class Runtime(build_py):  # type: ignore[misc]  # setuptools has no types
+    """Takes the modules of diracnet-runtime."""
+
+    wanted = True
+
+    def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
+        """Return those modules of a package that belong to this distribution, as (package, module, file)."""
+        found: list[tuple[str, str, str]] = super().find_package_modules(package, package_dir)
+        return [each for each in found if in_runtime(f"{each[0]}.{each[1]}") == self.wanted]
+
+
+class Zoo(Runtime):
+    """Takes all other modules."""
+
+    wanted = False
+
+
+def in_runtime(module: str) -> bool:
+    """Tell whether a module belongs to diracnet-runtime; that of a package itself is called `__init__`.
+
+    Example:
+        >>> in_runtime("export.runtime.classifier"), in_runtime("export.folding.fold")
+        (True, False)
+    """
+    return any(fnmatchcase(module, pattern) for pattern in RUNTIME)

@@ -1,0 +1,27 @@
+"""All commands of `diracnet`: the zoo's and the export's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from export.commands.export import export
+from export.commands.predict import predict
+from export.commands.quantize import quantize
+from export.commands.release import model_card, publish, ship
+from export.commands.verify import verify
+from zoo.__main__ import COMMANDS as ZOO
+from zoo.commands.application import application
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    **ZOO,
+    "export": export,
+    "verify": verify,
+    "predict": predict,
+    "quantize": quantize,
+    "ship": ship,
+    "model-card": model_card,
+    "publish": publish,
+}
+"""Name → command, in the order in which the help lists them."""
+
+app = application(COMMANDS, "DiracNets: train them, load them, fold them, export them with proof, run them.")
