@@ -21,7 +21,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(root, copy, ignore=ignored)
     out = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, copy], check=True)
+    # Through the archive of sources, which must have all that setup.py reads.
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, copy]
+    subprocess.run(build, check=True, capture_output=True)
     (file,) = out.glob("diracnet_zoo-*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", out / "site", file], check=True)
     return file
@@ -40,6 +42,14 @@ def test_contents(wheel: Path) -> None:
     assert not [name for name in names if name.endswith(".safetensors") or name.startswith(("tests", "benchmarks"))]
     (entry,) = [name for name in names if name.endswith("entry_points.txt")]
     assert "diracnet = export.__main__:main" in zipfile.ZipFile(wheel).read(entry).decode()
+
+
+@pytest.mark.skipif(not (Path(zoo.__file__).parent.parent / ".git").exists(), reason="needs a clone")
+def test_githubs_archives_have_what_the_setup_reads(root: Path) -> None:
+    read = ["setup.py", "pyproject.toml", "README.md", "LICENSE", "distributions/parts.py"]
+    command = ["git", "check-attr", "export-ignore", *read, "distributions"]
+    said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(said) == len(read) + 1 and all(line.endswith(": unspecified") for line in said)
 
 
 def test_an_installed_package_works_and_knows_what_it_lacks(wheel: Path) -> None:
