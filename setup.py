@@ -12,9 +12,11 @@ from setuptools import find_packages, setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "distributions"))
 
-from parts import URLS, VERSION, Zoo
+from parts import CLASSIFIERS, URLS, VERSION, Zoo
 
 APART = "DIRACNET_APART" in os.environ
+if APART:
+    Path("build").mkdir(exist_ok=True)
 
 EXTRAS = {
     "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
@@ -27,6 +29,7 @@ EXTRAS["dev"] = [
     "check-jsonschema>=0.36,<1",
     "mypy>=1.15,<3",
     "onnxscript>=0.7,<1",
+    "packaging>=24",
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
     "ruff>=0.9,<1",
@@ -64,6 +67,8 @@ setup(
     },
     exclude_package_data={"": ["py.typed"]} if APART else {},
     cmdclass={"build_py": Zoo} if APART else {},
+    # Not in the root, where Python would take it for that of the editable installation.
+    options={"egg_info": {"egg_base": "build"}} if APART else {},
     # Why each floor is where it is, and what was run with it: docs/versions.md.
     install_requires=[
         *([f"diracnet-runtime=={VERSION}"] if APART else []),
@@ -78,11 +83,5 @@ setup(
     ],
     extras_require=EXTRAS,
     entry_points={} if APART else {"console_scripts": ["diracnet=export.__main__:main"]},
-    classifiers=[
-        "Programming Language :: Python :: 3",
-        # Those that docs/versions.md has results of.
-        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
-        "Topic :: Scientific/Engineering :: Image Recognition",
-        "Typing :: Typed",
-    ],
+    classifiers=CLASSIFIERS,
 )

@@ -11,11 +11,26 @@ from setuptools.command.build_py import build_py
 
 VERSION = "0.1.0"
 URLS = {"Paper": "https://arxiv.org/abs/1706.00388"}
+CLASSIFIERS = [
+    "Programming Language :: Python :: 3",
+    # Those that docs/versions.md has results of.
+    *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+    "Topic :: Scientific/Engineering :: Image Recognition",
+    "Typing :: Typed",
+]
 RUNTIME = (
     "pixels.*",
     *("export.__init__", "export.__main__", "export.layout", "export.runtime.*"),
     *("export.commands.__init__", "export.commands.alone", "export.commands.answering", "export.commands.predict"),
-    *("zoo.__init__", "zoo.command_line", "zoo.files", "zoo.layout"),
+    *(
+        "zoo.__init__",
+        "zoo.command_line",
+        "zoo.description",
+        "zoo.files",
+        "zoo.layout",
+        "zoo.preprocessing",
+        "zoo.printing",
+    ),
     *("zoo.commands.__init__", "zoo.commands.completion", "zoo.commands.declare", "zoo.commands.options"),
     *("zoo.weights.__init__", "zoo.weights.etag", "zoo.weights.hub", "zoo.weights.reference"),
 )

@@ -1,6 +1,7 @@
 """The shape of the code: which way imports point, how long files are, what names are taken."""
 
 import ast
+import runpy
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,23 @@ def test_inference_needs_no_torch(path: Path) -> None:
     light = {"zoo.layout", "zoo.preprocessing", "zoo.weights.hub", "zoo.weights.reference"}
     assert packages(path) <= {"PIL", "export", "numpy", "onnxruntime", "pixels", "zoo"}
     assert {name for name in imports(path) if name.startswith("zoo")} <= light
+
+
+def test_the_distribution_without_torch_has_all_that_it_imports() -> None:
+    in_runtime = runpy.run_path(str(ROOT / "distributions" / "parts.py"))["in_runtime"]
+    modules = {}
+    for path in FILES[:-1]:
+        modules[".".join(path.relative_to(ROOT).with_suffix("").parts)] = path
+    own = {name for name in modules if in_runtime(name)}
+    assert {"export.runtime.classifier", "export.commands.predict", "pixels.decoding"} <= own
+    for name in own:
+        for node in ast.parse(modules[name].read_text(encoding="utf-8")).body:  # functions import what may be missing
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            named += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for other in named:
+                lacking = other.partition(".")[0] in PACKAGES and not {other, f"{other}.__init__"} & own
+                heavy = other.partition(".")[0] in {"rich", "safetensors", "torch", "torchvision", "typer"}
+                assert not (lacking or heavy), f"{name} imports {other}, which distributions/parts.py does not list"
 
 
 @pytest.mark.parametrize("package", [pixels, zoo, export])

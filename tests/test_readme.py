@@ -10,6 +10,8 @@ from PIL import Image
 
 import export
 import zoo
+from benchmarks import installing
+from zoo.files import read_json
 from zoo.weights.record import all_weights
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +36,13 @@ def test_the_table_of_weights_is_that_of_the_manifests() -> None:
         assert record.provenance["measured"] == "last epoch, no test-time augmentation, 10000 test pictures"
     rows = re.findall(r"^\| `diracnet.*$", TEXT, flags=re.MULTILINE)
     assert rows == expected
+
+
+def test_the_table_of_ways_to_install_is_that_of_the_record() -> None:
+    record = read_json(ROOT / "docs" / "installing.json")
+    assert f"{installing.BEGIN}{installing.table(record)}{installing.END}" in TEXT
+    runtime, *others = record["megabytes"]
+    assert runtime < 220 < min(others)
 
 
 def test_its_counts_are_those_of_the_registry() -> None:

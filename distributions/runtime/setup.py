@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from parts import URLS, VERSION, Runtime  # noqa: E402 (parts.py is not installed)
+from parts import CLASSIFIERS, URLS, VERSION, Runtime  # noqa: E402 (parts.py is not installed)
 
 setup(
     name="diracnet-runtime",
@@ -28,9 +28,5 @@ setup(
     install_requires=["numpy>=1.26,<3", "onnxruntime>=1.20,<2", "pillow>=10.3"],
     extras_require={"hub": ["huggingface-hub>=1.0,<3"]},
     entry_points={"console_scripts": ["diracnet=export.__main__:main"]},
-    classifiers=[
-        "Programming Language :: Python :: 3",
-        "Topic :: Scientific/Engineering :: Image Recognition",
-        "Typing :: Typed",
-    ],
+    classifiers=CLASSIFIERS,
 )
