@@ -27,6 +27,7 @@ RUNTIME = (
         "zoo.command_line",
         "zoo.description",
         "zoo.files",
+        "zoo.lacking",
         "zoo.layout",
         "zoo.preprocessing",
         "zoo.printing",

@@ -6,6 +6,8 @@ Names are imported on first use (PEP 562), because `export.runtime` must work wi
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zoo.lacking import lacking
+
 if TYPE_CHECKING:
     from export.bundle.audit import verify as verify
     from export.bundle.writer import export_bundle as export_bundle
@@ -42,8 +44,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != module and not module.startswith(f"{error.name}."):
             raise
-        text = f"{__name__}.{name} is in diracnet-zoo, and only diracnet-runtime is installed: pip install diracnet-zoo"
-        raise ModuleNotFoundError(text, name=error.name) from None
+        raise ModuleNotFoundError(lacking(f"{__name__}.{name}"), name=error.name) from None
 
 
 def __dir__() -> list[str]:

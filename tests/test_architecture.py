@@ -31,7 +31,8 @@ ROOMS = {
     },
     "zoo": {
         **{
-            name: set() for name in ("command_line", "files", "labels", "layout", "machine", "metrics", "preprocessing")
+            name: set()
+            for name in ("command_line", "files", "lacking", "labels", "layout", "machine", "metrics", "preprocessing")
         },
         "datasets": {"preprocessing"},
         "nets": {"preprocessing"},

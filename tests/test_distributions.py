@@ -162,7 +162,12 @@ except ModuleNotFoundError as error:
     )
     assert call(python, "-c", program, folder=tmp_path) == expected
     wrong = {
-        ("export", "diracnet16_cifar", "--out", "b"): "no command of diracnet-runtime, which has predict alone",
+        (
+            "export",
+            "diracnet16_cifar",
+            "--out",
+            "b",
+        ): "the command 'export' is in diracnet-zoo, and only diracnet-runtime is installed: pip install diracnet-zoo",
         ("predict", "diracnet16_cifar:cifar10", picture): "diracnet-zoo",
         ("predict", "none/net", picture): "huggingface",
         ("predict", bundle, picture, "--top", "0"): "0 is below 1",
@@ -172,6 +177,11 @@ except ModuleNotFoundError as error:
     for arguments, message in wrong.items():
         printed = call(diracnet, *arguments, folder=work, status=2)
         assert message in printed and "Traceback" not in printed
+    # Without what diracnet-zoo needs, predicting still works, and the rest says what to do.
+    call(*install, "--no-deps", "diracnet-zoo", folder=tmp_path)
+    assert call(diracnet, "predict", bundle, picture, folder=work).startswith(f"{picture}: cat 8")
+    printed = call(diracnet, "list", folder=work, status=2)
+    assert "packages that it needs are missing" in printed and "install diracnet-zoo again" in printed
 
 
 @pytest.mark.slow
@@ -190,4 +200,4 @@ def test_both_together(wheels: Path, bundle: Path, tmp_path: Path) -> None:
     # Without the one, the other still works.
     call(*pip, "uninstall", "--yes", "diracnet-zoo", folder=tmp_path)
     assert call(diracnet, "predict", bundle, picture, folder=tmp_path).startswith(f"{picture}: cat 8")
-    assert "which has predict alone" in call(diracnet, "list", folder=tmp_path, status=2)
+    assert "only diracnet-runtime is installed" in call(diracnet, "list", folder=tmp_path, status=2)

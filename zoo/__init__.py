@@ -6,6 +6,8 @@ Names are imported when they are first used (PEP 562), so that commands that nee
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zoo.lacking import lacking
+
 if TYPE_CHECKING:
     from zoo.models import DiracNet as DiracNet
     from zoo.models import build as build
@@ -72,8 +74,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != module and not module.startswith(f"{error.name}."):
             raise
-        text = f"{__name__}.{name} is in diracnet-zoo, and only diracnet-runtime is installed: pip install diracnet-zoo"
-        raise ModuleNotFoundError(text, name=error.name) from None
+        raise ModuleNotFoundError(lacking(f"{__name__}.{name}"), name=error.name) from None
 
 
 def __dir__() -> list[str]:

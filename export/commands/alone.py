@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin
 
 from export.commands.predict import predict
+from zoo.lacking import lacking
 
 _NOTE = "Without PyTorch, MODEL is a bundle's folder, an .onnx file or ORG/NAME on the Hub."
 
@@ -29,9 +30,7 @@ def start() -> None:
         _add(own, parameter)
     name = sys.argv[1] if len(sys.argv) > 1 else "-h"
     if not name.startswith("-") and name != "predict":
-        raise ValueError(
-            f"{name!r} is no command of diracnet-runtime, which has predict alone: pip install diracnet-zoo"
-        )
+        raise ValueError(lacking(f"the command {name!r}"))
     predict(**vars(parser.parse_args(sys.argv[1:] or ["-h"])))
     sys.exit()
 

@@ -16,6 +16,7 @@ from typing import Any
 from export.layout import GRAPH
 from export.runtime.answers import Answer, Net, answer
 from pixels import PassedOver, find_pictures
+from zoo.lacking import lacking
 from zoo.weights.reference import File, Folder, Hub, parse_reference
 
 _FEW = 5
@@ -60,10 +61,7 @@ def open_net(model: str, *, precision: str | None, threads: int, providers: Sequ
             given = value if isinstance(value, str) else ",".join(value)
             raise ValueError(f"{option}={given!r} is for bundles, .onnx files and repositories, which {model} is not")
     if find_spec("export.commands.torch_classifier") is None:
-        raise ValueError(
-            f"{model} is not a bundle, an .onnx file or a repository ORG/NAME, which is all that diracnet-runtime "
-            "runs; pip install diracnet-zoo for other nets"
-        )
+        raise ValueError(f"{model} is no bundle, .onnx file or ORG/NAME; {lacking('all else')}")
     from export.commands.torch_classifier import TorchClassifier
 
     return TorchClassifier(model, threads=threads)
