@@ -95,7 +95,7 @@ $(NODE)/installed: $(INSTALLED) runtimes/package.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix $(NODE) --ignore-scripts --no-package-lock --no-audit --no-fund
 	touch $@
 
-$(INSTALLED): setup.py pyproject.toml
+$(INSTALLED): setup.py pyproject.toml distributions/parts.py
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.files import check_new
 from zoo.layout import KEY
-from zoo.nets.registry import get_spec
+from zoo.nets.registry import MODELS, get_spec
 from zoo.weights.record import get_weight
 from zoo.weights.reference import File, Named, Reference, Tagged, parse_reference
 
@@ -35,6 +35,10 @@ def check_model(model: str, *, graphs: bool = False) -> Reference:
     """
     reference = parse_reference(model)
     match reference:
+        case Named(name) if Path(name).is_dir() and name not in MODELS:
+            raise ValueError(
+                f"{model} is a folder that holds neither a bundle nor a run nor what save_pretrained writes"
+            )
         case Named(name):
             get_spec(name)
         case Tagged(name, tag):

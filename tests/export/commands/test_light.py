@@ -72,6 +72,8 @@ WRONG = [
     "info diracnet11_cifar",
     "info diracnet18:nope",
     "info none/a/b",
+    "info FOLDER",
+    "info GRAPH.onnx",
     "train --recipe nope --out OUT",
     "train --recipe digits --epochs 0 --out OUT",
     "train --recipe digits --lr x --out OUT",
@@ -82,6 +84,10 @@ WRONG = [
     "evaluate diracnet11 --data digits",
     "evaluate diracnet10_cifar --data NONE",
     "evaluate diracnet10_cifar --data digits --form bogus",
+    "evaluate GRAPH.onnx --data digits",
+    "train --recipe digits --init GRAPH.onnx --out OUT",
+    "export GRAPH.onnx --out OUT",
+    "quantize GRAPH.onnx --calibration digits --out OUT",
     "import-upstream NONE.pth --out OUT",
     "export diracnet11 --out OUT",
     "export diracnet10_cifar",
@@ -108,9 +114,12 @@ WRONG = [
 
 def test_errors_in_the_call_of_every_command(root: Path, tmp_path: Path) -> None:
     (tmp_path / "FOLDER").mkdir()
+    (tmp_path / "GRAPH.onnx").touch()
     calls = [line.split() for line in WRONG]
     assert {call[0] for call in calls} == {*COMMANDS, "nonsense"}
     for call, (status, output, errors, imported) in zip(calls, run(calls, root, tmp_path), strict=True):
         assert (status, output, imported) == (2, "", []), (call, errors)
         assert errors.startswith("error: ") or "Usage:" in errors, call
-    assert [path.name for path in tmp_path.iterdir()] == ["FOLDER"]
+        if "GRAPH.onnx" in call:
+            assert "an ONNX graph, which only `diracnet predict` takes; name its bundle's folder" in errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["FOLDER", "GRAPH.onnx"]
