@@ -30,6 +30,7 @@ EXTRAS["dev"] = [
     "mypy>=1.15,<3",
     "onnxscript>=0.7,<1",
     "packaging>=24",
+    "pytorchcv>=0.0.74,<0.1",  # its DiracNets, whose files we read
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
     "ruff>=0.9,<1",
@@ -63,6 +64,7 @@ setup(
         **{package: ["py.typed"] for package in ("pixels", "export")},
         "zoo": ["py.typed", "imagenet1k.txt"],
         "export.cards": ["templates/*.md"],
+        "zoo.cards": ["templates/*.md"],
         "zoo.checkpoints": ["*/*/manifest.json"],
     },
     exclude_package_data={"": ["py.typed"]} if APART else {},

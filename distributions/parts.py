@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from setuptools.command.build_py import build_py
 
 VERSION = "0.1.0"
-URLS = {"Paper": "https://arxiv.org/abs/1706.00388"}
+# OWNER: the account that holds the code; zoo/cards/template.py, README.md and CITATION.cff name the same address.
+URLS = {"Code": "https://github.com/OWNER/diracnet-zoo", "Paper": "https://arxiv.org/abs/1706.00388"}
 CLASSIFIERS = [
     "Programming Language :: Python :: 3",
     # Those that docs/versions.md has results of.

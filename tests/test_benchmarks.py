@@ -80,7 +80,7 @@ def test_all_nets_were_measured_in_all_settings() -> None:
 
 def test_the_published_accuracies_are_the_registry_s() -> None:
     for name in ("diracnet18", "diracnet34"):
-        published = zoo.get_weight(name, "imagenet1k_upstream").metrics["top1"]
+        published = zoo.get_weight(name, "imagenet1k").metrics["top1"]
         assert NETS[f"DiracNet-{name.removeprefix('diracnet')}"].top1 == published
 
 

@@ -21,6 +21,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "zoo.DiracConv2d": (lambda: zoo.DiracConv2d(1, 1, 3, stride=2), ValueError, "stride"),
     "zoo.DiracConv3d": (lambda: zoo.DiracConv3d(1, 1, 3, scale="x"), ValueError, "scale='x'"),
     "zoo.DiracNet": (lambda: zoo.DiracNet("diracnet18"), TypeError, "zoo.Spec"),
+    "zoo.Facts": (lambda: zoo.Facts(licence="none"), ValueError, "licence='none'"),
     "zoo.Preprocessing": (
         lambda: zoo.Preprocessing(resize=1, size=1, interpolation="x", mean=(0,), std=(1,)),
         ValueError,

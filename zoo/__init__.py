@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zoo.nets.spec import Spec as Spec
     from zoo.preprocessing import Preprocessing as Preprocessing
     from zoo.weights.checkpoint import Checkpoint as Checkpoint
+    from zoo.weights.facts import Facts as Facts
     from zoo.weights.locate import load_weight as load_weight
     from zoo.weights.record import Weight as Weight
     from zoo.weights.record import get_weight as get_weight
@@ -57,6 +58,7 @@ _NAMES = {
     "nets.spec": ["Spec"],
     "preprocessing": ["Preprocessing"],
     "weights.checkpoint": ["Checkpoint"],
+    "weights.facts": ["Facts"],
     "weights.locate": ["load_weight"],
     "weights.record": ["Weight", "get_weight", "list_weights"],
     "weights.repository": ["load_repository"],

@@ -77,18 +77,6 @@ DATASETS: Mapping[str, DataSet] = MappingProxyType({row.key: row for row in _ROW
 """Key → data set."""
 
 
-def get_dataset(key: str) -> DataSet:
-    """Return the data set with a key; ValueError, listing the known keys, if there is none.
-
-    Example:
-        >>> get_dataset("cifar10").title
-        'CIFAR-10'
-    """
-    if key not in DATASETS:
-        raise ValueError(f"no data set has the key {key!r}; the keys are {', '.join(DATASETS)}")
-    return DATASETS[key]
-
-
 def find_dataset(name: str) -> DataSet:
     """Return the data set with a title or a key; for any other name, such as a user's own, a row with nothing else."""
     for row in _ROWS:

@@ -197,10 +197,11 @@ def from_pretrained(source: str | Path, *, revision: str | None = None, folded: 
 def load_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | None = None) -> nn.Module:
     """Return the net in a file of the original code, or in the dict that such a file holds.
 
-    Depth, width, family, version, channels and classes are inferred from names and shapes. Four formats are known:
+    Depth, width, family, version, channels and classes are inferred from names and shapes. Five formats are known:
     training checkpoints of version 2 (`{"params": …}`, older ones with a second dict `stats`) and of version 1
-    (`params` and `stats`, scalar alpha and beta), folded files of version 2 (`features.conv.weight`, …) and folded
-    parameters of version 1 (the same without `features.`).
+    (`params` and `stats`, scalar alpha and beta), folded files of version 2 (`features.conv.weight`, …), folded
+    parameters of version 1 (the same without `features.`), and pytorchcv's diracnet18v2 and diracnet34v2
+    (`features.init_block.conv.weight`, …).
 
     Args:
         source: a .pth or .safetensors file, or a dict. Pickles are read with `weights_only=True`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -77,4 +78,8 @@ def _untrained(name: str, form: str | None) -> Checkpoint:
 def _recorded(checkpoint: Checkpoint, path: Path) -> tuple[Checkpoint, Weight | None]:
     """Return a checkpoint with the record that has the sha256 of its file, if there is one."""
     digest = sha256(path)
-    return checkpoint, next((weight for weight in all_weights().values() if digest in weight.digests.values()), None)
+    for weight in all_weights().values():
+        if digest in weight.digests.values():
+            named = weight.repository or f"{weight.model}:{weight.tag}"
+            return replace(checkpoint, origin=checkpoint.origin or named), weight
+    return checkpoint, None

@@ -99,8 +99,9 @@ def audit(folder: str | Path, expect: str | None = None) -> Iterator[Check]:
 def _disagreements(bundle: OpenBundle) -> Iterator[str]:
     """Yield a phrase for each file that contradicts the folded net or the training form."""
     folder, folded, config, source = bundle.folder, bundle.folded.checkpoint, bundle.config, bundle.source
-    claims = {key: config[key] for key in RECORD_KEYS & config.keys()}
-    description = {**describe(folded, None, config[FEATURES]), **claims}
+    own = describe(folded, None, config[FEATURES])
+    claims = {key: config[key] for key in RECORD_KEYS & config.keys() - own.keys()}  # the registry's, or nobody's
+    description = {**own, **claims}
     report = read_json(folder / REPORT)
     checks = [
         Check(check["name"], check["figure"], check["limit"], check["note"], check.get("inputs", ""))

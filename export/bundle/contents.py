@@ -10,13 +10,13 @@ from export.bundle.description import describe_preprocessing
 from export.bundle.golden import golden, to_bytes
 from export.bundle.labels import labels_text
 from export.cards.card import card
-from export.cards.usage import REPOSITORY
 from export.folding.folded import FoldedNet
 from export.formats.format import Source
 from export.formats.table import FORMATS
 from export.int8.record import Quantization
 from export.layout import CONFIG, FEATURES, FOLDED, GOLDEN, LABELS, PREPROCESSOR, QUANTIZATION, TRAINING_FORM
 from export.proof.check import Check
+from zoo.cards.names import ANYWHERE
 from zoo.files import json_bytes, sha256
 from zoo.weights.timm_config import timm_config
 
@@ -59,6 +59,6 @@ def bundle_card(
     description: Mapping[str, Any], checks: Sequence[Check], files: Collection[str], formats: Collection[str]
 ) -> str:
     """Return the card of a bundle that has these files and formats."""
-    repository = description.get("repository", REPOSITORY)
+    repository = description.get("repository", ANYWHERE)
     notes = [FORMATS[name].note(description, repository) for name in formats]
     return card(description, checks, files, notes)

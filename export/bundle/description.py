@@ -12,9 +12,12 @@ from zoo import Checkpoint, Preprocessing, Weight
 from zoo.weights.checkpoint import UNTRAINED
 
 RECORD_KEYS = frozenset(
-    {"dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "repository", "temperature"}
+    {
+        *("dataset", "metrics", "metrics_format", "licence", "recipe", "provenance", "base_model", "temperature"),
+        *("reference", "repository"),
+    }
 )
-"""Keys that only weights from the registry have."""
+"""Keys that only weights have of which more is known than the net: by the registry, or by their own file."""
 
 
 def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[str] = ()) -> dict[str, Any]:
@@ -28,6 +31,7 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
     labels = dict(enumerate(checkpoint.labels))
     described = checkpoint.describe()
     described.pop("labels")
+    described.pop("facts", None)
     description = {
         "architectures": ["DiracNet"],
         "model_type": MODEL_TYPE,
@@ -41,18 +45,23 @@ def describe(checkpoint: Checkpoint, record: Weight | None, features: Sequence[s
         "id2label": {str(index): label for index, label in labels.items()},
         "label2id": {label: index for index, label in labels.items()},
     }
-    if record is not None:
-        description |= {
-            "dataset": record.dataset,
-            "metrics": dict(record.metrics),
-            "metrics_format": "fp32",  # even in the metadata of an fp16 or int8 graph
-            "licence": record.licence,
-            "provenance": dict(record.provenance),
-            **({"recipe": dict(record.recipe)} if record.recipe else {}),
-            **({"temperature": record.temperature} if record.temperature != 1 else {}),
-            **({"repository": record.repository} if record.repository else {}),
-        }
-    return description
+    return {**description, **(checkpoint.facts.describe() if record is None else _registered(record))}
+
+
+def _registered(record: Weight) -> dict[str, Any]:
+    """Return what the registry knows of weights."""
+    return {
+        "dataset": record.dataset,
+        "metrics": dict(record.metrics),
+        "metrics_format": "fp32",  # even in the metadata of an fp16 or int8 graph
+        "licence": record.licence,
+        "provenance": dict(record.provenance),
+        "reference": f"{record.model}:{record.tag}",
+        **({"base_model": record.provenance["base"]} if record.provenance.get("base") else {}),
+        **({"recipe": dict(record.recipe)} if record.recipe else {}),
+        **({"temperature": record.temperature} if record.temperature != 1 else {}),
+        **({"repository": record.repository} if record.repository else {}),
+    }
 
 
 def describe_preprocessing(preprocessing: Preprocessing) -> dict[str, Any]:

@@ -8,21 +8,18 @@ from typing import Any
 from export.cards.note import FormatNote
 from export.cards.template import fill
 from export.layout import TRAINING_FORM
-
-REPOSITORY = "ORG/NAME"
-"""Placeholder for the repository in the cards of bundles that have none."""
-_PLACEHOLDER = f"`{REPOSITORY}` stands for the repository on the Hub, or for the folder of this bundle.\n"
+from zoo.cards.names import ANYWHERE, PLACEHOLDER
 
 
 def usage(description: Mapping[str, Any], files: Collection[str], formats: Sequence[FormatNote]) -> str:
     """Return a card's section on use."""
-    repository = description.get("repository", REPOSITORY)
+    repository = description.get("repository", ANYWHERE)
     size, channels = description["preprocessing"]["size"], description["spec"]["in_channels"]
     trainable = f'\ntrainable = zoo.from_pretrained("{repository}")  # a zoo.DiracNet, for fine-tuning'
-    shipped = "dataset" in description and "recipe" in description
+    shipped = "reference" in description and "recipe" in description
     return fill(
         "usage",
-        placeholder=_PLACEHOLDER if repository == REPOSITORY else "",
+        placeholder=PLACEHOLDER if repository == ANYWHERE else "",
         repository=repository,
         trainable=trainable if TRAINING_FORM in files else "",
         torch_hub=fill("torch_hub", name=description["name"], weights=description["weights"]) + "\n" if shipped else "",

@@ -42,7 +42,9 @@ def open_net(model: str, *, precision: str | None, threads: int, providers: Sequ
     Raises:
         ValueError, FileNotFoundError, RuntimeError: the net does not exist, or an option does not apply to it.
     """
-    match parse_reference(model):
+    reference = parse_reference(model)
+    graph_missing: FileNotFoundError | None = None
+    match reference:
         case Hub():
             is_graph = True
         case Folder(path):
@@ -55,16 +57,25 @@ def open_net(model: str, *, precision: str | None, threads: int, providers: Sequ
         from export.runtime import Classifier
         from export.runtime.sessions import CPU
 
-        return Classifier(model, precision=precision, threads=threads, providers=providers or [CPU])
+        try:
+            return Classifier(model, precision=precision, threads=threads, providers=providers or [CPU])
+        except FileNotFoundError as missing:
+            # A repository without graphs may hold what `push_to_hub` saved.
+            if not isinstance(reference, Hub) or precision is not None or providers is not None:
+                raise
+            graph_missing = missing
     for option, value in (("precision", precision), ("providers", providers)):
         if value is not None:
             given = value if isinstance(value, str) else ",".join(value)
             raise ValueError(f"{option}={given!r} is for bundles, .onnx files and repositories, which {model} is not")
     if find_spec("export.commands.torch_classifier") is None:
         raise ValueError(f"{model} is no bundle, .onnx file or ORG/NAME; {lacking('all else')}")
-    from export.commands.torch_classifier import TorchClassifier
+    try:
+        from export.commands.torch_classifier import TorchClassifier
 
-    return TorchClassifier(model, threads=threads)
+        return TorchClassifier(model, threads=threads)
+    except (FileNotFoundError, ModuleNotFoundError) as error:
+        raise graph_missing or error from None
 
 
 def print_answers(

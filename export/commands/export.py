@@ -9,7 +9,7 @@ import typer
 
 from export.formats.names import ALL, NAMES, QUANTIZED, choose_formats
 from zoo.commands.completion import data, offer, offer_several
-from zoo.commands.options import AsJson, Force, Mirror, Model, Quiet, SkipDamaged, Verbose
+from zoo.commands.options import AsJson, Force, Licence, Mirror, Model, Named, Quiet, SkipDamaged, Verbose
 
 
 def export(
@@ -41,6 +41,11 @@ def export(
         ),
     ] = None,
     skip_damaged: SkipDamaged = False,
+    licence: Licence = None,
+    dataset: Named = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Figures for the card: a file that diracnet evaluate --out wrote.")
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -48,6 +53,7 @@ def export(
 ) -> None:
     """Export a net to a bundle: both forms, ONNX graphs, config, card, and the proof that they agree."""
     from export.bundle.sums import own_bundle
+    from zoo.cards.licences import check_licence
     from zoo.commands.arguments import check_model, check_out
     from zoo.training.places import check_pictures
 
@@ -62,9 +68,14 @@ def export(
         raise ValueError("--skip-damaged is for the pictures of --calibration; name them, or leave it out")
     if labels is not None and not labels.is_file():
         raise FileNotFoundError(f"no file of labels {labels}")
+    if figures is not None and not figures.is_file():
+        raise FileNotFoundError(f"no file of figures {figures}; diracnet evaluate --out writes one")
+    if licence is not None:
+        check_licence(licence)
 
     from rich.markup import escape
 
+    from export.bundle.claims import Claims
     from export.bundle.labels import relabel
     from export.bundle.writer import export_bundle
     from export.commands.tables import print_checks, print_files, summary
@@ -74,8 +85,10 @@ def export(
     from zoo.layout import UNTRAINED
     from zoo.reference import open_model
 
+    claims = Claims(licence=licence, dataset=dataset, figures=figures)
     with log.status(escape(f"loading {model}")) as status:
         source, record = open_model(model, mirror=mirror)
+        source, record = claims.of(source, record)
         quantization = None
         if calibration is not None:
             tell = lambda layer: status.update(escape(f"quantizing {layer}"))  # noqa: E731

@@ -17,18 +17,23 @@ def ship(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training run.")],
     tag: Annotated[str, typer.Option(help="Name for the weights, such as cifar10.")],
     dataset: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Key of the data set it was trained and measured on, such as cifar10.", autocompletion=offer(datasets)
+            help="What it was trained and measured on: a key, such as cifar10, or any name; by default the run's.",
+            autocompletion=offer(datasets),
         ),
-    ],
-    licence: Annotated[str, typer.Option(help="Licence of the weights (SPDX id).")] = "Apache-2.0",
-    checkpoints: Annotated[Path, typer.Option(help="Folder of checkpoints to add the entry to.")] = Path("checkpoints"),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--licence", "--license", help="Licence of the weights: an SPDX id that the Hub knows.")
+    ] = "Apache-2.0",
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder to add the entry to; by default checkpoints/ of the clone.")
+    ] = None,
 ) -> None:
     """Turn a finished training run into an entry of checkpoints/."""
     from export.release.entry import check_entry
 
-    check_entry(run_folder, tag=tag, dataset=dataset)
+    check_entry(run_folder, tag=tag, licence=licence)
 
     from export.release.ship import ship as write_entry
 

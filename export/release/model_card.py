@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.cards.facts import recipe_text, run_text
 from export.cards.template import fill
 from zoo import Weight, count_parameters
+from zoo.cards import template as citing
+from zoo.cards.wording import recipe_text, run_text
 from zoo.datasets import find_dataset
 from zoo.files import replace_file
 from zoo.metrics import figure
@@ -33,8 +34,8 @@ def zoo_card() -> str:
         data="\n".join(
             f"- **{name}**: {find_dataset(name).note}" for name in dict.fromkeys(record.dataset for record in records)
         ),
-        limits=fill("limits"),
-        citation=fill("citation"),
+        limits=citing.fill("limits", calibration=""),
+        citation=citing.fill("citation"),
     )
     return f"{filled}\n"
 
@@ -76,7 +77,8 @@ def _details(record: Weight) -> str:
     colours, size = KINDS[record.spec.in_channels], record.preprocessing.size
     lines = [
         f"- Pictures: {size}×{size} pixels, {colours}; {len(record.labels)} classes.",
-        f"- {recipe_text(record.recipe)}",
+        f"- {recipe_text(record.recipe, record.provenance)}",
+        f"- To train it again: `diracnet train --like {record.model}:{record.tag} --data DATA --out RUN`.",
         f"- {run_text(record.provenance)}.",
         *(f"- sha256, {form} form: `{digest}`" for form, digest in sorted(record.digests.items())),
         f"- Licence: {record.licence}.",

@@ -12,40 +12,62 @@ from export.proof.check import require
 from export.proof.fold import check_fold
 from export.release.entry import check_entry
 from zoo import Checkpoint, Weight
-from zoo.datasets import get_dataset
+from zoo.cards.names import short_name
+from zoo.datasets import find_dataset
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
-from zoo.weights.record import MANIFEST, WeightFile
+from zoo.training.story import measured
+from zoo.weights.facts import Facts
+from zoo.weights.record import MANIFEST, WeightFile, clone
 
 LOG, CURVES = "metrics.jsonl", "curves.png"
 
 
-def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: str) -> Path:
+def ship(
+    run_path: Path,
+    checkpoints: Path | None = None,
+    *,
+    tag: str,
+    dataset: str | None = None,
+    licence: str = "Apache-2.0",
+) -> Path:
     """Write `checkpoints/MODEL/TAG` from a finished run.
 
     Args:
         run_path: the run's folder.
-        checkpoints: the repository's folder of checkpoints.
+        checkpoints: the folder to add the entry to; by default that of the clone that this package is run from.
         tag: the weights' name among those of the net; begins with the data set's, such as "cifar10".
-        dataset: key in `zoo.datasets` of what the net was trained and measured on; the manifest gets its title.
-        licence: the licence of the weights, as an SPDX identifier.
+        dataset: what the net was trained and measured on: a key in `zoo.datasets`, whose title the manifest gets, or
+            any other name. May be left out if the run's data have a key.
+        licence: the licence of the weights, as an SPDX identifier that the Hub knows.
 
     Returns:
         The folder written.
 
     Raises:
-        ValueError: no data set has this key, the run is not finished or measured held-out pictures, or the
-            entry exists already.
+        ValueError: the package is not run from a clone and no folder is named, the data set has no name, there is no
+            such licence, the run is not finished or measured held-out pictures, or the entry exists already.
         VerificationError: the folded file does not compute what the training form computes.
     """
-    check_entry(run_path, tag=tag, dataset=dataset)
-    title = get_dataset(dataset).title
+    check_entry(run_path, tag=tag, licence=licence)
+    checkpoints = checkpoints or clone()
+    if checkpoints is None:
+        raise ValueError(
+            "this package is installed, not run from a clone, so it has no checkpoints/ to add to: name a folder with "
+            "--checkpoints. To use and share a net of your own there is no need to ship it: see diracnet export"
+        )
+    given = Facts(dataset=None if dataset is None else find_dataset(dataset).title, licence=licence)
     run = RunFolder(run_path)
     result, request = read_json(run.result), read_json(run.request)
     if request["recipe"]["holdout"]:
         raise ValueError(f"{run_path} held out {request['recipe']['holdout']:.0%} of its pictures; ship a run on all")
-    source = replace(Checkpoint.load(run.model), tag=tag)
-    model = source.spec.name
+    trained = Checkpoint.load(run.model)
+    # What is known of the registry's weights is in their manifest alone.
+    source, facts = replace(trained, tag=tag, facts=Facts()), trained.facts
+    title = given.dataset or facts.dataset
+    if title is None:
+        raise ValueError(f"the pictures that {run_path} was trained on have no name: give them one with --dataset")
+    model, teacher = source.spec.name, request.get("teacher")
     with new_folder(checkpoints / model / tag) as folder:
         source.save(folder / TRAINING_FORM)
         FoldedNet.of(source).checkpoint.save(folder / FOLDED)
@@ -59,11 +81,13 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
         }
         logs = {"log": LOG, "curves": CURVES}
         provenance = {
-            "measured": f"last epoch, no test-time augmentation, {result['pictures']} {result['measured_on']}",
+            "measured": measured(result["pictures"], held_out=False),
             "resize_backend": "PIL",
             "seed": request["seed"],
             "data_sha256": request["data"],
-            **{key: request[key] for key in ("init", "teacher") if request.get(key)},
+            **({"init": request["init"]} if request.get("init") else {}),
+            **({"teacher": {**teacher, "name": short_name(teacher["name"])}} if teacher else {}),
+            **({"base": facts.base} if facts.base else {}),
             **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
             **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
         }
@@ -75,9 +99,9 @@ def ship(run_path: Path, checkpoints: Path, *, tag: str, dataset: str, licence: 
             preprocessing=source.known_preprocessing(),
             dataset=title,
             metrics=result["metrics"],
-            licence=licence,
+            licence=str(given.licence),
             files=files,
-            recipe=request["recipe"],
+            recipe={**request["recipe"], "teacher": short_name(request["recipe"].get("teacher", ""))},
             provenance=provenance,
         )
         write_json(folder / MANIFEST, weight.to_manifest())

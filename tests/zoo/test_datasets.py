@@ -4,10 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from export.cards.front_matter import front_matter
-from zoo.datasets import DATASETS, find_dataset, get_dataset
+from zoo.cards.front_matter import front_matter
+from zoo.datasets import DATASETS, find_dataset
 from zoo.training.sources import READERS
 from zoo.weights.record import all_weights
 
@@ -36,9 +34,7 @@ def test_a_reencoded_copy_is_not_listed_as_the_original() -> None:
 def test_a_users_own_data_set_has_a_row_that_says_no_more() -> None:
     own = find_dataset("My pets, 2026")
     assert (own.key, own.title, own.hub_id) == ("my-pets-2026", "My pets, 2026", None)
-    assert find_dataset("cifar10") is find_dataset("CIFAR-10") is get_dataset("cifar10")
-    with pytest.raises(ValueError, match="no data set has the key 'CIFAR-10'; the keys are cifar10, cifar10-jpeg75,"):
-        get_dataset("CIFAR-10")
+    assert find_dataset("cifar10") is find_dataset("CIFAR-10") is DATASETS["cifar10"]
 
 
 def test_the_table_needs_no_torch(root: Path) -> None:

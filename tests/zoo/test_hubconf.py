@@ -79,4 +79,4 @@ def test_help_names_the_tags(root: Path) -> None:
     entry = torch.hub._load_entry_from_hubconf(
         torch.hub._import_module("hubconf", str(root / "hubconf.py")), "diracnet18"
     )
-    assert "imagenet1k_upstream" in entry.__doc__ and entry.__name__ == "diracnet18"
+    assert "imagenet1k" in entry.__doc__ and entry.__name__ == "diracnet18"

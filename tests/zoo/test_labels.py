@@ -20,7 +20,7 @@ def test_imagenets_labels_are_torchvisions_and_all_different() -> None:
     assert (classes["n02012849"], classes["n03126707"]) == ("crane bird", "crane")
     assert (classes["n03710637"], classes["n03710721"]) == ("maillot", "maillot tank suit")
     check_labels(tuple(classes.values()))
-    for name, tag in (("diracnet18", "imagenet1k_upstream"), ("diracnet34", "imagenet1k_upstream")):
+    for name, tag in (("diracnet18", "imagenet1k"), ("diracnet34", "imagenet1k")):
         assert zoo.get_weight(name, tag).labels == tuple(classes.values())
 
 

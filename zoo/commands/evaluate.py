@@ -35,6 +35,10 @@ def evaluate(
         tuple[int, Path] | None,
         typer.Option(metavar="N FILE", help="Draw the N pictures that it is most wrong about to a sheet (.png)."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the figures to this file (.json), for the card: diracnet export --figures."),
+    ] = None,
     skip_damaged: SkipDamaged = False,
     mirror: Mirror = None,
     as_json: AsJson = False,
@@ -48,6 +52,7 @@ def evaluate(
     check_form(form)
     check_dataset(data, halves=("test",))
     check_suffix("--confusion", confusion, (".png", ".csv"))
+    check_suffix("--out", out, (".json",))
     if top_errors is not None:
         check_suffix("--top-errors", top_errors[1], (".png",))
         if top_errors[0] < 1:
@@ -59,6 +64,7 @@ def evaluate(
     from rich.text import Text
 
     from zoo.commands.consoles import COLUMNS, console, log, note
+    from zoo.files import write_json
     from zoo.metrics import figures
     from zoo.models import build_from
     from zoo.reference import open_model
@@ -67,6 +73,7 @@ def evaluate(
     from zoo.training.report import Report
     from zoo.training.sheet import draw_sheet, worst_mistakes
     from zoo.training.sources import load_test, names_of
+    from zoo.training.story import measurement
 
     checkpoint, record = open_model(model, form, mirror)
     preprocessing = checkpoint.known_preprocessing()
@@ -95,6 +102,8 @@ def evaluate(
             draw_sheet(mistakes, pictures, top_errors[1])
         else:
             note(f"all pictures were classified right: {top_errors[1]} was not drawn")
+    if out is not None:
+        write_json(out, measurement(checkpoint, found, data, answers.metrics()))
     skipped = names_of(pictures.damaged, data)
     if as_json:
         result = {"model": model, "pictures": len(pictures), "data_sha256": found.sha256(), **report.to_dict()}

@@ -26,3 +26,13 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 SkipDamaged = Annotated[
     bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the result says which.")
 ]
+Licence = Annotated[
+    str | None,
+    typer.Option(
+        "--licence", "--license", help="Licence of weights of your own, for the card: an SPDX id, such as MIT."
+    ),
+]
+Named = Annotated[
+    str | None,
+    typer.Option("--dataset", help="Name of the data set of weights of your own, for the card; ORG/NAME on the Hub."),
+]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from zoo.weights.checkpoint import Checkpoint
 
+_DEFAULT = "cifar-short"
 _NAMES = ", ".join(f"{name} ({recipe.epochs} epochs)" for name, recipe in RECIPES.items())
 
 
@@ -39,8 +40,16 @@ def _train(
         ),
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help=f"Recipe to start from: {_NAMES}.", autocompletion=offer(recipes))
-    ] = "cifar-short",
+        str | None,
+        typer.Option(help=f"Recipe to start from: {_NAMES}.", show_default=_DEFAULT, autocompletion=offer(recipes)),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights to train again, such as NAME:TAG: their recipe, seed, size and what they started from.",
+            autocompletion=offer(models),
+        ),
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Side in pixels that pictures are resized to; by default 32, for the digits 16.")
     ] = None,
@@ -63,7 +72,9 @@ def _train(
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the run records how many.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed for weight initialisation and data order.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Random seed for weight initialisation and data order.", show_default="0")
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write events for TensorBoard to OUT/tensorboard.")
     ] = False,
@@ -80,19 +91,29 @@ def _train(
     """Train a net, from scratch or from where the run in --out stopped."""
     from zoo.commands.arguments import check_model
     from zoo.nets.registry import get_spec
+    from zoo.training.again import training_of
     from zoo.training.places import check_dataset
 
     if tensorboard and find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
-    chosen = _choose(recipe, changes, trained=init is not None)
+    if like is not None and recipe is not None:
+        raise ValueError(f"--like {like} has a recipe of its own; leave --recipe {recipe} out")
+    again = None
+    if like is not None:
+        check_model(like)
+        again = training_of(like)
+        image_size, seed, init = image_size or again.size, again.seed if seed is None else seed, init or again.init
+    seed, recipe = seed or 0, recipe or _DEFAULT
+    chosen = _choose(again.recipe if again else _named(recipe), changes, trained=init is not None)
     if init is not None:
         check_model(init)
     get_spec(chosen.model)
     if chosen.teacher and chosen.teacher.partition(":")[0] not in LIBRARIES:
         check_model(chosen.teacher)
-    data = data or DATA.get(recipe)
+    data = data or (None if again else DATA.get(recipe))
     if data is None:
-        raise ValueError(f"--data is missing: the recipe {recipe} has no data set of its own; name a folder")
+        of = like or f"the recipe {recipe}"
+        raise ValueError(f"--data is missing: {of} has no data set of its own; name a folder")
     check_dataset(data)
 
     from rich.markup import escape
@@ -121,6 +142,8 @@ def _train(
         print(json.dumps(found.to_dict(), indent=2) if as_json else found.text())
         return
     note(describe_data(dataset))
+    for line in again.notes(dataset) if again else ():
+        note(f"note: {line}")
     with Progress(*COLUMNS, console=log) as bars:
         shown = _Shown(bars, chosen, out / "tensorboard" if tensorboard else None)
         result = run_training(
@@ -144,11 +167,15 @@ def _train(
     note(f"  diracnet export {net} --out {shlex.quote(f'{out}-bundle')}")
 
 
-def _choose(recipe: str, changes: dict[str, Any], *, trained: bool) -> Recipe:
-    """Return the recipe with the fields that flags change, for a new net or for trained weights."""
+def _named(recipe: str) -> Recipe:
     if recipe not in RECIPES:
         raise ValueError(f"no recipe is named {recipe!r}; there are {', '.join(RECIPES)}")
-    base = RECIPES[recipe].for_trained_weights() if trained else RECIPES[recipe]
+    return RECIPES[recipe]
+
+
+def _choose(base: Recipe, changes: dict[str, Any], *, trained: bool) -> Recipe:
+    """Return the recipe with the fields that flags change, for a new net or for trained weights."""
+    base = base.for_trained_weights() if trained else base
     return replace(base, **{name: value for name, value in changes.items() if value is not None})
 
 

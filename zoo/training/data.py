@@ -84,12 +84,14 @@ class Dataset:
         test: pictures to measure on.
         preprocessing: how pictures become a net's input.
         skipped: "train" and "test" → names of the damaged pictures that were left out; empty if there were none.
+        key: its key in `zoo.datasets`; None for a folder of pictures.
     """
 
     train: Trainable
     test: Measurable
     preprocessing: Preprocessing
     skipped: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,13 @@ class Place(NamedTuple):
         row: what is known about it.
         folder: the user's folder; the current one for the digits.
         reader: the key of its reader in `zoo.training.sources.READERS`; None for folders of HALF/CLASS/PICTURE.
+        named: whether the text names the data set, and not a folder alone.
     """
 
     row: DataSet
     folder: Path
     reader: str | None
+    named: bool
 
 
 def find_place(data: str) -> Place:
@@ -36,8 +38,8 @@ def find_place(data: str) -> Place:
     """
     key, colon, folder = (data, ":", "") if data == DIGITS_KEY else data.partition(":")
     if colon and key in DATASETS and (key != DIGITS_KEY or not folder):
-        return Place(DATASETS[key], Path(folder), None if DATASETS[key].in_folders else key)
-    return Place(find_dataset(data), Path(data), None)
+        return Place(DATASETS[key], Path(folder), None if DATASETS[key].in_folders else key, named=True)
+    return Place(find_dataset(data), Path(data), None, named=False)
 
 
 def check_dataset(data: str, halves: Iterable[str] = HALVES) -> None:

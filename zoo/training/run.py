@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from zoo.training.evaluate import evaluate
 from zoo.training.job import Job
 from zoo.training.run_folder import RunFolder
 from zoo.training.start import set_stem
+from zoo.training.story import tell
 from zoo.training.trainer import Trainer
 from zoo.weights.checkpoint import TRAINED, Checkpoint
 
@@ -81,11 +82,12 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     cpu = float(accelerator.reduce(torch.tensor(own, dtype=torch.float64, device=accelerator.device), "sum"))
     if accelerator.is_main_process:
         trained = state.trained.float()
+        metrics = evaluate(trained, job.measured, job.data.preprocessing)
         if isinstance(trained, DiracNet):
-            _checkpoint(trained, job).save(folder.model)
+            _checkpoint(trained, job, metrics).save(folder.model)
         plot_curves(state.history, folder.curves)
         result = {
-            "metrics": evaluate(trained, job.measured, job.data.preprocessing),
+            "metrics": metrics,
             "measured_on": "held-out training pictures" if job.recipe.holdout else "test pictures",
             "pictures": len(job.measured),
             "wall_hours": wall / 3600,
@@ -97,7 +99,7 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     return read_json(folder.result)
 
 
-def _checkpoint(net: DiracNet, job: Job) -> Checkpoint:
+def _checkpoint(net: DiracNet, job: Job, metrics: Mapping[str, float]) -> Checkpoint:
     return Checkpoint(
         form="dirac",
         spec=net.spec,
@@ -105,4 +107,5 @@ def _checkpoint(net: DiracNet, job: Job) -> Checkpoint:
         labels=job.data.train.classes,
         preprocessing=job.data.preprocessing,
         state=net.state_dict(),
+        facts=tell(job, metrics),
     )

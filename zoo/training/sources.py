@@ -155,7 +155,8 @@ def load_dataset(
         raise ValueError(f"{data}: the halves differ: {difference(train.classes, test.classes, 'train', 'test')}")
     if len(train.classes) < 2:
         raise ValueError(f"{data} has one class only, {train.classes[0]!r}: there is nothing to tell apart")
-    return Dataset(train, test, preprocessing, skipped)
+    place = find_place(data)
+    return Dataset(train, test, preprocessing, skipped, place.row.key if place.named else None)
 
 
 def load_test(data: str, preprocessing: Preprocessing, *, skip_damaged: bool = False) -> Pictures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
 from zoo.weights.described import load_described, save_described
+from zoo.weights.facts import Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ class Checkpoint:
         labels: name of each class, or empty if unknown.
         preprocessing: how pictures become the net's input, or None if unknown.
         state: the state dict.
+        facts: what else is known: data set, accuracy, licence, training.
+        origin: where it was loaded from, if it has a name: `NAME:TAG` or `ORG/NAME`. Files do not hold it.
     """
 
     form: str
@@ -46,6 +49,8 @@ class Checkpoint:
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     state: Mapping[str, Tensor]
+    facts: Facts = field(default_factory=Facts)
+    origin: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
@@ -60,7 +65,12 @@ class Checkpoint:
 
     @classmethod
     def from_model(
-        cls, net: Network, *, labels: Sequence[str] | None = None, preprocessing: Preprocessing | None = None
+        cls,
+        net: Network,
+        *,
+        labels: Sequence[str] | None = None,
+        preprocessing: Preprocessing | None = None,
+        facts: Facts | None = None,
     ) -> Checkpoint:
         """Return a net in memory as a checkpoint, which can be saved and exported.
 
@@ -68,6 +78,7 @@ class Checkpoint:
             net: a net in its training form; its weights are copied.
             labels: name of each class; by default those that the net knows.
             preprocessing: how pictures become the net's input; by default what the net knows.
+            facts: what a card is to say of it; by default only the weights that the net was loaded with, if any.
 
         Raises:
             TypeError: it is not a DiracNet, so its structure is unknown.
@@ -89,6 +100,7 @@ class Checkpoint:
             labels=tuple(getattr(net, "labels", ()) if labels is None else labels),
             preprocessing=getattr(net, "preprocessing", None) if preprocessing is None else preprocessing,
             state={name: tensor.detach().clone() for name, tensor in net.state_dict().items()},
+            facts=Facts(base=getattr(net, "base", None)) if facts is None else facts,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -99,6 +111,7 @@ class Checkpoint:
             "weights": self.tag,
             "labels": list(self.labels),
             "preprocessing": self.preprocessing and self.preprocessing.to_dict(),
+            **({"facts": facts} if (facts := self.facts.to_dict()) else {}),
         }
 
     def known_preprocessing(self) -> Preprocessing:
@@ -111,8 +124,9 @@ class Checkpoint:
         return self.preprocessing
 
     def digest(self) -> str:
-        """Return the sha256 of description and tensors, which does not depend on how a file stores them."""
-        digest = hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode())
+        """Return the sha256 of the net: description and tensors, however a file stores them, without its facts."""
+        described = replace(self, facts=Facts()).describe()
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
         for part in state_bytes(self.state):
             digest.update(part)
         return digest.hexdigest()
@@ -155,6 +169,7 @@ class Checkpoint:
                 labels=tuple(value["labels"]),
                 preprocessing=preprocessing and Preprocessing.from_dict(preprocessing),
                 state=state,
+                facts=Facts.from_dict(value.get("facts", {})),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"the description inside {path} is damaged: {error}") from error

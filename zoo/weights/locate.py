@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from zoo.files import sha256
+from zoo.files import replace_file, sha256
 from zoo.layout import FORMS
-from zoo.weights.checkpoint import Checkpoint
+from zoo.weights.checkpoint import Checkpoint, state_bytes
 from zoo.weights.github import addresses, download
 from zoo.weights.hub import fetch
+from zoo.weights.published import Source, cache, find, obtain
 from zoo.weights.record import Weight, WeightFile
 from zoo.weights.upstream import read_upstream
 
@@ -19,7 +22,7 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
 
     The file is looked for in the clone's `checkpoints/`, then in the local cache, then on the Hub; for torch.hub, if it
     was never published there, in the commit on GitHub that its archive was made of; the original authors' files in
-    PyTorch's cache and at their URL. Nothing but this one file is downloaded.
+    PyTorch's cache, then at each of their addresses. Nothing but this one file is downloaded.
 
     Args:
         weight: the record.
@@ -43,15 +46,17 @@ def load_weight(weight: Weight, form: str, mirror: Path | None = None) -> Checkp
     if form not in weight.files:
         there = [name for name in FORMS if name in weight.files]
         raise ValueError(
-            f"{weight.model}:{weight.tag} has no file in {form} form whose sha256 is known, only in "
+            f"{weight.model}:{weight.tag} has no file in {form} form whose hash is known, only in "
             f"{' and '.join(there)} form: pass folded={'folded' in there}. A file that you trust is read by "
             "zoo.load_upstream"
         )
-    path = weight_file(weight, form, mirror)
-    if weight.folder is None:
-        found = read_upstream(path)
-        return replace(found, tag=weight.tag, labels=weight.labels, preprocessing=weight.preprocessing)
-    return Checkpoint.load(path)
+    path, source = _find(weight, form, mirror)
+    if source is None:
+        return replace(Checkpoint.load(path), origin=weight.repository or f"{weight.model}:{weight.tag}")
+    found = read_upstream(path)
+    _compare(found, path, source)
+    found = replace(found, tag=weight.tag, origin=f"{weight.model}:{weight.tag}")
+    return replace(found, labels=weight.labels, preprocessing=weight.preprocessing)
 
 
 def weight_file(weight: Weight, name: str, mirror: Path | None = None) -> Path:
@@ -62,42 +67,48 @@ def weight_file(weight: Weight, name: str, mirror: Path | None = None) -> Path:
         FileNotFoundError: the file is not on this machine, and was never published or must not be fetched.
         RuntimeError: it could not be downloaded.
     """
-    file = weight.files[name]
+    return _find(weight, name, mirror)[0]
+
+
+def _find(weight: Weight, name: str, mirror: Path | None) -> tuple[Path, Source | None]:
+    """Return the path of a record's file, and which of its sources it came from if it is other people's."""
+    file, named = weight.files[name], f"{weight.model}:{weight.tag}"
     if mirror is not None:
         return _mirrored(weight, file, mirror)
     if weight.folder is None:
-        return _download(file)
+        return obtain(file.sources, named)
     path = weight.folder / file.path
     if path.is_file():
-        return _checked(path, file)
+        return _checked(path, file), None
     if weight.repository is not None:
-        return fetch(weight.repository, file.path, revision=weight.revision, digest=file.sha256)
+        return fetch(weight.repository, file.path, revision=weight.revision, digest=file.sha256), None
     if urls := addresses(weight.folder.parents[1], f"{weight.model}/{weight.tag}/{file.path}"):
         cached = f"{weight.model}-{weight.tag}-{name}-{file.sha256[:8]}{path.suffix}"
-        return download(urls, cached, file.sha256)
+        return download(urls, cached, file.sha256), None
     raise FileNotFoundError(
-        f"{path} is not here: an installed package or an archive of the code carries no weights, and "
-        f"{weight.model}:{weight.tag} is not published on the Hub yet; load it through torch.hub, or from a clone of "
-        "the repository, which holds it in checkpoints/"
+        f"{path} is not here: an installed package or an archive of the code carries no weights, and {named} is not "
+        "published on the Hub yet; load it through torch.hub, or from a clone of the repository, which holds it in "
+        "checkpoints/"
     )
 
 
-def _mirrored(weight: Weight, file: WeightFile, mirror: Path) -> Path:
-    """Return the file in a mirror's folder."""
-    name = file.path.rsplit("/", 1)[1] if weight.folder is None else file.path
-    below = [
+def _mirrored(weight: Weight, file: WeightFile, mirror: Path) -> tuple[Path, Source | None]:
+    """Return the file in a mirror's folder, and its source if it is other people's."""
+    below = (
         Path(weight.model, weight.tag),
         Path(weight.repository or "."),
         Path(f"{weight.model}-{weight.tag}"),
         Path(),
-    ]
-    candidates = [mirror / folder / name for folder in dict.fromkeys(below)]
-    for path in candidates:
-        if path.is_file():
-            return _checked(path, file)
-    raise FileNotFoundError(
-        f"{mirror} has no weights of {weight.model}:{weight.tag}; looked for {', '.join(map(str, candidates))}"
     )
+    folders = [mirror / folder for folder in dict.fromkeys(below)]
+    for folder in folders:
+        if file.sources and (found := find(file.sources, folder)):
+            return found
+        if not file.sources and (folder / file.path).is_file():
+            return _checked(folder / file.path, file), None
+    names = [source.name for source in file.sources] or [file.path]
+    looked = ", ".join(str(folder / name) for folder in folders for name in names)
+    raise FileNotFoundError(f"{mirror} has no weights of {weight.model}:{weight.tag}; looked for {looked}")
 
 
 def _checked(path: Path, file: WeightFile) -> Path:
@@ -108,12 +119,23 @@ def _checked(path: Path, file: WeightFile) -> Path:
     return path
 
 
-def _download(file: WeightFile) -> Path:
-    """Return the original authors' file from PyTorch's cache or from its URL."""
-    try:
-        return download([file.path], file.path.rsplit("/", 1)[1], file.sha256)
-    except RuntimeError as error:
-        raise RuntimeError(
-            f"{error}. It is the authors' own address of 2018 and may be gone; if you have the file, give it to "
-            "zoo.load_upstream"
-        ) from error
+def _compare(found: Checkpoint, path: Path, source: Source) -> None:
+    """Compare tensors with those that came from this source before; remember them if these are the first.
+
+    For some files only a few digits of their hash are known, which a forger can meet.
+
+    Raises:
+        ValueError: they differ.
+    """
+    digest = hashlib.sha256()
+    for part in state_bytes(found.state):
+        digest.update(part)
+    note = cache() / f"{source.name}.tensors.sha256"
+    if not note.is_file():
+        with suppress(OSError), replace_file(note) as temporary:  # a cache may be read-only
+            temporary.write_text(f"{digest.hexdigest()}\n", encoding="ascii")
+    elif (before := note.read_text(encoding="utf-8", errors="replace").strip()) != digest.hexdigest():
+        raise ValueError(
+            f"{path} holds other tensors than the file of this name that was loaded first: their sha256 is "
+            f"{digest.hexdigest()}, not {before}. Do not use it; if you know that the first was wrong, remove {note}"
+        )

@@ -15,6 +15,8 @@ from zoo.labels import imagenet_classes
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
 from zoo.preprocessing import IMAGENET, Preprocessing, check_temperature
+from zoo.weights.imagenet import FORMER_TAGS, SOURCES, TAG
+from zoo.weights.published import Source
 
 _BESIDE = Path(__file__).resolve().parent.parent.parent / "checkpoints"  # in a clone
 _INSIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in an installed wheel: manifests only
@@ -26,19 +28,27 @@ class WeightFile:
     """One file of weights.
 
     Args:
-        path: relative to the record's folder, or a URL.
+        path: relative to the record's folder; for files of others, the name that the first of them gave it.
         sha256: in hexadecimal; for files that upstream published, only the first eight digits are known.
         size: in bytes, if known.
+        sources: addresses of files of others, with the same weights, in the order in which they are tried.
     """
 
     path: str
     sha256: str
     size: int | None = None
+    sources: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         # Hashes are compared as prefixes, and the empty string is a prefix of every hash.
         if not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
             raise ValueError(f"sha256={self.sha256!r} of {self.path}: it must be 8 to 64 lower-case hexadecimal digits")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields in a form that JSON can hold; `sources` only if there are some."""
+        values = asdict(self)
+        sources = list(values.pop("sources"))
+        return {**values, **({"sources": sources} if sources else {})}
 
     def matches(self, path: Path) -> bool:
         """Tell whether the bytes at a path are this file's."""
@@ -110,7 +120,7 @@ class Weight:
             "licence": self.licence,
             "recipe": dict(self.recipe),
             "provenance": dict(self.provenance),
-            "files": {form: asdict(file) for form, file in self.files.items()},
+            "files": {form: file.to_dict() for form, file in self.files.items()},
             **({"temperature": self.temperature} if self.temperature != 1 else {}),
             **({"repository": self.repository, "revision": self.revision} if self.repository else {}),
         }
@@ -131,7 +141,10 @@ class Weight:
                 dataset=value["dataset"],
                 metrics=value["metrics"],
                 licence=value["licence"],
-                files={form: WeightFile(**file) for form, file in value["files"].items()},
+                files={
+                    form: WeightFile(file["path"], file["sha256"], file["size"])
+                    for form, file in value["files"].items()
+                },
                 folder=path.parent,
                 repository=value.get("repository"),
                 revision=value.get("revision"),
@@ -143,40 +156,39 @@ class Weight:
             raise ValueError(f"the manifest {path} is damaged: {error}") from error
 
 
-def _upstream(model: str, file: WeightFile, metrics: Mapping[str, float]) -> Weight:
-    """Return the record of weights that the authors published, with their own figures."""
+def _upstream(model: str, sources: tuple[Source, ...]) -> Weight:
+    """Return the record of ImageNet weights of the original authors; the figures are the first source's."""
+    first = sources[0]
     return Weight(
         model=model,
-        tag="imagenet1k_upstream",
+        tag=TAG,
         spec=get_spec(model),
         labels=tuple(imagenet_classes().values()),
         preprocessing=IMAGENET,
         dataset="ImageNet-1k",
-        metrics=metrics,
+        metrics=first.metrics,
         licence="not stated by its authors",
-        files={"folded": file},
+        files={"folded": WeightFile(first.name, first.digest.removeprefix("sha256:"), sources=sources)},
         provenance={
-            "source": "github.com/szagoruyko/diracnets, README (published figures, not measured by us)",
-            "resize_backend": "OpenCV, in training and in the published figures",
+            "source": f"{first.publisher} (published figures, not measured by us)",
+            "resize_backend": first.resize_backend,
+            "published": [source.figures() for source in sources],
         },
     )
 
 
-_BUCKET = "https://s3.amazonaws.com/modelzoo-networks/"
+def clone() -> Path | None:
+    """Return the folder `checkpoints/` of the clone that this package is run from; None if it is installed."""
+    return _BESIDE if (_BESIDE.parent / "hubconf.py").is_file() else None
 
 
 @functools.cache
 def all_weights() -> Mapping[tuple[str, str], Weight]:
     """Return all records by (model, tag). Read once; the shipped ones are those in `checkpoints/`."""
-    root = _BESIDE if (_BESIDE.parent / "hubconf.py").is_file() else _INSIDE
+    root = clone() or _INSIDE
     records = [
         *(Weight.from_manifest(path) for path in sorted(root.glob(f"*/*/{MANIFEST}"))),
-        _upstream(
-            "diracnet18",
-            WeightFile(f"{_BUCKET}diracnet18v2folded-a2174e15.pth", "a2174e15"),
-            {"top1": 69.63, "top5": 89.12},
-        ),
-        _upstream("diracnet34", WeightFile(f"{_BUCKET}diracnet34v2folded-dfb15d34.pth", "dfb15d34"), {"top1": 72.21}),
+        *(_upstream(model, sources) for model, sources in SOURCES.items()),
     ]
     by_key = {(record.model, record.tag): record for record in records}
     if len(by_key) < len(records):
@@ -205,6 +217,7 @@ def get_weight(name: str, tag: str) -> Weight:
         ('airplane', 'automobile', 'bird')
     """
     tags = list_weights(name)
+    tag = FORMER_TAGS.get(tag, tag) if tag not in tags else tag
     if tag not in tags:
         there = f"its tags are {', '.join(tags)}" if tags else "it has none; build it untrained, without weights"
         raise ValueError(f"{name} has no weights {tag!r}: {there}")

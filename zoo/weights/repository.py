@@ -76,11 +76,13 @@ def open_repository(
     repository = place.repository
     config, commit = fetch_version(repository, CONFIG, revision=revision or place.revision, **client)
     # The others are taken from the same commit, even if the branch moves meanwhile.
-    return _load(
+    checkpoint, path = _load(
         repository,
         form,
         lambda name: config if name == CONFIG else fetch(repository, name, revision=commit, **client),
     )
+    named = revision or place.revision
+    return replace(checkpoint, origin=f"{repository}@{named}" if named else repository), path
 
 
 def _load(source: str, form: str | None, get: Callable[[str], Path]) -> tuple[Checkpoint, Path]:

@@ -1,4 +1,7 @@
-"""Weights of the original code (github.com/szagoruyko/diracnets, 2017–18), in every format it left behind."""
+"""Weights of the original code (github.com/szagoruyko/diracnets, 2017–18), in every format it left behind.
+
+Also those that pytorchcv (github.com/osmr/imgclsmob) converted.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,18 @@ def _tensors(content: Mapping[str, Any], what: str) -> dict[str, Tensor]:
                     f"{what} is not a DiracNet file: its entry {name!r} is a {type(tensor).__name__}, not a tensor"
                 )
             tensors[name.removeprefix("features.")] = tensor.detach()
-    return tensors
+    return _from_pytorchcv(tensors) if "init_block.conv.weight" in tensors else tensors
+
+
+def _from_pytorchcv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return pytorchcv's parameters by the names of the original code's folded ones; it counts from 1."""
+
+    def renamed(name: str) -> str:
+        if unit := re.fullmatch(r"stage([1-9]\d*)\.unit([1-9]\d*)\.conv\.(weight|bias)", name):
+            return f"group{int(unit[1]) - 1}.block{int(unit[2]) - 1}.conv.{unit[3]}"
+        return re.sub(r"^output\.", "fc.", re.sub(r"^init_block\.conv\.", "conv.", name))
+
+    return {renamed(name): tensor for name, tensor in tensors.items()}
 
 
 def _renamed(name: str, form: str) -> str:

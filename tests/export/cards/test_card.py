@@ -12,18 +12,18 @@ import zoo
 from export.__main__ import main
 from export.bundle.contents import bundle_card
 from export.bundle.description import describe
-from export.cards.front_matter import front_matter
 from export.cards.usage import usage
 from export.formats.table import FORMATS
 from export.layout import FILES, FOLDED, GRAPHS, SUMS, TRAINING_FORM
 from export.release.model_card import check_zoo_card, write_zoo_card, zoo_card
 from zoo import Checkpoint
+from zoo.cards.front_matter import front_matter
 from zoo.datasets import DATASETS, find_dataset
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, all_weights
 
 OURS = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items() if record.folder]
-THEIRS = zoo.get_weight("diracnet18", "imagenet1k_upstream")
+THEIRS = zoo.get_weight("diracnet18", "imagenet1k")
 
 EVERY = [*FILES, *(path for row in FORMATS.values() for path in row.files)]
 DESCRIPTION = {"spec": zoo.Spec(depth=16, family="cifar").to_dict()}
@@ -77,7 +77,7 @@ def test_other_weights_claim_nothing() -> None:
     assert "measured" not in text and "torch.hub" not in text and "trainable" not in text and "## Data" not in text
     lines = front_matter({**describe(own, THEIRS), "weights": THEIRS.tag})
     data = ModelCard("\n".join(("---", *lines, "---"))).data
-    assert (data.license, data.license_name) == ("other", "not stated by its authors")
+    assert (data.license, data.license_name) == ("other", "not-stated-by-its-authors")
     assert data.eval_results[0].metric_value == 69.63 and data.datasets == ["ILSVRC/imagenet-1k"]
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 
 import zoo
 from export.__main__ import main
+from export.bundle.sums import write_sums
 from export.layout import GRAPH
 from zoo.command_line import run
 from zoo.files import sha256
@@ -98,10 +100,10 @@ def test_info(bundle: Path) -> None:
     net = diracnet("info", "diracnet18_v1", "--json").value
     assert net["smallest picture"] == 29 and net["spec"]["version"] == 1 and "metrics" not in net
     assert net["parameters, training form"] > net["parameters, folded"] > 1e7
-    weights = diracnet("info", "diracnet18:imagenet1k_upstream", "--json").value
+    weights = diracnet("info", "diracnet18:imagenet1k", "--json").value
     assert diracnet("info", bundle / "model.safetensors", "--json").value["form"] == "folded"
     assert weights["metrics"]["top1"] == 69.63 and len(weights["labels"]) == 1000
-    text = diracnet("info", "diracnet18:imagenet1k_upstream").output
+    text = diracnet("info", "diracnet18:imagenet1k").output
     assert "smallest picture" in text and "… (1000)" in text and "69.63" in text
 
 
@@ -227,6 +229,51 @@ def test_ship(finished: Path, tmp_path: Path) -> None:
     assert again.status == 2 and "exists already" in again.errors
 
 
+def test_a_shipped_net_needs_a_name_for_its_data_and_a_place(finished: Path, tmp_path: Path, monkeypatch) -> None:
+    named = diracnet(
+        "ship", finished, "--tag", "t", "--dataset", "my pets", "--license", "mit", "--checkpoints", tmp_path
+    )
+    record = Weight.from_manifest(tmp_path / "diracnet10_cifar" / "t" / MANIFEST)
+    assert named.status == 0 and (record.dataset, record.licence) == ("my pets", "MIT")
+    assert diracnet("ship", finished, "--tag", "u", "--checkpoints", tmp_path).status == 0
+    assert Weight.from_manifest(tmp_path / "diracnet10_cifar" / "u" / MANIFEST).dataset == "Digits"
+    # Where the command is called makes no difference: the entry belongs to the clone, or to the folder that is named.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("export.release.ship.clone", lambda: tmp_path / "clone")
+    assert diracnet("ship", finished, "--tag", "t").status == 0
+    assert (tmp_path / "clone" / "diracnet10_cifar" / "t" / MANIFEST).is_file() and not Path("checkpoints").exists()
+    monkeypatch.setattr("export.release.ship.clone", lambda: None)
+    refused = diracnet("ship", finished, "--tag", "t")
+    assert refused.status == 2 and "name a folder with --checkpoints" in words(refused.errors)
+    assert not Path("checkpoints").exists()
+
+
+def test_the_card_of_a_run_says_what_the_run_knows(finished: Path, tmp_path: Path) -> None:
+    result = json.loads((finished / "result.json").read_text(encoding="utf-8"))
+    moved = shutil.copy(finished / "model.safetensors", tmp_path / "elsewhere.safetensors")
+    for index, model in enumerate((finished, moved)):
+        out = tmp_path / f"b{index}"
+        assert diracnet("export", model, "--licence", "cc-by-4.0", "--dataset", "my digits", "--out", out).status == 0
+        card = ModelCard((out / "README.md").read_text(encoding="utf-8"))
+        (figure,) = (each for each in card.data.eval_results if each.metric_type == "accuracy")
+        assert figure.metric_value == pytest.approx(result["metrics"]["top1"], abs=1e-4)
+        assert (figure.dataset_name, figure.dataset_type, card.data.license) == ("my digits", "my-digits", "cc-by-4.0")
+        text = words(card.text)
+        assert "On my digits (last epoch, no test-time augmentation, 359 test pictures)" in text
+        assert "0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in text and "my digits: 1,438 to train on and 359 to measure on" in text
+        assert "diracnet train --recipe digits --epochs 2 --seed 0 --data digits --out RUN" in text
+        assert "CC-BY-4.0." in text and "measured |" in text and "OWNER/diracnet-zoo" in text
+        assert diracnet("verify", out).status == 0
+    # The bundle's own files go on saying it, and what config.json says must agree with them.
+    again = diracnet("export", tmp_path / "b0" / "dirac" / "model.safetensors", "--out", tmp_path / "again")
+    assert again.status == 0 and (tmp_path / "again" / "config.json").read_bytes() == (out / "config.json").read_bytes()
+    config = (out / "config.json").read_text(encoding="utf-8")
+    (out / "config.json").write_text(config.replace('"CC-BY-4.0"', '"MIT"'), encoding="utf-8")
+    write_sums(out)
+    refused = diracnet("verify", out)
+    assert refused.status == 1 and "config.json is not what follows from" in refused.errors + refused.output
+
+
 def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tmp_path: Path) -> None:
     first = finished / "model.safetensors"
     # With the default recipe, which says what a new net starts from, too.
@@ -238,6 +285,7 @@ def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tm
     assert diracnet("ship", tmp_path / "run", *tuned).status == 0
     record = Weight.from_manifest(tmp_path / "checkpoints" / "diracnet10_cifar" / "digits" / MANIFEST)
     assert record.provenance["init"] == {"weights": "trained", "digest": zoo.Checkpoint.load(first).digest()}
+    assert record.provenance["base"] == "diracnet10_cifar (trained)"
 
 
 def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
@@ -265,7 +313,7 @@ def test_upstreams_files_become_bundles(file: str, description: str, checks: int
 
 WRONG = [
     ("info diracnet11_cifar", "no model is named 'diracnet11_cifar'; nearest are diracnet1"),
-    ("info diracnet18:nope", "diracnet18 has no weights 'nope': its tags are imagenet1k_upstream"),
+    ("info diracnet18:nope", "diracnet18 has no weights 'nope': its tags are imagenet1k"),
     ("export nonsense --out OUT", "no model is named 'nonsense'"),
     ("export diracnet10_cifar:nope --out OUT", "has no weights 'nope'"),
     ("export NONE.safetensors --out OUT", "no such file or folder"),
@@ -306,7 +354,9 @@ WRONG = [
     ("ship EMPTY --tag ../up --dataset digits --checkpoints OUT", "tag='../up': a tag is made of lower-case words"),
     ("ship EMPTY --tag untrained --dataset digits --checkpoints OUT", "is none of untrained"),
     ("ship EMPTY --tag t --dataset digits --checkpoints OUT", "holds no finished run"),
-    ("ship EMPTY --tag t --dataset Cifar --checkpoints OUT", "the keys are cifar10, cifar10-jpeg75, cifar100"),
+    ("ship EMPTY --tag t --dataset Cifar --licence free --checkpoints OUT", "licence='free': give the SPDX identifier"),
+    ("export diracnet10_cifar --licence free --out OUT", "licence='free': give the SPDX identifier"),
+    ("export diracnet16_cifar:cifar10 --license mit --out OUT", "of diracnet16_cifar:cifar10 are in the registry"),
 ]
 
 

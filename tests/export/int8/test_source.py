@@ -158,7 +158,7 @@ def test_a_record_is_shipped_with_its_hash(data: Path, source: Checkpoint, tmp_p
     assert written.files["int8"].sha256 == sha256(path) and written.files["int8"].size == path.stat().st_size
     assert replace(written, files=record.files, folder=record.folder) == record
     with pytest.raises(ValueError, match="is not in checkpoints"):
-        ship_quantization(zoo.get_weight("diracnet18", "imagenet1k_upstream"), quantization)
+        ship_quantization(zoo.get_weight("diracnet18", "imagenet1k"), quantization)
 
 
 def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:

@@ -219,6 +219,6 @@ def test_pictures_are_prepared_as_we_do(timm: ModuleType, record: zoo.Weight) ->
         torch.testing.assert_close(transform(given), record.transforms()(given), rtol=0, atol=1e-5)
     config = timm.data.resolve_model_data_config(timm.create_model("diracnet18"))  # no weights in training form
     given = picture((300, 400), 9)
-    ours = zoo.get_weight("diracnet18", "imagenet1k_upstream").transforms()
+    ours = zoo.get_weight("diracnet18", "imagenet1k").transforms()
     torch.testing.assert_close(timm.data.create_transform(**config)(given), ours(given), rtol=0, atol=1e-5)
     assert net.pretrained_cfg["label_names"] == record.labels

@@ -226,3 +226,30 @@ def test_a_net_without_classifier_is_not_saved_as_one_with(timm: ModuleType, tmp
     net.reset_classifier(4)
     net.save_pretrained(tmp_path / "net")
     assert holds(zoo.from_pretrained(tmp_path / "net"), net.state_dict())
+
+
+@pytest.mark.parametrize("in_channels", [3, 1])
+def test_what_save_pretrained_and_push_to_hub_wrote_is_loaded(
+    timm: ModuleType, hub, in_channels: int, tmp_path: Path
+) -> None:
+    net = zoo.get_model(NAME, num_classes=3, in_channels=in_channels).eval()
+    mean, std = (0.5,) * in_channels, (0.2,) * in_channels
+    net.preprocessing = zoo.Preprocessing(resize=40, size=32, interpolation="bicubic", mean=mean, std=std)
+    config = {"id2label": {"0": "cat", "1": "dog", "2": "fox"}}
+    net.save_pretrained(tmp_path / "saved", config=config)
+    repository = f"alice/cats-{in_channels}"
+    paths = [path for path in (tmp_path / "saved").iterdir() if path.is_file()]
+    hub.plant(repository, {path.name: path.read_bytes() for path in paths})
+    for scheme in schemes(timm):
+        found = timm.create_model(
+            f"{scheme}:{repository if scheme == 'hf-hub' else tmp_path / 'saved'}", pretrained=True
+        )
+        assert holds(found, net.state_dict()) and found.num_classes == 3
+        cfg = timm.data.resolve_model_data_config(found)
+        assert (tuple(cfg["mean"]), tuple(cfg["std"])) == (mean, std)
+        assert (cfg["interpolation"], cfg["crop_pct"], tuple(cfg["input_size"])) == (
+            "bicubic",
+            0.8,
+            (in_channels, 32, 32),
+        )
+        assert list(found.pretrained_cfg["label_names"]) == ["cat", "dog", "fox"]

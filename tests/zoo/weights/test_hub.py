@@ -13,9 +13,13 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
+from huggingface_hub import ModelCard
+from PIL import Image
 from torch import nn
 
 import zoo
+from export.__main__ import main
+from zoo.cards.template import CODE
 from zoo.files import sha256
 from zoo.reference import open_model
 from zoo.weights.hub import HubError, fetch
@@ -260,6 +264,84 @@ def test_a_users_own_net_goes_and_comes_back(hub, net: zoo.DiracNet, tmp_path: P
         zoo.from_pretrained("me/own", folded=True)
     with pytest.raises(TypeError, match="takes no num_classes: a net is loaded as it was saved"):
         zoo.DiracNet.from_pretrained("me/own", num_classes=5)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_fine_tuned_net_is_pushed_with_a_card_and_used_like_any_other(tmp_path: Path, capsys) -> None:
+    """The path of docs/hub.md, to its end."""
+    net = zoo.from_pretrained("diracnet16_cifar:cifar10")
+    net.reset_classifier(3)
+    said = {"dataset": "my pets", "license": "mit", "metrics": {"top1": 93.1}}
+    net.push_to_hub("alice/cats", config={"id2label": {"0": "cat", "1": "dog", "2": "fox"}, **said})
+    card = ModelCard(Path(fetch("alice/cats", "README.md")).read_text(encoding="utf-8"))
+    data = card.data.to_dict()
+    assert (data["license"], data["library_name"], data["pipeline_tag"]) == (
+        "mit",
+        "diracnet-zoo",
+        "image-classification",
+    )
+    (result,) = card.data.eval_results
+    assert (result.dataset_name, result.metric_value) == ("my pets", 93.1)
+    assert "cat, dog, fox" in card.text and 'zoo.from_pretrained("alice/cats")' in card.text
+    assert "Made from `diracnet16_cifar:cifar10`" in card.text and CODE in card.text
+    assert "More Information Needed" not in card.text and "ORG/NAME" not in card.text
+    for half in ("train", "test"):
+        for name in ("cat", "dog", "fox"):
+            (tmp_path / "pets" / half / name).mkdir(parents=True)
+            Image.new("RGB", (32, 32), name.encode()[0]).save(tmp_path / "pets" / half / name / "0.png")
+    picture = tmp_path / "pets" / "test" / "cat" / "0.png"
+    for command in (
+        ["evaluate", "alice/cats", "--data", tmp_path / "pets"],
+        ["predict", "alice/cats", picture],
+        ["export", "alice/cats", "--out", tmp_path / "bundle"],
+        ["predict", tmp_path / "bundle", picture],
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["diracnet", *map(str, command)])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert not ended.value.code, (command, capsys.readouterr().err)
+    assert "top-1 | 93.10 %" in (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_net_made_from_a_repository_links_it(net: zoo.DiracNet) -> None:
+    net.push_to_hub("alice/first")
+    zoo.from_pretrained("alice/first").push_to_hub("alice/second")
+    data = ModelCard(Path(fetch("alice/second", "README.md")).read_text(encoding="utf-8")).data.to_dict()
+    assert (data["base_model"], data["base_model_relation"]) == ("alice/first", "finetune")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"id2label": {"0": "cat", "1": "dog"}}, "2 labels were given for 3 classes"),
+        ({"id2label": {"0": "cat", "2": "dog", "3": "fox"}}, "its keys are 0, 2, 3"),
+        ({"id2label": ["cat", "dog", "fox"]}, "id2label must be a dict"),
+        ({"id2label": {"0": "cat", "1": "cat", "2": "fox"}}, "both named 'cat'"),
+        ({"licence": "free"}, "licence='free': give the SPDX identifier"),
+        ({"metrics": {"accuracy": 90}}, "no figure is named 'accuracy'"),
+        ({"preprocessing": {"size": 32}}, "missing"),
+    ],
+)
+def test_what_is_wrong_with_a_config_is_said_before_anything_is_made(
+    hub, net: zoo.DiracNet, config: dict, message: str, tmp_path: Path
+) -> None:
+    for save in (
+        lambda: net.push_to_hub("alice/wrong", config=config),
+        lambda: net.save_pretrained(tmp_path / "s", config=config),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            save()
+    assert hub.state("alice/wrong") is None and not (tmp_path / "s").exists()
+
+
+def test_a_card_of_ones_own_is_kept(net: zoo.DiracNet, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    net.save_pretrained(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    with pytest.raises(TypeError, match="they fill huggingface_hub's template"):
+        net.save_pretrained(tmp_path, model_card_kwargs={"license": "mit"})
 
 
 def test_what_is_saved_is_the_net_as_it_is_now(net: zoo.DiracNet, tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""What users say of weights, for the card: licence, name of the data set, and figures that they measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zoo import Checkpoint, Facts, Weight
+from zoo.datasets import find_dataset
+from zoo.files import read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What is said. None leaves what is known already.
+
+    Args:
+        licence: an SPDX identifier that the Hub knows.
+        dataset: the name of the data set that the net was trained and measured on; `ORG/NAME` means one on the Hub.
+        figures: a file that `diracnet evaluate --out` wrote.
+    """
+
+    licence: str | None = None
+    dataset: str | None = None
+    figures: Path | None = None
+
+    def of(self, checkpoint: Checkpoint, record: Weight | None) -> tuple[Checkpoint, Weight | None]:
+        """Return a checkpoint, and its record if it has one, of which all this is said.
+
+        Raises:
+            ValueError: the registry says that itself, the Hub knows no such licence, or the figures are of another net
+                or not what `diracnet evaluate --out` writes.
+
+        Example:
+            `Claims(licence="MIT", dataset="my pets").of(Checkpoint.load("model.safetensors"), None)`
+        """
+        if record is not None and (self.licence or self.dataset or (self.figures and record.folder is not None)):
+            raise ValueError(
+                f"licence, data set and figures of {record.model}:{record.tag} are in the registry; say them of "
+                "weights of your own only"
+            )
+        facts = checkpoint.facts
+        if self.figures is not None:
+            measured = _read(self.figures, checkpoint)
+            provenance = dict(measured["provenance"])
+            if record is not None:
+                published = record.provenance.get("published", [])
+                provenance |= {"published": published} if published else {}
+                return checkpoint, replace(record, metrics=measured["metrics"], provenance=provenance)
+            facts = replace(
+                facts,
+                metrics=measured["metrics"],
+                dataset=measured["dataset"] or facts.dataset,
+                provenance={**facts.provenance, **provenance},
+            )
+        if self.licence is not None:
+            facts = replace(facts, licence=self.licence)
+        if self.dataset is not None:
+            facts = replace(facts, dataset=find_dataset(self.dataset).title)
+        return replace(checkpoint, facts=facts), record
+
+
+def _read(path: Path, checkpoint: Checkpoint) -> Mapping[str, Any]:
+    """Return the measurement in a file; ValueError if it is of another net."""
+    value = read_json(path)
+    try:
+        Facts.from_dict({name: value[name] for name in ("dataset", "metrics", "provenance")})
+        digest = value["digest"]
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not what diracnet evaluate --out writes: {error}") from error
+    if digest != checkpoint.digest():
+        raise ValueError(f"the figures in {path} are of another net than {checkpoint.spec.name}; measure this one")
+    return value

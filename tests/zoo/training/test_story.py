@@ -1,0 +1,149 @@
+"""What a run's weights say of their training, and the commands that train them again."""
+
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import zoo
+from zoo import Checkpoint
+from zoo.__main__ import app
+from zoo.training.again import training_of
+from zoo.training.data import Dataset
+from zoo.training.job import plan_job
+from zoo.training.loop import train
+from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.story import command
+from zoo.weights.facts import Facts
+from zoo.weights.record import Weight, all_weights
+
+RECIPE = dataclasses.replace(RECIPES["digits"], epochs=1)
+OURS = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items() if record.recipe]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> Path:
+    folder = tmp_path_factory.mktemp("story") / "run"
+    train(RECIPE, digits, folder, seed=3)
+    return folder
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, line: str) -> tuple[Recipe, int, Checkpoint | None]:
+    """Return the recipe, the seed and the weights to start from that a command line of `diracnet train` asks for."""
+    found = []
+
+    def preview(recipe: Recipe, _: object, *, seed: int, init: Checkpoint | None) -> None:
+        found.append((recipe, seed, init))
+        raise RuntimeError("far enough")
+
+    monkeypatch.setattr("zoo.training.preview.preview", preview)
+    words = shlex.split(line)
+    assert words[:2] == ["diracnet", "train"]
+    result = CliRunner().invoke(app, [*words[1:], "--dry-run"])
+    assert str(result.exception) == "far enough", (result.output, result.exception)
+    return found[0]
+
+
+def test_a_run_s_file_says_what_its_card_needs(run: Path) -> None:
+    facts = Checkpoint.load(run / "model.safetensors").facts
+    result = json.loads((run / "result.json").read_text())
+    assert facts.dataset == "Digits" and facts.metrics == result["metrics"] and facts.base is None
+    assert facts.recipe == RECIPE.to_dict() and facts.provenance["seed"] == 3
+    assert facts.provenance["pictures"] == {"train": 1438, "test": 359}
+    assert facts.provenance["measured"] == "last epoch, no test-time augmentation, 359 test pictures"
+    assert not {"wall_hours", "cpu_hours"} & facts.provenance.keys()  # equal runs have equal bytes
+
+
+def test_the_base_is_named(run: Path, digits: Dataset, tmp_path: Path) -> None:
+    start = Checkpoint.load(run / "model.safetensors")
+    bases = {None: "diracnet10_cifar (trained)", "me/net@v1": "me/net@v1"}
+    for index, (origin, base) in enumerate(bases.items()):
+        folder = tmp_path / str(index)
+        train(dataclasses.replace(RECIPE, epochs=1), digits, folder, init=dataclasses.replace(start, origin=origin))
+        facts = Checkpoint.load(folder / "model.safetensors").facts
+        assert facts.base == base and facts.provenance["init"]["digest"] == start.digest()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_command_asks_for_the_same_recipe(name: str, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"batch_size": 96, "lr": 0.03, "compile": True, "nesterov": False, "model": "diracnet10_cifar"}
+    changes |= {"crop_padding": 1, "crop": "padded", "precision": "bf16", "weight_decay": 0.0}
+    recipe = dataclasses.replace(RECIPES[name], **changes)
+    job = plan_job(recipe, digits, seed=7, init=None, build=zoo.DiracNet, architecture=None, teacher=None)
+    assert asked(monkeypatch, command(job)) == (recipe, 7, None)
+
+
+def test_the_command_names_what_it_started_from(digits: Dataset) -> None:
+    net = zoo.get_model("diracnet10_cifar", num_classes=10, in_channels=1)
+    init = dataclasses.replace(Checkpoint.from_model(net), origin="me/net")
+    recipe = dataclasses.replace(RECIPE.for_trained_weights(), teacher_weight=0.5)
+    teacher = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 10))
+    job = plan_job(recipe, digits, seed=0, init=init, build=zoo.DiracNet, architecture=None, teacher=teacher)
+    line = command(job)
+    assert "--init me/net" in line and "--teacher TEACHER" in line and "--model" not in line and "digits" in line
+
+
+@pytest.mark.parametrize("record", OURS)
+def test_every_manifest_resolves_to_its_recipe(record: Weight) -> None:
+    training = training_of(f"{record.model}:{record.tag}")
+    told = training.recipe.to_dict()
+    assert {name: told[name] for name in record.recipe} == dict(record.recipe)
+    assert (training.seed, training.size) == (record.provenance["seed"], record.preprocessing.size)
+    assert (training.init is None) == ("init" not in record.provenance)
+    assert training.data == record.provenance["data_sha256"]
+
+
+def test_like_is_the_recipe_of_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = zoo.get_weight("diracnet10_x2_cifar", "fashion_mnist")
+    line = f"diracnet train --like {record.model}:{record.tag} --data digits --out run"
+    expected = Recipe(**Recipe.completed(record.recipe))
+    assert asked(monkeypatch, line) == (expected, record.provenance["seed"], None)
+    changed = dataclasses.replace(expected, epochs=3)
+    assert asked(monkeypatch, f"{line} --epochs 3 --seed 5") == (changed, 5, None)
+
+
+def test_like_takes_a_run_s_weights_too(run: Path, monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
+    line = f"diracnet train --like {run} --data digits --out other"
+    assert asked(monkeypatch, line) == (RECIPE, 3, None)
+    training = training_of(str(run / "model.safetensors"))
+    assert training.notes(digits) == []
+    other = dataclasses.replace(digits, train=digits.test)
+    assert training.notes(other) == [f"{run / 'model.safetensors'} was trained on other train pictures"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            "--like diracnet16_cifar:cifar10 --recipe cifar --data x",
+            "has a recipe of its own; leave --recipe cifar out",
+        ),
+        ("--like diracnet18:imagenet1k --data x", "nobody recorded how diracnet18:imagenet1k was"),
+        ("--like diracnet16_cifar:cifar10", "--data is missing: diracnet16_cifar:cifar10 has no data set of its own"),
+    ],
+)
+def test_like_says_what_is_wrong(arguments: str, message: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["train", *arguments.split(), "--out", str(tmp_path / "run")])
+    assert message in str(result.exception) and not (tmp_path / "run").exists()
+
+
+def test_like_needs_the_weights_that_were_started_from(tmp_path: Path) -> None:
+    net = zoo.diracnet(depth=10, width=0.25, family="cifar")
+    for base, expected in (("me/net", "me/net"), ("diracnet10_cifar (trained)", None)):
+        facts = Facts(recipe=RECIPE.to_dict(), provenance={"seed": 0}, base=base)
+        Checkpoint.from_model(net, facts=facts).save(tmp_path / "a.safetensors")
+        training = training_of(str(tmp_path / "a.safetensors"))
+        if expected:
+            assert training.init == expected
+        else:
+            with pytest.raises(ValueError, match=r"its author's own, diracnet10_cifar \(trained\); name yours"):
+                _ = training.init
+    for recipe, message in (({"epochs": 1}, "another way than this version's"), ({}, "nobody recorded how")):
+        facts = Facts(recipe=recipe, provenance={"seed": 0})
+        Checkpoint.from_model(net, facts=facts).save(tmp_path / "a.safetensors")
+        with pytest.raises(ValueError, match=message):
+            training_of(str(tmp_path / "a.safetensors"))

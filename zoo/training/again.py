@@ -1,0 +1,95 @@
+"""How weights were trained, for training such a net again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.cards.names import repository_name
+from zoo.preprocessing import Preprocessing
+from zoo.training.recipes import Recipe
+from zoo.weights.facts import Facts
+from zoo.weights.record import Weight, get_weight
+from zoo.weights.reference import Tagged, parse_reference
+
+if TYPE_CHECKING:
+    from zoo.training.data import Dataset
+
+
+@dataclass(frozen=True)
+class Training:
+    """How some weights were trained, as far as is recorded.
+
+    Args:
+        of: the weights, as the user named them.
+        recipe: the recipe.
+        seed: the seed.
+        size: side of the pictures, in pixels; None if it is not recorded.
+        base: name of the weights that it started from; None for a new net.
+        data: "train" and "test" → fingerprint of the pictures.
+    """
+
+    of: str
+    recipe: Recipe
+    seed: int
+    size: int | None
+    base: str | None
+    data: Mapping[str, str]
+
+    @property
+    def init(self) -> str | None:
+        """What `--init` is to name; None for a new net. ValueError if the weights have no name for others."""
+        if self.base is None or ":" in self.base or repository_name(self.base):
+            return self.base
+        raise ValueError(f"{self.of} was trained from weights of its author's own, {self.base}; name yours with --init")
+
+    def notes(self, data: Dataset) -> list[str]:
+        """Return what differs between the pictures that the weights were trained on and these, in sentences."""
+        own = {"train": data.train.sha256(), "test": data.test.sha256()}
+        other = [half for half, digest in self.data.items() if own.get(half) != digest]
+        return [f"{self.of} was trained on other {' and '.join(other)} pictures"] if other else []
+
+
+def training_of(reference: str) -> Training:
+    """Return how weights were trained.
+
+    Args:
+        reference: `NAME:TAG`, which needs no weights here, or whatever else `zoo.reference.open_model` takes.
+
+    Raises:
+        ValueError: nobody recorded it, or not in a way that this version understands.
+
+    Example:
+        >>> training_of("diracnet16_cifar:cifar10").recipe.epochs
+        24
+    """
+    known: Weight | Facts
+    preprocessing: Preprocessing | None
+    match parse_reference(reference):
+        case Tagged(name, tag):
+            known = record = get_weight(name, tag)
+            preprocessing, base = record.preprocessing, record.provenance.get("base")
+        case _:
+            from zoo.reference import open_model  # PyTorch is not needed for what has a name
+
+            checkpoint, found = open_model(reference)
+            known, preprocessing = found or checkpoint.facts, checkpoint.preprocessing
+            base = found.provenance.get("base") if found else checkpoint.facts.base
+    if not known.recipe:
+        raise ValueError(f"nobody recorded how {reference} was trained; name a --recipe")
+    provenance: Mapping[str, Any] = known.provenance
+    started = provenance.get("init") or {}
+    try:
+        return Training(
+            of=reference,
+            recipe=Recipe(**Recipe.completed(known.recipe)),
+            seed=int(provenance["seed"]),
+            size=preprocessing.size if preprocessing else None,
+            base=base or (f"{known.recipe['model']} ({started['weights']})" if started else None),
+            data=dict(provenance.get("data_sha256", {})),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"how {reference} was trained is recorded in another way than this version's: {error}"
+        ) from error
