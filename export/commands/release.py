@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, cast
 
 import typer
 
 from zoo.commands.completion import datasets, offer
-from zoo.commands.options import AsJson
+from zoo.commands.options import AsJson, Licence, Named
 
 
 def ship(
@@ -76,12 +78,19 @@ def publish(
         bool,
         typer.Option("--pull-request", help="Propose the bundle to the repository's owners instead of writing to it."),
     ] = False,
+    licence: Licence = None,
+    dataset: Named = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish a bundle on the Hugging Face Hub in one commit, with the token of `hf auth login` or HF_TOKEN."""
     from export.bundle.sums import require_bundle
+    from zoo.cards.licences import check_licence
 
+    if everything and (licence or dataset):
+        raise ValueError("--licence and --dataset are for a BUNDLE of your own; --all publishes what the registry says")
+    if licence is not None:
+        check_licence(licence)
     if everything and (bundle or repo_id or namespace is None or revision != "main" or pull_request):
         raise ValueError("--all goes with --namespace, and without BUNDLE, --repo-id, --revision and --pull-request")
     if not everything and (bundle is None or repo_id is None or namespace):
@@ -91,14 +100,21 @@ def publish(
 
     from rich.markup import escape
 
+    from export.bundle.claims import Claims
+    from export.bundle.restate import restate
     from export.commands.tables import print_publication
     from export.hub.publish import publish as publish_bundle
     from export.release.publish_all import publish_zoo
     from zoo.commands.consoles import log
 
     options: dict[str, Any] = {"private": private, "tag": tag, "dry_run": dry_run}
-    with log.status("publishing") as status:
+    with log.status("publishing") as status, ExitStack() as stack:
         options["on_stage"] = lambda text: status.update(escape(text))
+        if bundle is not None and (licence or dataset):
+            # What would be published is shown without changing the bundle.
+            trial = Path(stack.enter_context(TemporaryDirectory()), bundle.name) if dry_run else None
+            claims = Claims(licence=licence, dataset=dataset)
+            bundle = restate(bundle, claims, trial, on_stage=options["on_stage"])
         if everything:
             done = list(publish_zoo(str(namespace), bundles, **options))
         else:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -272,6 +273,44 @@ def test_the_card_of_a_run_says_what_the_run_knows(finished: Path, tmp_path: Pat
     write_sums(out)
     refused = diracnet("verify", out)
     assert refused.status == 1 and "config.json is not what follows from" in refused.errors + refused.output
+
+
+def test_a_bundle_is_written_again_with_what_its_publisher_says(finished: Path, tmp_path: Path, monkeypatch) -> None:
+    published = []
+    monkeypatch.setattr("export.hub.publish.push", lambda folder, *_, **options: published.append(folder) or 1 / 0)
+    out = tmp_path / "b"
+    flags = ("--formats", "fp16", "--feature", "group1", "--out", out)
+    assert diracnet("export", finished, *flags).status == 0
+    before = (out / "SHA256SUMS").read_bytes()
+    said = ("publish", out, "--repo-id", "me/net", "--licence", "mit", "--dataset", "my digits")
+    for more in (("--dry-run",), ()):
+        with pytest.raises(ZeroDivisionError):
+            diracnet(*said, *more)
+        assert ((out / "SHA256SUMS").read_bytes() == before) == bool(more)
+    assert published[0] != out and published[1] == out and not published[0].exists()
+    card = ModelCard((out / "README.md").read_text(encoding="utf-8"))
+    assert card.data.license == "mit" and "On my digits (" in card.text
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    assert config["features"] == ["group1"] and (out / "onnx" / "model_fp16.onnx").is_file()
+    assert diracnet("verify", out).status == 0
+
+
+def test_measured_figures_go_on_the_card(finished: Path, tmp_path: Path) -> None:
+    net, figures = tmp_path / "own.safetensors", tmp_path / "f.json"
+    own = zoo.Checkpoint.load(finished / "model.safetensors")
+    replace(own, facts=zoo.Facts()).save(net)  # from a loop of one's own, which says nothing
+    measured = diracnet("evaluate", net, "--data", "digits", "--out", figures, "--json").value
+    assert diracnet("export", net, "--figures", figures, "--out", tmp_path / "b").status == 0
+    card = ModelCard((tmp_path / "b" / "README.md").read_text(encoding="utf-8"))
+    (figure,) = (each for each in card.data.eval_results if each.metric_type == "accuracy")
+    assert figure.metric_value == pytest.approx(measured["metrics"]["top1"], abs=1e-4)
+    assert figure.dataset_name == "Digits" and "no test-time augmentation, 359 test pictures" in card.text
+    assert "Measured on " in card.text
+    value = json.loads(figures.read_text(encoding="utf-8"))
+    for changed, message in (({"digest": "0"}, "are of another net"), ({"metrics": {"top1": 101}}, "must be a number")):
+        figures.write_text(json.dumps({**value, **changed}), encoding="utf-8")
+        refused = diracnet("export", net, "--figures", figures, "--out", tmp_path / "c")
+        assert refused.status == 2 and message in words(refused.errors) and not (tmp_path / "c").exists()
 
 
 def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tmp_path: Path) -> None:
