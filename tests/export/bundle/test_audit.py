@@ -220,7 +220,7 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: edit_json(folder / CONFIG, swap_labels), CONFIG),
         (lambda folder: edit_json(folder / CONFIG, lambda v: v["preprocessing"].update(mean=[0.5] * 3)), CONFIG),
         (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(trusted=True)), CONFIG),
-        (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(metrics={"top1": 9.0})), f"{CARD} is not the card of"),
+        (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(metrics={"top1": 9.0})), f"{CARD} is not"),
         (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(CLAIMS)), CARD),
         (lambda folder: edit_json(folder / TRAINING_CONFIG, lambda v: v["spec"].update(depth=16)), TRAINING_CONFIG),
         (lambda folder: edit_json(folder / REPORT, lambda v: v["checks"][0].update(figure=1.0)), REPORT),
