@@ -38,16 +38,15 @@ def start() -> None:
 def _add(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
     """Add an option or an argument as a parameter of a command declares it."""
     kind, declared = get_args(parameter.annotation)
+    text = declared.help.replace("%", "%%")  # argparse formats it
     several = get_origin(kind) is list
     base: Any = next((each for each in get_args(kind) if each is not NoneType), kind)
     if parameter.default is parameter.empty:
         metavar = getattr(declared, "metavar", None) or parameter.name.upper()
-        parser.add_argument(
-            parameter.name, metavar=metavar, help=declared.help, nargs="+" if several else None, type=base
-        )
+        parser.add_argument(parameter.name, metavar=metavar, help=text, nargs="+" if several else None, type=base)
         return
     names = declared.param_decls or (f"--{parameter.name.replace('_', '-')}",)
-    more: dict[str, Any] = {"dest": parameter.name, "help": declared.help, "default": parameter.default}
+    more: dict[str, Any] = {"dest": parameter.name, "help": text, "default": parameter.default}
     if base is bool:
         parser.add_argument(*names, action="store_true", **more)
     else:
