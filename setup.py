@@ -20,10 +20,13 @@ if APART:
 
 EXTRAS = {
     "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
+    # model-signing imports the other two, and does not require them.
+    "sign": ["model-signing>=1.1,<2", "certifi>=2024.7", "pyopenssl>=25"],
     "train": ["accelerate>=1.2,<2", "matplotlib>=3.8,<4", "scikit-learn>=1.4,<2"],
 }
 EXTRAS["dev"] = [
     *EXTRAS["export"],
+    *EXTRAS["sign"],
     *EXTRAS["train"],
     "build>=1.2,<2",
     "check-jsonschema>=0.36,<1",

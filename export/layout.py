@@ -19,6 +19,8 @@ QUANTIZATION = "onnx/quantization.safetensors"
 CARD = "README.md"
 REPORT = "report.json"
 SUMS = "SHA256SUMS"
+SIGNATURE = "model.sig"
+"""The name that OpenSSF Model Signing gives its signatures."""
 
 MODEL_TYPE = "diracnet"
 """What config.json calls the model's type, as transformers does."""

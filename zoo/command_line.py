@@ -7,7 +7,13 @@ import sys
 from collections.abc import Callable
 
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
-_EXTRAS = {"accelerate": "train", "sklearn": "train", "onnx": "export", "onnxruntime": "export"}
+_EXTRAS = {
+    "accelerate": "train",
+    "sklearn": "train",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "model_signing": "sign",
+}
 REMEDIES = {
     **{package: f"'diracnet-zoo[{extra}]'" for package, extra in _EXTRAS.items()},
     # Predicting from ONNX files works without these, so they may be missing.

@@ -20,7 +20,18 @@ from export.bundle.sums import faults, files_below
 from export.folding.folded import FoldedNet
 from export.formats.table import FORMATS
 from export.int8.validation import mismatches
-from export.layout import CARD, CONFIG, FEATURES, FOLDED, QUANTIZATION, REPORT, SUMS, TRAINING_CONFIG, TRAINING_FORM
+from export.layout import (
+    CARD,
+    CONFIG,
+    FEATURES,
+    FOLDED,
+    QUANTIZATION,
+    REPORT,
+    SIGNATURE,
+    SUMS,
+    TRAINING_CONFIG,
+    TRAINING_FORM,
+)
 from export.proof.check import Check, require
 from zoo import Checkpoint
 from zoo.files import json_bytes, read_json, sha256
@@ -134,7 +145,7 @@ def _texts(
 ) -> Iterator[str]:
     """Yield a phrase for each file whose bytes differ from those that this bundle format prescribes."""
     folder, config, source = bundle.folder, bundle.config, bundle.source
-    there = set(files_below(folder))
+    there = set(files_below(folder)) - {SIGNATURE}
     expected = {CARD, REPORT, SUMS, FOLDED}
     for name, content in derived_files(folder, bundle.folded, description, bundle.formats):
         expected.add(name)

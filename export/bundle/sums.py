@@ -6,11 +6,13 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from export.layout import CONFIG, MODEL_TYPE, SUMS
+from export.layout import CONFIG, MODEL_TYPE, SIGNATURE, SUMS
 from zoo.files import read_json, replace_file, sha256
 
 FOREIGN = (".git", ".gitattributes", ".gitignore", ".cache")
 """Files and folders that Git and the Hub's client add to a bundle's folder."""
+UNLISTED = {SUMS, SIGNATURE}
+"""A bundle's files that SHA256SUMS does not list."""
 
 
 def files_below(folder: Path) -> list[str]:
@@ -21,7 +23,7 @@ def files_below(folder: Path) -> list[str]:
 
 def write_sums(folder: Path) -> None:
     """Write a SHA256SUMS that lists all other files in a folder."""
-    lines = [f"{sha256(folder / name)}  {name}\n" for name in files_below(folder) if name != SUMS]
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in files_below(folder) if name not in UNLISTED]
     with replace_file(folder / SUMS) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
@@ -39,7 +41,7 @@ def own_bundle(folder: Path) -> None:
         raise ValueError(f"{folder} is not a bundle: it has no {SUMS}, {refused}")
     try:
         ours = read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
-        names = {*read_sums(folder / SUMS), SUMS}
+        names = {*read_sums(folder / SUMS), *UNLISTED}
     except ValueError as error:
         raise ValueError(f"{folder} is not a bundle: {error}, {refused}") from error
     if not ours:
@@ -68,7 +70,7 @@ def faults(folder: Path) -> list[str]:
         sums = read_sums(folder / SUMS)
     except ValueError as error:
         return [str(error)]
-    there = set(files_below(folder)) - {SUMS}
+    there = set(files_below(folder)) - UNLISTED
     altered = sorted(name for name in there & sums.keys() if sha256(folder / name) != sums[name])
     return [
         *(f"{name} is altered" for name in altered),

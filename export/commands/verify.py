@@ -26,6 +26,16 @@ def verify(
             autocompletion=offer(data_sets),
         ),
     ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="Also verify the signature: the key of whom you trust, PEM.")
+    ] = None,
+    authority: Annotated[
+        Path | None, typer.Option(help="The same with a certificate authority that you trust, PEM.")
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="The same for a keyless signature: the account, with --issuer. Needs a network.")
+    ] = None,
+    issuer: Annotated[str | None, typer.Option(help="With --identity: who vouched for it, an address.")] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -37,6 +47,14 @@ def verify(
     require_bundle(folder)
     if data is not None:
         check_dataset(data, halves=("test",))
+    if (identity is None) != (issuer is None):
+        raise ValueError("--identity and --issuer go together")
+    checks = []
+    if public_key or authority or identity:
+        from export.bundle.signature import check_signature
+
+        named = (identity, issuer) if identity and issuer else None
+        checks.append(check_signature(folder, public_key=public_key, authority=authority, identity=named))
 
     from rich.markup import escape
 
@@ -46,7 +64,6 @@ def verify(
     from zoo.commands.consoles import log
 
     with log.status(escape(f"verifying {folder}")) as status:
-        checks = []
         for check in audit(folder, expect):
             status.update(escape(f"verifying {folder}: {check.title}"))
             checks.append(check)

@@ -9,7 +9,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.hf_api import RepoFile
 
-from export.bundle.sums import FOREIGN, files_below, read_sums
+from export.bundle.sums import FOREIGN, UNLISTED, files_below, read_sums
 from export.layout import SUMS
 from zoo.files import git_sha1, sha256
 from zoo.weights.hub import fetch
@@ -84,7 +84,7 @@ def foreign_files(repository: str, commit: str, remote: Mapping[str, RemoteFile]
     """Return the doomed files that no earlier bundle brought: the repository's SHA256SUMS does not list them."""
     if not doomed:
         return []
-    brought = read_sums(fetch(repository, SUMS, revision=commit)).keys() | {SUMS} if SUMS in remote else set()
+    brought = read_sums(fetch(repository, SUMS, revision=commit)).keys() | UNLISTED if SUMS in remote else set()
     return [name for name in doomed if name not in brought]
 
 
