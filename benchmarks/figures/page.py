@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 
 from benchmarks.figures.corruptions import CORRUPTIONS
 from benchmarks.plots import Panel, save
@@ -130,14 +131,14 @@ def _confusion(net: Mapping[str, Any]) -> Panel:
     def draw(axes: Axes) -> None:
         matrix = torch.tensor(net["fp32"]["confusion"])
         shares = 100 * matrix / matrix.sum(dim=1, keepdim=True)
-        axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=100)
+        axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
         places = range(len(net["classes"]))
         axes.set_xticks(places, net["classes"], rotation=90, fontsize=8)
         axes.set_yticks(places, net["classes"], fontsize=8)
         for row in places:
             for column in places:
                 if matrix[row, column]:
-                    colour = "white" if shares[row, column] > 50 else "black"
+                    colour = "white" if shares[row, column] > 30 else "black"
                     count = str(int(matrix[row, column]))
                     axes.text(column, row, count, ha="center", va="center", fontsize=6, color=colour)
         axes.set(title="confusion, fp32", xlabel="predicted", ylabel="true class")

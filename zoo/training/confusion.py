@@ -85,6 +85,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: st
         ModuleNotFoundError: matplotlib, of the `train` extra, is not installed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
     count = len(classes)
@@ -93,7 +94,8 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: st
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     shares = 100 * matrix / matrix.sum(dim=1, keepdim=True).clamp_min(1)
-    shown = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
+    # By their square roots, because most confusions are rare.
+    shown = axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
     if count <= _NAMED:
         # A dollar sign would begin a formula.
         names = [_shortened(name).replace("$", r"\$") for name in classes]
@@ -102,16 +104,16 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: st
         axes.set_yticks(range(count), names, fontsize=size)
     if count <= _NUMBERED:
         for row, column in matrix.nonzero().tolist():
-            dark = shares[row, column] > 50
+            dark = shares[row, column] > 30
             text = f"{int(matrix[row, column])}"
             style: dict[str, Any] = {"color": "white" if dark else "black", "fontsize": 8}
             axes.text(column, row, text, ha="center", va="center", **style)
-    axes.set(title=title.replace("$", r"\$"), xlabel="predicted", ylabel="true class")
+    axes.set(title=_shortened(title, 80).replace("$", r"\$"), xlabel="predicted", ylabel="true class")
     figure.colorbar(shown, label="share of the true class, %", shrink=0.8)
     with replace_file(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # its font lacks some scripts
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+def _shortened(name: str, longest: int = _LONGEST) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"

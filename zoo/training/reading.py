@@ -76,6 +76,9 @@ def undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: bo
         count = f"{len(damaged)} picture{'s' if len(damaged) > 1 else ''} cannot be read"
         lines = "".join(f"\n  {reason}" for reason in damaged.values())
         if not skip:
-            raise ValueError(f"{count}; repair or remove them, or go on without them (--skip-damaged):{lines}")
+            raise ValueError(
+                f"{count}; repair or remove them, or let train, evaluate, quantize or export leave them out with "
+                f"--skip-damaged:{lines}"
+            )
         _log.warning("%s and will be left out:%s", count, lines)
     return [index for index in range(len(pictures)) if index not in damaged]
