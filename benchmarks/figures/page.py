@@ -63,9 +63,9 @@ def _summary(nets: Mapping[str, Any]) -> str:
             found = net[precision]
             before, after = (found["calibration"][key]["error"] for key in ("as computed", "with temperature"))
             clean = found["corruptions"][NONE]
-            numbers = (found["metrics"]["top1"], before, after, clean, corrupted_mean(found))
+            numbers = (found["metrics"]["top1"], before, after, corrupted_mean(found), clean)
             rows.append([f"`{name}`" if precision == "fp32" else "", precision, *(f"{each:.2f} %" for each in numbers)])
-    heads = ["net", "precision", "top-1", "calibration error", "with temperature", "same pictures, clean", "corrupted"]
+    heads = ["net", "precision", "top-1", "calibration error", "with temperature", "corrupted", "the same, clean"]
     return table(heads, rows)
 
 
@@ -131,7 +131,7 @@ def _confusion(net: Mapping[str, Any]) -> Panel:
     def draw(axes: Axes) -> None:
         matrix = torch.tensor(net["fp32"]["confusion"])
         shares = 100 * matrix / matrix.sum(dim=1, keepdim=True)
-        axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+        axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100), zorder=1)
         places = range(len(net["classes"]))
         axes.set_xticks(places, net["classes"], rotation=90, fontsize=8)
         axes.set_yticks(places, net["classes"], fontsize=8)
@@ -140,10 +140,9 @@ def _confusion(net: Mapping[str, Any]) -> Panel:
                 if matrix[row, column]:
                     colour = "white" if shares[row, column] > 30 else "black"
                     count = str(int(matrix[row, column]))
-                    axes.text(column, row, count, ha="center", va="center", fontsize=6, color=colour)
+                    axes.text(column, row, count, ha="center", va="center", fontsize=6, color=colour, zorder=2)
         axes.set(title="confusion, fp32", xlabel="predicted", ylabel="true class")
-        axes.grid(visible=False)
-        axes.set_axisbelow(True)
+        axes.set_axisbelow(True)  # the grid, which is for the other panels
 
     return draw
 
@@ -174,6 +173,6 @@ def _bars(net: Mapping[str, Any]) -> Panel:
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.invert_yaxis()
         axes.set(title="corruptions, fp32", xlabel="top-1, % (line: without corruption)", xlim=(0, 100))
-        axes.legend(loc="lower left", fontsize=7)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, fontsize=7)
 
     return draw

@@ -96,7 +96,7 @@ def draw(theme: Theme, path: Path) -> None:
     with torch.inference_mode():
         parts = kernel(net, plain)
         maps: list[tuple[str, int, int]] = []
-        answer = _watch(plain, picture[None], maps).softmax(1)[0]
+        answer = (_watch(plain, picture[None], maps) / record.temperature).softmax(1)[0]
     plt.rcParams |= {"font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans", "text.color": theme.text}
     figure = plt.figure(figsize=SIZE)
     panel = _kernels(figure, theme, parts)
