@@ -119,7 +119,8 @@ class Checkpoint:
         if self.preprocessing is None:
             raise ValueError(
                 f"the weights {self.spec.name}:{self.tag} do not say how pictures become their input: the "
-                "metadata of their file lack 'preprocessing'"
+                "metadata of their file lack 'preprocessing'; save them again with it, by net.preprocessing = "
+                "zoo.Preprocessing(…) before save_pretrained or push_to_hub"
             )
         return self.preprocessing
 
