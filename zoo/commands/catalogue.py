@@ -99,6 +99,8 @@ def _readable(value: Any) -> str:
             known = ((key, inner) for key, inner in value.items() if inner is not None)
             lines = (f"{key}: {line}" for key, inner in known for line in _readable(inner).splitlines())
             return "\n".join(lines)
+        case [dict(), *_]:
+            return _readable({str(number): inner for number, inner in enumerate(value, start=1)})
         case list() | tuple():
             return ", ".join(map(_readable, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "") or "none"
         case float():

@@ -47,7 +47,8 @@ class WeightFile:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields in a form that JSON can hold; `sources` only if there are some."""
         values = asdict(self)
-        sources = list(values.pop("sources"))
+        values.pop("sources")
+        sources = [{"url": source.url, "digest": source.digest} for source in self.sources]
         return {**values, **({"sources": sources} if sources else {})}
 
     def matches(self, path: Path) -> bool:

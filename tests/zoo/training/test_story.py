@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 import zoo
@@ -17,6 +18,7 @@ from zoo.training.data import Dataset
 from zoo.training.job import plan_job
 from zoo.training.loop import train
 from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.sources import load_dataset
 from zoo.training.story import command
 from zoo.weights.facts import Facts
 from zoo.weights.record import Weight, all_weights
@@ -66,6 +68,19 @@ def test_the_base_is_named(run: Path, digits: Dataset, tmp_path: Path) -> None:
         train(dataclasses.replace(RECIPE, epochs=1), digits, folder, init=dataclasses.replace(start, origin=origin))
         facts = Checkpoint.load(folder / "model.safetensors").facts
         assert facts.base == base and facts.provenance["init"]["digest"] == start.digest()
+
+
+@pytest.mark.parametrize("folder", ["cifar10", "CIFAR-10", "imagenet", "pets"])
+def test_a_folder_is_no_known_data_set_whatever_its_name(folder: str, tmp_path: Path) -> None:
+    # Figures on a re-encoded copy that somebody keeps in a folder of this name must not be filed under the original.
+    for half in ("train", "test"):
+        for label in ("cat", "dog"):
+            (tmp_path / folder / half / label).mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(tmp_path / folder / half / label / "0.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert load_dataset(folder).key is None
+        assert load_dataset(f"cifar10-jpeg75:{folder}").key == "cifar10-jpeg75"
 
 
 @pytest.mark.parametrize("name", RECIPES)
