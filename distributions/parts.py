@@ -14,7 +14,7 @@ VERSION = "0.1.0"
 URLS = {"Code": "https://github.com/OWNER/diracnet-zoo", "Paper": "https://arxiv.org/abs/1706.00388"}
 CLASSIFIERS = [
     "Programming Language :: Python :: 3",
-    # Those that docs/versions.md has results of.
+    # Those that `make pythons` tries.
     *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
     "Topic :: Scientific/Engineering :: Image Recognition",
     "Typing :: Typed",

@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *GUIDES]
 LONG = ("export", "hub", "training")
 """Pages whose snippets take half a minute and more."""
 INDEX = ROOT / "docs" / "README.md"
-OTHERS = {"--help", "--no-deps", "--nproc-per-node"}
+OTHERS = {"--force-reinstall", "--help", "--no-deps", "--nproc-per-node"}
 """Flags of every command, of pip and of torchrun."""
 PROGRAM = """
 import contextlib, io, json, sys, traceback

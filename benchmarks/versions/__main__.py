@@ -29,15 +29,15 @@ def run(
     processes: Annotated[int, typer.Option(min=0, help="Test processes side by side; 0: none but this one.")] = 2,
     keep: Annotated[bool, typer.Option(help="Keep the environment, of several GB, for a look inside.")] = False,
 ) -> None:
-    """Make environments, run tests in each, and record what every test file says."""
+    """Make environments, run tests in each, and record what every test file says, folder by folder."""
     unknown = [name for name in names if name not in ENVIRONMENTS]
     if unknown:
         raise ValueError(f"no environment is named {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
     for name in names:
         environment = ENVIRONMENTS[name]
         versions = make(environment)
-        found = suite.run(environment, tests or ["tests"], processes)
-        add(name, environment.python, versions, found)
+        for part in suite.parts(tests or ["tests"]):
+            add(name, environment.python, versions, suite.run(environment, part, processes))
         if not keep:
             shutil.rmtree(environment.folder)
 

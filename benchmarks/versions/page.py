@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import fill, table
+from benchmarks.versions.environments import ENVIRONMENTS
 from benchmarks.versions.suite import OUTCOMES
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -26,6 +27,7 @@ def page(result: Mapping[str, Any]) -> str:
             [[name, *(one["versions"].get(name, "–") for one in environments.values())] for name in names],
         ),
         "failures": _failures(environments),
+        "lacking": ", ".join(f"`{name}`" for name in ENVIRONMENTS if name not in environments) or "none",
     }
     return fill(TEMPLATE, values)
 

@@ -13,7 +13,19 @@ from typing import Any
 
 from benchmarks.versions.environments import Environment
 
+_NONE_CHOSEN = 5  # as in a folder whose tests are all slow
 OUTCOMES = ("passed", "skipped", "failed")
+
+
+def parts(tests: Sequence[str]) -> list[list[str]]:
+    """Return test files and folders as files by folder, so that a run that is interrupted keeps what it has."""
+    found: dict[Path, list[str]] = {}
+    for path in map(Path, tests):
+        if not path.exists():
+            raise FileNotFoundError(f"there is no test file or folder {path}")
+        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
+            found.setdefault(file.parent, []).append(file.as_posix())
+    return [list(dict.fromkeys(files)) for files in found.values()]
 
 
 def run(environment: Environment, tests: Sequence[str], processes: int) -> dict[str, dict[str, Any]]:
@@ -36,6 +48,8 @@ def run(environment: Environment, tests: Sequence[str], processes: int) -> dict[
         }
         command = [str(environment.interpreter), "-m", "pytest", *options, f"--junit-xml={report}", *tests]
         status = subprocess.run(command, env={**os.environ, **own}, check=False).returncode  # noqa: S603
+        if status == _NONE_CHOSEN:
+            return {}
         if status not in (0, 1) or not report.is_file():
             raise RuntimeError(f"pytest stopped with status {status} in {environment.folder}; nothing was recorded")
         return count(report, datetime.now(timezone.utc).date().isoformat())
