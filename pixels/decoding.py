@@ -27,13 +27,25 @@ def open_picture(path: Path) -> Image.Image:
     """
     try:
         _check_file(path)
-        with Image.open(path) as picture:
-            return _upright(_loaded(picture)).copy()  # a copy, which no longer needs the file
     except FileNotFoundError:
         raise FileNotFoundError(f"no picture {path}") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not a readable picture: {_reason(error)}") from error
+    return decode(path, str(path))
+
+
+def decode(file: Path | IO[bytes], name: str) -> Image.Image:
+    """Return the picture in a file, as `open_picture` does, which may be one in memory.
+
+    Raises:
+        ValueError: as in `open_picture`; the text begins with the name.
+    """
+    try:
+        with Image.open(file) as picture:
+            return _upright(_loaded(picture)).copy()  # a copy, which no longer needs the file
     # On some damaged files Pillow's decoders raise errors of any class: KeyError, struct.error, EOFError, …
     except Exception as error:
-        raise ValueError(f"{path} is not a readable picture: {_reason(error)}") from error
+        raise ValueError(f"{name} is not a readable picture: {_reason(error)}") from error
 
 
 def eight_bit(picture: Image.Image, channels: int) -> Image.Image:

@@ -30,21 +30,36 @@ ROOMS = {
         "commands": {"bundle", "formats", "hub", "int8", "layout", "proof", "release", "runtime"},
     },
     "zoo": {
-        **{
-            name: set()
-            for name in ("command_line", "files", "lacking", "labels", "layout", "machine", "metrics", "preprocessing")
-        },
+        **{name: set() for name in ("lacking", "layout", "machine", "metrics", "printing", "schema")},
+        **{name: {"schema"} for name in ("files", "labels", "preprocessing")},
+        "description": {"labels", "layout", "preprocessing", "schema"},
+        "command_line": {"printing"},
         "datasets": {"preprocessing"},
-        "nets": {"preprocessing"},
+        "nets": {"description", "preprocessing"},
         "cards": {"datasets", "metrics", "preprocessing"},
-        "weights": {"cards", "files", "labels", "layout", "metrics", "nets", "preprocessing"},
+        "weights": {
+            *("cards", "description", "files", "labels", "layout", "metrics", "nets", "preprocessing", "schema")
+        },
         "models": {"nets", "weights"},
         "reference": {"files", "layout", "models", "nets", "weights"},
         "training": {
             *("cards", "datasets", "files", "labels", "layout", "machine"),
             *("models", "nets", "preprocessing", "reference", "weights"),
         },
-        "commands": {"datasets", "files", "layout", "metrics", "models", "nets", "reference", "training", "weights"},
+        "commands": {
+            *(
+                "datasets",
+                "files",
+                "layout",
+                "metrics",
+                "models",
+                "nets",
+                "printing",
+                "reference",
+                "training",
+                "weights",
+            )
+        },
         **{name: {"models", "nets", "preprocessing", "weights"} for name in ("timm", "torchvision")},
     },
 }
@@ -113,7 +128,8 @@ def test_neither_files_nor_rooms_import_in_circles(package: str) -> None:
 @pytest.mark.parametrize("path", [ROOT / "export" / "layout.py", *sorted((ROOT / "export" / "runtime").glob("*.py"))])
 def test_inference_needs_no_torch(path: Path) -> None:
     # Of the zoo only what imports neither, either: that, importing it with PyTorch blocked shows.
-    light = {"zoo.layout", "zoo.preprocessing", "zoo.weights.hub", "zoo.weights.reference"}
+    light = {"zoo.description", "zoo.layout", "zoo.preprocessing", "zoo.schema"}
+    light |= {"zoo.weights.hub", "zoo.weights.reference"}
     assert packages(path) <= {"PIL", "export", "numpy", "onnxruntime", "pixels", "zoo"}
     assert {name for name in imports(path) if name.startswith("zoo")} <= light
 

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from zoo.printing import prepare_streams, say
+
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
 _EXTRAS = {
     "accelerate": "train",
@@ -18,9 +20,10 @@ REMEDIES = {
     **{package: f"'diracnet-zoo[{extra}]'" for package, extra in _EXTRAS.items()},
     # Predicting from ONNX files works without these, so they may be missing.
     **dict.fromkeys(("torch", "torchvision"), "torch torchvision"),
-    **{package: package for package in ("huggingface_hub", "safetensors")},
+    "PIL": "pillow",
 }
-"""What to install when a package is missing."""
+"""What to install when a package is missing whose name says something else."""
+_OWN = ("export", "pixels", "zoo")
 DEBUG = "DIRACNET_DEBUG"
 """When this is set in the environment, errors end in a traceback."""
 
@@ -30,18 +33,21 @@ def run(app: Callable[[], object]) -> None:
 
     The exit status is 2, or the error's own `exit_status`.
     """
+    prepare_streams()
     try:
         app()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in REMEDIES or DEBUG in os.environ:
+        if not package or package in (*_OWN, *sys.stdlib_module_names) or DEBUG in os.environ:
             raise
-        print(f"error: this needs {package}: pip install {REMEDIES[package]}", file=sys.stderr)
+        say(f"error: this needs {package}: pip install {REMEDIES.get(package, package)}", error=True)
         sys.exit(2)
     except USER_ERRORS as error:
         if DEBUG in os.environ:
             raise
-        print(f"error: {error or type(error).__name__}", file=sys.stderr)
+        details = getattr(error, "details", ())
+        text = error.args[0] if details else error
+        say(f"error: {text or type(error).__name__}", *(f"  {detail}" for detail in details), error=True)
         sys.exit(getattr(error, "exit_status", 2))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from zoo.schema import MOST_BYTES, DescriptionError, parse_object, reading
+
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
@@ -110,14 +112,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; ValueError if it holds none."""
+    """Return the JSON object in a file; ValueError if it holds none, or is longer than any that this package writes."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
         raise ValueError(f"cannot read {path}: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold a JSON object")
-    return value
+    with reading(str(path)):
+        if len(content) > MOST_BYTES:
+            raise DescriptionError(f"it is longer than {MOST_BYTES:,} bytes")
+        return parse_object(content.decode("utf-8"))
 
 
 def sha256(path: Path) -> str:

@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from zoo.schema import DescriptionError, Value, is_text
+
+LONGEST = 500
+"""Most characters of a label."""
 _SHOWN = 5
+_LIST = Value("a list of texts", lambda value: isinstance(value, (list, tuple)))
+_LABEL = Value(f"a text of 1 to {LONGEST} characters", lambda value: is_text(value, LONGEST))
+_BY_INDEX = Value('an object with a label for each of "0", "1", …', lambda value: isinstance(value, Mapping))
 
 
 def check_labels(labels: Sequence[str], of: str = "the labels") -> None:
@@ -23,8 +31,10 @@ def check_labels(labels: Sequence[str], of: str = "the labels") -> None:
         labels: the name of each class, in the order of the net's outputs.
         of: what the labels belong to, for the message.
     """
+    _LIST.check(labels, of)
     first: dict[str, int] = {}
     for index, label in enumerate(labels):
+        _LABEL.check(label, f"{of}[{index}]")
         name = label.strip()
         if not name or len(label.splitlines()) != 1:
             raise ValueError(
@@ -35,6 +45,28 @@ def check_labels(labels: Sequence[str], of: str = "the labels") -> None:
                 f"{of}: the classes {first[name]} and {index} are both named {label!r}; give each a name of its own"
             )
         first[name] = index
+
+
+def by_index(id2label: Any) -> tuple[str, ...]:
+    """Return the labels in an object from "0", "1", … to labels, as config.json and graphs have it; it may be empty.
+
+    Raises:
+        DescriptionError: it is no object, a class has no label, or `check_labels` refuses them.
+
+    Example:
+        >>> by_index({"0": "cat", "1": "dog"})
+        ('cat', 'dog')
+    """
+    _BY_INDEX.check(id2label, "id2label")
+    keys = [str(index) for index in range(len(id2label))]
+    if wrong := sorted(id2label.keys() - set(keys), key=str):
+        raise DescriptionError(
+            f"id2label has {len(keys)} labels and the key {wrong[0]!r}: its keys must be the indices of the classes, "
+            f'"0" to "{len(keys) - 1}"'
+        )
+    labels = tuple(id2label[key] for key in keys)
+    check_labels(labels, "id2label")
+    return labels
 
 
 def difference(left: Sequence[str], right: Sequence[str], left_name: str, right_name: str) -> str:

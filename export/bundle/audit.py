@@ -34,7 +34,9 @@ from export.layout import (
 )
 from export.proof.check import Check, require
 from zoo import Checkpoint
+from zoo.description import REPORT as REPORT_RULE
 from zoo.files import json_bytes, read_json, sha256
+from zoo.schema import reading
 
 REFOLD = 1e-6
 """Limit on the difference between a folded weight and the training form refolded, relative to its tensor's largest."""
@@ -114,6 +116,8 @@ def _disagreements(bundle: OpenBundle) -> Iterator[str]:
     claims = {key: config[key] for key in RECORD_KEYS & config.keys() - own.keys()}  # the registry's, or nobody's
     description = {**own, **claims}
     report = read_json(folder / REPORT)
+    with reading(str(folder / REPORT)):
+        REPORT_RULE.check(report)
     checks = [
         Check(check["name"], check["figure"], check["limit"], check["note"], check.get("inputs", ""))
         for check in report["checks"]

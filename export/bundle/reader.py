@@ -17,7 +17,10 @@ from export.formats.table import FORMATS
 from export.int8.record import Quantization
 from export.layout import CONFIG, FEATURES, FOLDED, GOLDEN, INPUT, OUTPUT, PICTURES, QUANTIZATION, TRAINING_FORM
 from zoo import Checkpoint, Preprocessing
+from zoo.description import BUNDLE
 from zoo.files import read_json
+from zoo.schema import reading
+from zoo.weights.repository import parse_config
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,11 @@ class OpenBundle:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The contents of config.json."""
-        return read_json(self.folder / CONFIG)
+        config = read_json(self.folder / CONFIG)
+        with reading(str(self.folder / CONFIG)):
+            BUNDLE.check(config)
+            parse_config(config)
+        return config
 
     @cached_property
     def golden(self) -> Mapping[str, Tensor]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -15,9 +13,10 @@ from typing import Any
 
 from export.layout import GRAPH
 from export.runtime.answers import Answer, Net, answer
-from pixels import PassedOver, find_pictures
+from pixels import STDIN, PassedOver, find_pictures, is_url
 from zoo.lacking import lacking
-from zoo.weights.reference import File, Folder, Hub, parse_reference
+from zoo.printing import progress, say, say_json_array
+from zoo.weights.reference import File, Folder, Hub, Tagged, parse_reference
 
 _FEW = 5
 """With fewer pictures than this, no progress bar is shown."""
@@ -29,7 +28,9 @@ class PicturesFailedError(RuntimeError):
     exit_status = 1  # of the command line: the call was valid, the pictures were not
 
 
-def open_net(model: str, *, precision: str | None, threads: int, providers: Sequence[str] | None) -> Net:
+def open_net(
+    model: str, *, precision: str | None, threads: int, providers: Sequence[str] | None, mirror: Path | None = None
+) -> Net:
     """Open the net that the command line names.
 
     Args:
@@ -38,12 +39,15 @@ def open_net(model: str, *, precision: str | None, threads: int, providers: Sequ
         precision: which graph of a bundle to run.
         threads: threads within an operator; 0 lets the runtime choose.
         providers: ONNX Runtime's execution providers, in order of preference; the CPU by default.
+        mirror: a folder to take the weights of `NAME:TAG` from.
 
     Raises:
         ValueError, FileNotFoundError, RuntimeError: the net does not exist, or an option does not apply to it.
     """
     reference = parse_reference(model)
     graph_missing: FileNotFoundError | None = None
+    if mirror is not None and not isinstance(reference, Tagged):
+        raise ValueError(f"--from {mirror} is where the weights of NAME:TAG are, and {model} is no NAME:TAG")
     match reference:
         case Hub():
             is_graph = True
@@ -73,35 +77,36 @@ def open_net(model: str, *, precision: str | None, threads: int, providers: Sequ
     try:
         from export.commands.torch_classifier import TorchClassifier
 
-        return TorchClassifier(model, threads=threads)
+        return TorchClassifier(model, threads=threads, mirror=mirror)
     except (FileNotFoundError, ModuleNotFoundError) as error:
         raise graph_missing or error from None
 
 
 def print_answers(
-    net: Net, name: str, images: Sequence[Path], *, top: int, batch_size: int, threads: int, as_json: bool
+    net: Net, name: str, images: Sequence[str], *, top: int, batch_size: int, threads: int, as_json: bool
 ) -> None:
     """Classify pictures, including all pictures below folders, and print the answers one by one, in order.
 
     Args:
         net: the net that classifies them.
         name: the net's name, for messages.
-        images: picture files and folders of pictures.
+        images: picture files, folders of pictures, http and https addresses, and "-" for standard input.
         top: number of classes to print per picture.
         batch_size: number of pictures that the net computes at a time.
         threads: threads that read pictures; 0 for one per core.
         as_json: print one JSON array instead of lines.
 
     Raises:
-        PicturesFailedError: at the end, if some pictures could not be read; each has been reported in its turn.
+        ValueError: standard input is named twice.
+        PicturesFailedError: at the end, if some pictures could not be answered; each has been reported in its turn.
     """
     passed_over = PassedOver()
-    paths = find_pictures(images, passed_over)
+    paths = _sources(images, passed_over)
     if passed_over:
-        print(f"passed over: {passed_over}", file=sys.stderr)
+        say(f"passed over: {passed_over}", error=True)
     readers = min(threads or os.cpu_count() or 1, len(paths))
     if net.untrained and not as_json:
-        print(f"{name} is untrained: these answers mean nothing", file=sys.stderr)
+        say(f"{name} is untrained: these answers mean nothing", error=True)
     answers = answer(net, paths, top=top, batch_size=batch_size, readers=readers)
     # On one terminal, the bar and the pieces of JSON would get mixed up.
     if len(paths) >= _FEW and find_spec("rich") and sys.stderr.isatty() and not (as_json and sys.stdout.isatty()):
@@ -111,7 +116,20 @@ def print_answers(
         warnings.filterwarnings("ignore", module="PIL")
         failed = _print_json(answers, net) if as_json else _print_lines(answers)
     if failed:
-        raise PicturesFailedError(f"{failed} of {len(paths)} pictures could not be read")
+        raise PicturesFailedError(f"{failed} of {len(paths)} pictures could not be answered")
+
+
+def _sources(images: Sequence[str], passed_over: PassedOver) -> list[str | Path]:
+    """Return the pictures that arguments stand for, in their order; addresses and standard input stay as they are."""
+    if images.count(STDIN) > 1:
+        raise ValueError(f"{STDIN} is given {images.count(STDIN)} times; standard input holds one picture")
+    sources: list[str | Path] = []
+    for image in images:
+        if image == STDIN or is_url(image):
+            sources.append(image)
+        else:
+            sources += find_pictures([Path(image)], passed_over)
+    return sources
 
 
 def _print_lines(answers: Iterator[Answer]) -> int:
@@ -120,35 +138,38 @@ def _print_lines(answers: Iterator[Answer]) -> int:
     for one in answers:
         if one.error is not None:
             failed += 1
-            print(f"error: {one.error}", file=sys.stderr)
+            say(f"error: {one.error}", error=True)
         else:
             classes = ", ".join(f"{each.label} {each.probability:.1%}" for each in one.classes)
-            print(f"{one.path}: {classes}", flush=True)
+            say(f"{_name(one)}: {classes}")
     return failed
 
 
 def _print_json(answers: Iterator[Answer], net: Net) -> int:
     """Print a JSON array, piece by piece; return how many pictures failed."""
-    failed, before = 0, "[\n"
-    for one in answers:
-        row: dict[str, Any] = {"image": str(one.path)}
-        if one.error is not None:
-            failed += 1
-            print(f"error: {one.error}", file=sys.stderr)
-            row |= {"error": one.error}
-        else:
-            row |= {"untrained": net.untrained, "classes": [asdict(each) for each in one.classes]}
-        print(before, textwrap.indent(json.dumps(row, indent=2, ensure_ascii=False), "  "), sep="", end="", flush=True)
-        before = ",\n"
-    print("\n]")
+    failed = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal failed
+        for one in answers:
+            if one.error is not None:
+                failed += 1
+                say(f"error: {one.error}", error=True)
+                yield {"image": _name(one), "error": one.error}
+            else:
+                classes = [asdict(each) for each in one.classes]
+                yield {"image": _name(one), "untrained": net.untrained, "classes": classes}
+
+    say_json_array(rows())
     return failed
+
+
+def _name(one: Answer) -> str:
+    return "standard input" if one.source == STDIN else str(one.source)
 
 
 def _followed(answers: Iterator[Answer], total: int) -> Iterator[Answer]:
     """Pass the answers on while showing a progress bar."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     # Lines printed to a terminal belong above the bar; lines printed to a file must not be diverted to the terminal.
-    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+    with progress(transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         yield from bar.track(answers, total=total, description="predicting")

@@ -10,6 +10,8 @@ import typer
 from export.formats.names import ALL, NAMES, QUANTIZED, choose_formats
 from zoo.commands.completion import data, offer, offer_several
 from zoo.commands.options import AsJson, Force, Licence, Mirror, Model, Named, Quiet, SkipDamaged, Verbose
+from zoo.files import read_json
+from zoo.printing import say, say_json, status
 
 
 def export(
@@ -73,26 +75,24 @@ def export(
     if licence is not None:
         check_licence(licence)
 
-    from rich.markup import escape
-
     from export.bundle.claims import Claims
     from export.bundle.labels import relabel
     from export.bundle.writer import export_bundle
     from export.commands.tables import print_checks, print_files, summary
     from export.int8.source import quantize_on
     from export.layout import REPORT
-    from zoo.commands.consoles import log
     from zoo.layout import UNTRAINED
     from zoo.reference import open_model
 
     claims = Claims(licence=licence, dataset=dataset, figures=figures)
-    with log.status(escape(f"loading {model}")) as status:
+    with status(f"loading {model}") as tell:
         source, record = open_model(model, mirror=mirror)
         source, record = claims.of(source, record)
         quantization = None
         if calibration is not None:
-            tell = lambda layer: status.update(escape(f"quantizing {layer}"))  # noqa: E731
-            quantization = quantize_on(source, calibration, skip_damaged=skip_damaged, on_layer=tell)
+            quantization = quantize_on(
+                source, calibration, skip_damaged=skip_damaged, on_layer=lambda layer: tell(f"quantizing {layer}")
+            )
         checks = export_bundle(
             source if labels is None else relabel(source, record, labels),
             out,
@@ -101,13 +101,13 @@ def export(
             features=feature or (),
             quantization=quantization,
             replace=force,
-            on_stage=lambda text: status.update(escape(text)),
+            on_stage=tell,
         )
     if as_json:
-        print((out / REPORT).read_text(encoding="utf-8"), end="")
+        say_json(read_json(out / REPORT))
         return
     if quiet:
         return
     print_checks(checks, verbose=verbose)
     print_files(f"{model}{' (untrained)' if source.tag == UNTRAINED else ''}", out, verbose=verbose)
-    print(summary(checks))
+    say(summary(checks))

@@ -9,6 +9,7 @@ import typer
 
 from zoo.commands.completion import data, offer
 from zoo.commands.options import Force, Model, SkipDamaged
+from zoo.printing import say, status
 
 
 def quantize(
@@ -36,13 +37,10 @@ def quantize(
         check_out(out, own_file, force=force)
     check_pictures(calibration)
 
-    from rich.markup import escape
-
     from export.int8.source import quantize_on, ship_quantization
-    from zoo.commands.consoles import log
     from zoo.reference import open_model
 
-    with log.status(escape(f"loading {model}")) as status:
+    with status(f"loading {model}") as tell:
         source, record = open_model(model)
         if out is None and record is None:
             raise ValueError(f"{model} is not one of the registry's weights, so name the file to write with --out")
@@ -50,7 +48,7 @@ def quantize(
             source,
             calibration,
             skip_damaged=skip_damaged,
-            on_layer=lambda layer: status.update(escape(f"quantizing {layer}")),
+            on_layer=lambda layer: tell(f"quantizing {layer}"),
         )
     if out is None:
         out = ship_quantization(cast(Any, record), quantization)
@@ -58,4 +56,4 @@ def quantize(
         quantization.save(out)
     made_on = quantization.calibration
     left_out = f"; {len(made_on['skipped'])} damaged ones were left out" if "skipped" in made_on else ""
-    print(f"{out}: {model} in int8, calibrated on {made_on['pictures']} pictures{left_out}")
+    say(f"{out}: {model} in int8, calibrated on {made_on['pictures']} pictures{left_out}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from zoo.commands.completion import datasets, offer
 from zoo.commands.options import AsJson, Licence, Named
+from zoo.printing import say, say_json, status
 
 
 def ship(
@@ -39,7 +39,7 @@ def ship(
 
     from export.release.ship import ship as write_entry
 
-    print(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
+    say(f"{write_entry(run_folder, checkpoints, tag=tag, dataset=dataset, licence=licence)} written")
 
 
 def model_card(
@@ -58,7 +58,7 @@ def model_card(
         check_zoo_card(out)
     else:
         write_zoo_card(out)
-    print(f"{out} {'is what it should be' if check else 'written'}")
+    say(f"{out} {'is what it should be' if check else 'written'}")
 
 
 def publish(
@@ -98,23 +98,20 @@ def publish(
     if bundle is not None:
         require_bundle(bundle)
 
-    from rich.markup import escape
-
     from export.bundle.claims import Claims
     from export.bundle.restate import restate
     from export.commands.tables import print_publication
     from export.hub.publish import publish as publish_bundle
     from export.release.publish_all import publish_zoo
-    from zoo.commands.consoles import log
 
     options: dict[str, Any] = {"private": private, "tag": tag, "dry_run": dry_run}
-    with log.status("publishing") as status, ExitStack() as stack:
-        options["on_stage"] = lambda text: status.update(escape(text))
+    with status("publishing") as tell, ExitStack() as stack:
+        options["on_stage"] = tell
         if bundle is not None and (licence or dataset):
             # What would be published is shown without changing the bundle.
             trial = Path(stack.enter_context(TemporaryDirectory()), bundle.name) if dry_run else None
             claims = Claims(licence=licence, dataset=dataset)
-            bundle = restate(bundle, claims, trial, on_stage=options["on_stage"])
+            bundle = restate(bundle, claims, trial, on_stage=tell)
         if everything:
             done = list(publish_zoo(str(namespace), bundles, **options))
         else:
@@ -124,7 +121,7 @@ def publish(
                 )
             ]
     if as_json:
-        print(json.dumps([asdict(publication) for publication in done], indent=2))
+        say_json([asdict(publication) for publication in done])
         return
     for publication in done:
         print_publication(publication, dry_run)

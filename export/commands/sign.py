@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.printing import say
+
 
 def sign(
     folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
@@ -30,4 +32,4 @@ def sign(
 
     from export.bundle.signature import sign as sign_bundle
 
-    print(f"{sign_bundle(folder, key=key, certificate=certificate, chain=chain or [])} written")
+    say(f"{sign_bundle(folder, key=key, certificate=certificate, chain=chain or [])} written")

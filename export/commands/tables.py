@@ -8,8 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
+from zoo.printing import say, say_table
 
 if TYPE_CHECKING:  # at run time each command imports only what it prints itself
     from export.bundle.accuracy import Accuracy
@@ -22,14 +21,14 @@ def print_checks(checks: Sequence[Check], *, verbose: bool = False) -> None:
     shown = [check for check in checks if verbose or not check.passed]
     if not shown:
         return
-    table = Table("check", "inputs", "figure", "limit")
+    heads, rows = ("check", "inputs", "figure", "limit"), []
     for name, group in groupby(shown, lambda check: check.name):
         same = list(group)
         # NaN is the worst figure; `max` alone could overlook it.
         worst = max((check.figure for check in same), key=lambda figure: (math.isnan(figure), figure))
         inputs = sum(bool(check.inputs) for check in same)
-        table.add_row(name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.2g}")
-    Console().print(table)
+        rows.append((name, str(inputs or ""), f"{worst:.1e}", f"{same[0].limit:.2g}"))
+    say_table(heads, rows)
 
 
 def summary(checks: Sequence[Check]) -> str:
@@ -52,34 +51,34 @@ def print_files(what: str, folder: Path, *, verbose: bool = False) -> None:
     """Print how many files a folder holds and their size, or with `verbose` that of each."""
     sizes = {path.relative_to(folder): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     if verbose:
-        table = Table("file", "bytes")
+        heads, rows = ("file", "bytes"), []
         for name, size in sizes.items():
-            table.add_row(str(name), f"{size:,}")
-        Console().print(table)
-    print(f"{folder}: {what}, {len(sizes)} files, {sum(sizes.values()) / 1e6:.1f} MB")
+            rows.append((str(name), f"{size:,}"))
+        say_table(heads, rows)
+    say(f"{folder}: {what}, {len(sizes)} files, {sum(sizes.values()) / 1e6:.1f} MB")
 
 
 def print_accuracies(accuracies: Sequence[Accuracy]) -> None:
     """Print one line per graph of a bundle, with its accuracy on a data set."""
-    table = Table("graph", *accuracies[0].metrics, "agrees with fp32")
+    heads, rows = ("graph", *accuracies[0].metrics, "agrees with fp32"), []
     for accuracy in accuracies:
         figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f} %" for key, value in accuracy.metrics.items())
-        table.add_row(accuracy.graph, *figures, f"{accuracy.agreement:.2f} %")
-    Console().print(table)
+        rows.append((accuracy.graph, *figures, f"{accuracy.agreement:.2f} %"))
+    say_table(heads, rows)
 
 
 def print_publication(publication: Publication, dry_run: bool) -> None:
     """Print one line per file of a repository on the Hub, with what happened to it, and a summary."""
-    table = Table("file", "bytes", "sha256", "change")
+    heads, rows = ("file", "bytes", "sha256", "change"), []
     for change in ("added", "changed", "deleted", "unchanged"):
         for name in getattr(publication.changes, change):
             file = publication.files.get(name)
-            table.add_row(name, f"{file.size:,}" if file else "", file.sha256[:12] if file else "", change)
-    Console().print(table)
+            rows.append((name, f"{file.size:,}" if file else "", file.sha256[:12] if file else "", change))
+    say_table(heads, rows)
     made = "would be made" if dry_run else "made"
     parts = [f"{publication.url}, branch {publication.revision}"]
     parts += [f"repository {made}"] if publication.created else []
     parts += [f"nothing {'would change' if dry_run else 'changed'}"] if not publication.changes else []
     parts += [f"commit {publication.commit}"] if not dry_run else ["nothing was sent"]
     parts += [f"tag {publication.tag}"] if publication.tag else []
-    print(": ".join([parts[0], ", ".join(parts[1:])]))
+    say(": ".join([parts[0], ", ".join(parts[1:])]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ class TorchClassifier:
 
     Args:
         reference: `NAME:tag`, `NAME` (untrained) or a checkpoint file.
+        mirror: a folder to take the weights of `NAME:tag` from.
         threads: PyTorch's threads within an operator, for the whole process; 0 lets PyTorch choose.
 
     Raises:
@@ -27,8 +29,8 @@ class TorchClassifier:
         FileNotFoundError, RuntimeError: the weights are not on this machine and cannot be fetched.
     """
 
-    def __init__(self, reference: str, *, threads: int = 0) -> None:
-        checkpoint, record = open_model(reference)
+    def __init__(self, reference: str, *, threads: int = 0, mirror: Path | None = None) -> None:
+        checkpoint, record = open_model(reference, mirror=mirror)
         self._preprocessing = checkpoint.known_preprocessing()
         if threads:
             torch.set_num_threads(threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from zoo.commands.completion import data as data_sets
 from zoo.commands.completion import offer
 from zoo.commands.options import AsJson, Quiet, Verbose
+from zoo.printing import progress, say, say_json, status
 
 
 def verify(
@@ -56,16 +56,13 @@ def verify(
         named = (identity, issuer) if identity and issuer else None
         checks.append(check_signature(folder, public_key=public_key, authority=authority, identity=named))
 
-    from rich.markup import escape
-
     from export.bundle.audit import audit
     from export.commands.tables import print_accuracies, print_checks, summary
     from export.proof.check import require
-    from zoo.commands.consoles import log
 
-    with log.status(escape(f"verifying {folder}")) as status:
+    with status(f"verifying {folder}") as tell:
         for check in audit(folder, expect):
-            status.update(escape(f"verifying {folder}: {check.title}"))
+            tell(f"verifying {folder}: {check.title}")
             checks.append(check)
     accuracies: list[Any] = []
     if data is not None and all(check.passed for check in checks):
@@ -76,29 +73,25 @@ def verify(
             "checks": [{**asdict(check), "passed": check.passed} for check in checks],
             "accuracy": [asdict(accuracy) for accuracy in accuracies],
         }
-        print(json.dumps(report, indent=2))
+        say_json(report)
     elif not quiet:
         print_checks(checks, verbose=verbose)
         if accuracies:
             print_accuracies(accuracies)
     require(checks)
     if not (as_json or quiet):
-        print(f"{folder}: {summary(checks)}")
+        say(f"{folder}: {summary(checks)}")
 
 
 def _measure(folder: Path, data: str) -> tuple[list[Any], list[Any]]:
     """Measure each graph, showing a progress bar; return the accuracies and the checks of them."""
-    from rich.markup import escape
-    from rich.progress import Progress
-
     from export.bundle.accuracy import check_accuracy, graph_paths, load_pictures, measure
     from export.bundle.reader import OpenBundle
-    from zoo.commands.consoles import log
 
     bundle = OpenBundle(folder)
-    with log.status(escape(f"reading {data}")):
+    with status(f"reading {data}"):
         pictures = load_pictures(bundle, data)
-    with Progress(console=log, transient=True) as bars:
+    with progress(transient=True) as bars:
         bar = bars.add_task("measuring", total=len(pictures) * len(graph_paths(bundle)))
         accuracies = list(measure(bundle, pictures, lambda done: bars.advance(bar, done)))
     return accuracies, list(check_accuracy(bundle, pictures, accuracies))

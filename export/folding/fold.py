@@ -38,9 +38,9 @@ def fold(model: nn.Module) -> nn.Module:
     and every BatchNorm that directly follows a convolution is merged into it and replaced by an `nn.Identity`; the
     module keeps its class. BatchNorm may be synchronized (`nn.SyncBatchNorm`) or frozen (torchvision's
     `FrozenBatchNorm2d`). For an `AveragedModel`, a `DataParallel`, a `DistributedDataParallel` or the result of
-    `torch.compile`, the model inside is folded. The result is valid for calls `model(input)` with optional arguments at
-    their defaults, on batches. The weights are computed in float64 and stored in the model's dtype; the original is
-    left untouched.
+    `torch.compile`, the model inside is folded, and so are parts of a model that are wrapped in one. The result is
+    valid for calls `model(input)` with optional arguments at their defaults, on batches. The weights are computed in
+    float64 and stored in the model's dtype; the original is left untouched.
 
     Example:
         >>> import torch, zoo, export
@@ -66,6 +66,12 @@ def fold(model: nn.Module) -> nn.Module:
 def _fold(model: nn.Module) -> nn.Module:
     layers = {name for name, module in model.named_modules() if is_dirac(module)}
     if not layers:
+        scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
+        if scripted:
+            raise ValueError(
+                f"{scripted[0] or 'this'} was compiled by torch.jit, which hides its layers; fold the net before it is "
+                "traced or scripted"
+            )
         raise ValueError(f"{type(model).__name__} has no Dirac layer, so there is nothing to fold")
     _refuse_train_mode(model)
     pairs = find_pairs(model)

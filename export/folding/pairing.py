@@ -34,14 +34,24 @@ def is_dirac(module: nn.Module) -> bool:
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside the wrappers of training: averaging, several devices or processes, a compiler."""
-    while True:
-        if isinstance(model, (AveragedModel, DataParallel, DistributedDataParallel)):
-            model = model.module
-        elif type(model).__name__ == "OptimizedModule":  # from torch.compile; importing its class takes seconds
-            model = cast(nn.Module, model._orig_mod)
-        else:
-            return model
+    """Return a model without the wrappers of training: averaging, several devices or processes, a compiler.
+
+    If there are some around parts of the model, the result is a copy in which those parts are the model's own.
+    """
+    while (inner := _inside(model)) is not None:
+        model = inner
+    if parts := {id(part): part for part in model.modules() if _inside(part) is not None}:
+        # deepcopy takes what its memo holds for copies already made.
+        model = deepcopy(model, {key: unwrapped(part) for key, part in parts.items()})
+    return model
+
+
+def _inside(module: nn.Module) -> nn.Module | None:
+    """Return what a wrapper holds; None if the module is none."""
+    if isinstance(module, (AveragedModel, DataParallel, DistributedDataParallel)):
+        return cast(nn.Module, module.module)
+    # From torch.compile; importing the class takes seconds.
+    return cast(nn.Module, module._orig_mod) if type(module).__name__ == "OptimizedModule" else None
 
 
 def is_norm(module: nn.Module) -> bool:

@@ -19,9 +19,20 @@ def fetch_graph(place: Hub, precision: str | None = None) -> Path:
         FileNotFoundError, RuntimeError: the graph cannot be fetched.
         ValueError: the precision does not exist, or the downloaded file is damaged.
     """
-    # Imported here, so that inference from local files needs no huggingface_hub. The module does not import PyTorch.
-    from zoo.weights.hub import fetch
-
     if precision is not None and precision not in GRAPHS:
         raise ValueError(f"precision={precision!r}: allowed are {', '.join(GRAPHS)}")
-    return fetch(place.repository, GRAPHS[precision or "fp32"].path, revision=place.revision)
+    try:
+        # Imported here, so that inference from local files needs no huggingface_hub. It does not import PyTorch.
+        from zoo.weights.hub import MissingFileError, fetch
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{place.repository} is on the Hub, and fetching from it needs {error.name}: pip install {error.name}",
+            name=error.name,
+        ) from None
+    try:
+        return fetch(place.repository, GRAPHS[precision or "fp32"].path, revision=place.revision)
+    except MissingFileError as error:
+        raise MissingFileError(
+            f"{error}; if it holds a net for PyTorch alone, `diracnet export {place.repository} --out BUNDLE` makes a "
+            "bundle of that, which can be run"
+        ) from None

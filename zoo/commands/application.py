@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from zoo.commands.bash import complete
+from zoo.printing import say
 
 _SHOWN = ("diracnet-zoo", "torch", "onnxruntime")
 
@@ -48,7 +49,7 @@ def _options(
 
 def _tell(wanted: bool) -> None:
     if wanted:
-        print(", ".join([*map(_version, _SHOWN), f"Python {platform.python_version()}"]))
+        say(", ".join([*map(_version, _SHOWN), f"Python {platform.python_version()}"]))
         raise typer.Exit
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from zoo.commands.options import AsJson, Model
+from zoo.printing import say_json, say_table
 
 
 def list_nets(
@@ -22,9 +22,6 @@ def list_nets(
     if not names:
         raise ValueError(f"no net matches {pattern!r}; without a pattern all are listed")
 
-    from rich.table import Table
-
-    from zoo.commands.consoles import console
     from zoo.metrics import figure
     from zoo.models import count_parameters
 
@@ -32,13 +29,13 @@ def list_nets(
         {"name": name, "parameters": count_parameters(get_spec(name)), "weights": list_weights(name)} for name in names
     ]
     if as_json:
-        print(json.dumps(rows, indent=2))
+        say_json(rows)
         return
-    table = Table("name", "parameters, folded", "weights: top-1")
+    cells = []
     for row in rows:
         tags = (f"{tag}: {figure('top1', get_weight(row['name'], tag).metrics['top1'])}" for tag in row["weights"])
-        table.add_row(row["name"], f"{row['parameters']:,}", ", ".join(tags) or "none")
-    console.print(table)
+        cells.append((row["name"], f"{row['parameters']:,}", ", ".join(tags) or "none"))
+    say_table(("name", "parameters, folded", "weights: top-1"), cells)
 
 
 def info(model: Model, as_json: AsJson = False) -> None:
@@ -50,10 +47,6 @@ def info(model: Model, as_json: AsJson = False) -> None:
 
     reference = check_model(model)
 
-    from rich.table import Table
-    from rich.text import Text
-
-    from zoo.commands.consoles import console
     from zoo.models import count_parameters
     from zoo.reference import open_model
 
@@ -84,28 +77,24 @@ def info(model: Model, as_json: AsJson = False) -> None:
             **{key: manifest[key] for key in manifest if key not in ("model", "tag")},
         }
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        say_json(facts)
         return
-    table = Table(show_header=False)
-    for key, value in facts.items():
-        if value not in ({}, None):
-            table.add_row(key, Text(_readable(value)))
-    console.print(table)
+    say_table(None, ((key, _readable(value)) for key, value in facts.items() if value not in ({}, None)))
 
 
-def _readable(value: Any) -> str:
+def _readable(value: Any) -> list[str]:
     match value:
         case dict():
             known = ((key, inner) for key, inner in value.items() if inner is not None)
-            lines = (f"{key}: {line}" for key, inner in known for line in _readable(inner).splitlines())
-            return "\n".join(lines)
+            return [f"{key}: {line}" for key, inner in known for line in _readable(inner)]
         case [dict(), *_]:
             return _readable({str(number): inner for number, inner in enumerate(value, start=1)})
         case list() | tuple():
-            return ", ".join(map(_readable, value[:10])) + (f", … ({len(value)})" if len(value) > 10 else "") or "none"
+            parts = [each for inner in value[:10] for each in _readable(inner)]
+            return [", ".join(parts) + (f", … ({len(value)})" if len(value) > 10 else "") or "none"]
         case float():
-            return f"{value:.6g}"
+            return [f"{value:.6g}"]
         case bool() | str() | None:
-            return str(value)
+            return [str(value)]
         case _:
-            return f"{value:,}"
+            return [f"{value:,}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from zoo.commands.completion import data as data_sets
 from zoo.commands.completion import forms, offer
 from zoo.commands.options import AsJson, Mirror, Model, SkipDamaged
+from zoo.printing import note, progress, say, say_json, say_table, status
 
 
 def evaluate(
@@ -58,12 +58,6 @@ def evaluate(
         if top_errors[0] < 1:
             raise ValueError(f"--top-errors {top_errors[0]}: the number of pictures must be above zero")
 
-    from rich.markup import escape
-    from rich.progress import Progress
-    from rich.table import Table
-    from rich.text import Text
-
-    from zoo.commands.consoles import COLUMNS, console, log, note
     from zoo.files import write_json
     from zoo.metrics import figures
     from zoo.models import build_from
@@ -77,12 +71,12 @@ def evaluate(
 
     checkpoint, record = open_model(model, form, mirror)
     preprocessing = checkpoint.known_preprocessing()
-    with log.status(escape(f"reading {data}")):
+    with status(f"reading {data}"):
         found = load_test(data, preprocessing, skip_damaged=skip_damaged)
     pictures = in_order_of(checkpoint, found, model, data)
     if missing := len(pictures.classes) - len(found.classes):
         note(f"{data} has no pictures of {missing} of the {len(pictures.classes)} classes that {model} tells apart")
-    with Progress(*COLUMNS, console=log) as bars:
+    with progress() as bars:
         bar = bars.add_task("evaluating", total=len(pictures))
         answers = answer_pictures(
             build_from(checkpoint),
@@ -107,16 +101,11 @@ def evaluate(
     skipped = names_of(pictures.damaged, data)
     if as_json:
         result = {"model": model, "pictures": len(pictures), "data_sha256": found.sha256(), **report.to_dict()}
-        print(json.dumps({**result, **({"skipped": skipped} if skipped else {})}, indent=2))
+        say_json({**result, **({"skipped": skipped} if skipped else {})})
         return
     left_out = f"; {len(skipped)} damaged ones were left out" if skipped else ""
-    print(f"{model}: {figures(answers.metrics())} on {len(pictures)} test pictures{left_out}")
-    print(report.calibration_line())
+    say(f"{model}: {figures(answers.metrics())} on {len(pictures)} test pictures{left_out}")
+    say(report.calibration_line())
     heads, rows = report.table()
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    for head in heads:
-        table.add_column(Text(head), justify="right" if head != "class" else "left")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    print(report.table_title())
-    console.print(table)
+    say(report.table_title())
+    say_table(heads, rows, bare=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import shlex
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ import typer
 from zoo.commands.completion import data as data_sets
 from zoo.commands.completion import models, nets, offer, recipes
 from zoo.commands.options import AsJson
+from zoo.printing import note, progress, say, say_json, status
 from zoo.training.recipes import CHOICES, DATA, LIBRARIES, RECIPES, Recipe
 
 if TYPE_CHECKING:
@@ -116,10 +116,6 @@ def _train(
         raise ValueError(f"--data is missing: {of} has no data set of its own; name a folder")
     check_dataset(data)
 
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    from zoo.commands.consoles import COLUMNS, log, note
     from zoo.metrics import figures
     from zoo.training.job import check_recipe
     from zoo.training.loop import train as run_training
@@ -132,19 +128,19 @@ def _train(
         channels = channels or start.spec.in_channels
     stream = chosen.crop == "resized"
     check_recipe(chosen, default_preprocessing(data, image_size, channels=channels, stream=stream))
-    with log.status(escape(f"reading {data}")):
+    with status(f"reading {data}"):
         dataset = load_dataset(
             data, image_size, channels=channels, stream=stream, workers=workers, skip_damaged=skip_damaged
         )
     if dry_run:
-        with log.status("timing a few steps"):
+        with status("timing a few steps"):
             found = preview(chosen, dataset, seed=seed, init=start)
-        print(json.dumps(found.to_dict(), indent=2) if as_json else found.text())
+        say_json(found.to_dict()) if as_json else say(*found.lines())
         return
     note(describe_data(dataset))
     for line in again.notes(dataset) if again else ():
         note(f"note: {line}")
-    with Progress(*COLUMNS, console=log) as bars:
+    with progress() as bars:
         shown = _Shown(bars, chosen, out / "tensorboard" if tensorboard else None)
         result = run_training(
             chosen,
@@ -158,9 +154,9 @@ def _train(
             on_note=note,
         )
     if as_json:
-        print(json.dumps(result, indent=2))
+        say_json(result)
         return
-    print(f"{out}: {figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
+    say(f"{out}: {figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
     net = shlex.quote(str(out / "model.safetensors"))
     note(f"The net is in {net}. Next, for example:")
     note(f"  diracnet evaluate {net} --data {shlex.quote(data)}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zoo.commands.options import Force
+from zoo.printing import say
 
 
 def import_upstream(
@@ -30,4 +31,4 @@ def import_upstream(
 
     checkpoint = read_upstream(file, final_relu)
     checkpoint.save(out)
-    print(f"{out}: {checkpoint.spec.name}, {checkpoint.form} form")
+    say(f"{out}: {checkpoint.spec.name}, {checkpoint.form} form")

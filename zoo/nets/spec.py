@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zoo.description import SPEC, check_fit
 from zoo.preprocessing import CIFAR, IMAGENET, Preprocessing
 
 if TYPE_CHECKING:  # names and structures are known without PyTorch
@@ -115,27 +116,22 @@ class Spec:
     final_relu: bool = True
 
     def __post_init__(self) -> None:
+        SPEC.check({k: value for k, value in asdict(self).items() if (k, value) != ("num_classes", None)})
         if self.family not in FAMILIES:
             raise ValueError(f"family={self.family!r}: allowed are {', '.join(FAMILIES)}")
         if self.version not in VERSIONS:
             raise ValueError(f"version={self.version!r}: allowed are 1 and 2")
         table = FAMILIES[self.family]
-        if type(self.depth) is not int or self.depth not in table.blocks:
+        if self.depth not in table.blocks:
             raise ValueError(f"depth={self.depth!r}: a net of the {self.family} family has a depth of {table.depths}")
         if self.num_classes is None:
             object.__setattr__(self, "num_classes", table.num_classes)
-        if not isinstance(self.width, (int, float)) or not 1 <= table.widths[0] * self.width < 2**20:
+        if not 1 <= table.widths[0] * self.width < 2**20:
             raise ValueError(
                 f"width={self.width!r}: must be a number that leaves the first group, of {table.widths[0]} channels at "
                 "width 1, with at least one channel and at most a million"
             )
         object.__setattr__(self, "width", float(self.width))
-        for name in ("in_channels", "num_classes"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name}={value!r}: must be a whole number, at least 1")
-        if type(self.final_relu) is not bool:
-            raise ValueError(f"final_relu={self.final_relu!r}: allowed are True and False")
 
     @property
     def name(self) -> str:
@@ -174,6 +170,10 @@ class Spec:
             size = 2 * size - 1
         return size if self.stem.stride == 1 else 2 * size - 1
 
+    def check_fit(self, labels: Sequence[str], preprocessing: Preprocessing | None) -> None:
+        """Raise ValueError unless labels and preprocessing fit the net; see `zoo.description.check_fit`."""
+        check_fit(labels, preprocessing, channels=self.in_channels, classes=self.num_classes, least=self.min_size)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields in a form that JSON can hold; `Spec(**d)` is the inverse."""
         return asdict(self)
@@ -181,11 +181,5 @@ class Spec:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Spec:
         """Return the Spec with these fields; ValueError if a key is not a field, or depth is missing."""
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise ValueError(
-                f"a Spec has no field {', '.join(unknown)}; its fields are {[f.name for f in fields(cls)]}"
-            )
-        if "depth" not in values:
-            raise ValueError("depth is missing: a Spec needs one, such as depth=18")
+        SPEC.check(values)
         return cls(**values)

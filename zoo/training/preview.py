@@ -65,10 +65,10 @@ class Preview:
         """Return everything in a form that JSON can hold."""
         return {**asdict(self), "seconds": list(self.seconds)}
 
-    def text(self) -> str:
-        """Return it as text for people."""
+    def lines(self) -> list[str]:
+        """Return it as lines of text for people."""
         low, high = (_duration(each) for each in self.seconds)
-        lines = [
+        return [
             self.data,
             f"training pictures per class: {', '.join(f'{name} {count:,}' for name, count in self.counts.items())}",
             *([_repeated(self.repeated)] if self.repeated else []),
@@ -79,7 +79,6 @@ class Preview:
             f"the whole run: {low}" if low == high else f"the whole run: {low} to {high}",
             "That assumes that the machine stays as busy as it is now. Nothing was written.",
         ]
-        return "\n".join(lines)
 
 
 def preview(

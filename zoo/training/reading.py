@@ -65,20 +65,33 @@ def read_drawn(
     return read_samples(([], [], classes), preprocessing) if found is None else found
 
 
+class DamagedPicturesError(ValueError):
+    """Pictures that cannot be read: a sentence, and one line for each of them in `details`."""
+
+    def __init__(self, text: str, details: tuple[str, ...]) -> None:
+        super().__init__(text, details)
+        self.details = details
+
+    def __str__(self) -> str:
+        return "\n  ".join((self.args[0], *self.details))
+
+
 def undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: bool) -> list[int]:
     """Call `use` with the index of each picture and return the indices of those that it could read.
 
     Raises:
-        ValueError: some could not be read and are not to be skipped; all of them are named.
+        DamagedPicturesError: some could not be read and are not to be skipped; all of them are named.
     """
     damaged = read_all(len(pictures), use)
     if damaged:
         count = f"{len(damaged)} picture{'s' if len(damaged) > 1 else ''} cannot be read"
-        lines = "".join(f"\n  {reason}" for reason in damaged.values())
         if not skip:
-            raise ValueError(
+            raise DamagedPicturesError(
                 f"{count}; repair or remove them, or let train, evaluate, quantize or export leave them out with "
-                f"--skip-damaged:{lines}"
+                "--skip-damaged:",
+                tuple(damaged.values()),
             )
-        _log.warning("%s and will be left out:%s", count, lines)
+        _log.warning("%s and will be left out:", count)
+        for reason in damaged.values():
+            _log.warning("  %s", reason)
     return [index for index in range(len(pictures)) if index not in damaged]

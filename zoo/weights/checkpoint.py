@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from zoo.description import CHECKPOINT
 from zoo.labels import check_labels
 from zoo.layout import FORMS, KEY
 from zoo.layout import SAVED as SAVED
@@ -23,6 +24,7 @@ from zoo.layout import UPSTREAM as UPSTREAM
 from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
+from zoo.schema import reading
 from zoo.weights.described import load_described, save_described
 from zoo.weights.facts import Facts
 
@@ -55,13 +57,8 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise ValueError(f"form={self.form!r}: allowed are {', '.join(FORMS)}")
-        if self.labels and len(self.labels) != self.spec.num_classes:
-            raise ValueError(f"{len(self.labels)} labels were given for {self.spec.num_classes} classes")
         check_labels(self.labels)
-        if self.preprocessing and len(self.preprocessing.mean) != self.spec.in_channels:
-            raise ValueError(
-                f"pictures get {len(self.preprocessing.mean)} channels, the net takes {self.spec.in_channels}"
-            )
+        self.spec.check_fit(self.labels, self.preprocessing)
 
     @classmethod
     def from_model(
@@ -161,8 +158,9 @@ class Checkpoint:
                 f"{path} does not say which net it belongs to: its metadata lack {KEY!r}. Files of the original code "
                 "are read by zoo.load_upstream"
             )
-        try:
-            preprocessing = value["preprocessing"]
+        with reading(f"the description inside {path}"):
+            CHECKPOINT.check(value)
+            preprocessing = value.get("preprocessing")
             return cls(
                 form=value["form"],
                 spec=Spec.from_dict(value["spec"]),
@@ -172,8 +170,6 @@ class Checkpoint:
                 state=state,
                 facts=Facts.from_dict(value.get("facts", {})),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"the description inside {path} is damaged: {error}") from error
 
 
 def state_bytes(state: Mapping[str, Tensor]) -> Iterator[bytes]:

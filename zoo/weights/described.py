@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from zoo.files import replace_file
 from zoo.layout import KEY
+from zoo.schema import parse_object, reading
 
 
 def save_described(
@@ -56,10 +57,5 @@ def load_described(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str
         text = (file.metadata() or {}).get(KEY)
     if text is None:
         return tensors, None
-    try:
-        description = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"the description inside {path} is damaged: {error}") from error
-    if not isinstance(description, dict):
-        raise ValueError(f"the description inside {path} is damaged: it is {text[:50]!r}, and must be a JSON object")
-    return tensors, description
+    with reading(f"the description inside {path}"):
+        return tensors, parse_object(text)

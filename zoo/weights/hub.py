@@ -31,6 +31,10 @@ class HubError(RuntimeError):
     """The Hub did not do what was asked; the message says why and what to do. It never holds the token."""
 
 
+class MissingFileError(FileNotFoundError):
+    """A repository exists, but has no such file."""
+
+
 def fetch(repository: str, path: str, *, revision: str | None = None, digest: str | None = None, **client: Any) -> Path:
     """Return a repository's file from the local cache, downloading it if it is absent or damaged.
 
@@ -135,7 +139,7 @@ def plain_errors(repository: str, what: str) -> Iterator[None]:
     except Exception as error:
         cause = root(error)
         if isinstance(cause, EntryNotFoundError) and not isinstance(cause, LocalEntryNotFoundError):
-            raise FileNotFoundError(f"{what}: the repository has no such file") from None
+            raise MissingFileError(f"{what}: the repository has no such file") from None
         if (reason := explain(cause, repository)) is None:
             if str(error) == without_token(str(error)):
                 raise

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from zoo.description import MANIFEST as MANIFEST_RULE
 from zoo.files import read_json, sha256
-from zoo.labels import imagenet_classes
+from zoo.labels import check_labels, imagenet_classes
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
 from zoo.preprocessing import IMAGENET, Preprocessing, check_temperature
+from zoo.schema import reading
 from zoo.weights.imagenet import FORMER_TAGS, SOURCES, TAG
 from zoo.weights.published import Source
 
@@ -98,6 +100,8 @@ class Weight:
         check_temperature(self.temperature)
         if self.revision is not None and self.repository is None:
             raise ValueError(f"revision={self.revision!r} belongs to no repository; name one, or leave it out")
+        check_labels(self.labels)
+        self.spec.check_fit(self.labels, self.preprocessing)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -129,8 +133,9 @@ class Weight:
     @classmethod
     def from_manifest(cls, path: Path) -> Weight:
         """Read the record in a manifest; ValueError if the file is damaged."""
-        try:
-            value = read_json(path)
+        value = read_json(path)
+        with reading(f"the manifest {path}"):
+            MANIFEST_RULE.check(value)
             if (value["model"], value["tag"]) != path.parts[-3:-1]:
                 raise ValueError(f"it is that of {value['model']}:{value['tag']}")
             return cls(
@@ -153,8 +158,6 @@ class Weight:
                 provenance=value["provenance"],
                 temperature=value.get("temperature", 1.0),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"the manifest {path} is damaged: {error}") from error
 
 
 def _upstream(model: str, sources: tuple[Source, ...]) -> Weight:

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from zoo.description import CONFIG as CONFIG_RULE
+from zoo.description import labels_in
 from zoo.files import read_json
 from zoo.layout import CONFIG, FORMS, TRAINING_CONFIG, TRAINING_FORM, WEIGHTS, check_form
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
+from zoo.schema import reading
 from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.hub import fetch, fetch_version
 from zoo.weights.locate import load_weight
@@ -98,24 +101,32 @@ def _load(source: str, form: str | None, get: Callable[[str], Path]) -> tuple[Ch
             )
         case found if found not in FORMS:
             raise ValueError(f"{source} holds no DiracNet: the form in its {CONFIG} is {found!r}, not one of {FORMS}")
+    with reading(f"{source}/{config_name}"):
+        CONFIG_RULE.check(config)
+        spec, labels, preprocessing = parse_config(config)
     path = get(weights_name)
     checkpoint = Checkpoint.load(path)
-    try:
-        agrees = (config["form"], Spec.from_dict(config["spec"])) == (checkpoint.form, checkpoint.spec)
-        if not agrees or form not in (None, checkpoint.form):
-            raise ValueError(f"{config_name} and {weights_name} describe different nets")
-        labels = checkpoint.labels or _labels(config)
-        preprocessing = checkpoint.preprocessing or _preprocessing(config)
-        return replace(checkpoint, labels=labels, preprocessing=preprocessing), path
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{source} is damaged: {error}") from error
+    if (config["form"], spec) != (checkpoint.form, checkpoint.spec) or form not in (None, checkpoint.form):
+        raise ValueError(f"{source} is damaged: {config_name} and {weights_name} describe different nets")
+    labels, preprocessing = checkpoint.labels or labels, checkpoint.preprocessing or preprocessing
+    return replace(checkpoint, labels=labels, preprocessing=preprocessing), path
 
 
-def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
-    labels = config.get("id2label") or {}
-    return tuple(labels[str(index)] for index in range(len(labels)))
+def parse_config(config: Mapping[str, Any]) -> tuple[Spec, tuple[str, ...], Preprocessing | None]:
+    """Return the structure, the labels and the preprocessing that a config.json describes, if they fit each other.
 
+    Args:
+        config: what keeps the rules of `zoo.description.CONFIG`.
 
-def _preprocessing(config: Mapping[str, Any]) -> Preprocessing | None:
-    value = config.get("preprocessing")
-    return Preprocessing.from_dict(value) if value else None
+    Raises:
+        ValueError: there is no such structure, or something does not fit it.
+
+    Example:
+        >>> parse_config({"form": "dirac", "spec": {"depth": 18}})[1:]
+        ((), None)
+    """
+    spec = Spec.from_dict(config["spec"])
+    labels = labels_in(config, spec.num_classes)
+    preprocessing = Preprocessing.from_dict(config["preprocessing"]) if "preprocessing" in config else None
+    spec.check_fit(labels, preprocessing)
+    return spec, labels, preprocessing

@@ -161,7 +161,7 @@ def test_a_bad_picture_does_not_stop_the_others(bundle: Path, odd_pictures: Path
         assert all(path in text for path, text in failed.items())
         errors = found.errors.splitlines()
         assert errors[:-1] == [f"error: {text}" for text in failed.values()]
-        assert errors[-1] == f"error: {len(failed)} of {len(given)} pictures could not be read"
+        assert errors[-1] == f"error: {len(failed)} of {len(given)} pictures could not be answered"
         lines[str(net)] = predict(net, *given, "--batch-size", 3)
     texts = [result.output for result in lines.values()]
     assert texts[0] == texts[1] == texts[2]
@@ -223,10 +223,10 @@ def test_batches_do_not_change_the_answers(
             return runtimes[0].logits(batch)
 
     found = list(answer(Counting(), paths, batch_size=batch_size))
-    assert [one.path for one in found] == paths and sum(sizes) == len(paths) and max(sizes) <= batch_size
+    assert [one.source for one in found] == paths and sum(sizes) == len(paths) and max(sizes) <= batch_size
     assert len(sizes) == -(-len(paths) // batch_size)
     for one in found:
-        (expected,) = runtimes[0].predict([open_picture(one.path)])
+        (expected,) = runtimes[0].predict([open_picture(one.source)])
         assert [each.label for each in one.classes] == [each.label for each in expected]
 
 

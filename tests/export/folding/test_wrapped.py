@@ -91,6 +91,48 @@ def test_what_training_leaves_is_folded(
         assert max(entry.error for entry in layer_errors(model, folded, INPUT)) < 1e-10
 
 
+class Around(nn.Module):
+    """A user's net with a part that is used twice, and a part within that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inner = nn.Sequential(zoo.DiracConv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+        self.body = self.again = nn.Sequential(zoo.DiracConv2d(3, 4, 3), nn.BatchNorm2d(4), inner)
+        self.head, self.norm = nn.Conv2d(4, 2, 1), nn.BatchNorm2d(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.head(self.body(x) + self.again(x)))
+
+
+@pytest.mark.parametrize("left", [pytest.param(each, id=name) for name, each in LEFT.items() if name != "all"])
+@pytest.mark.filterwarnings("ignore:.*SWALR|.*AveragedModel:UserWarning")
+def test_wrapped_parts_are_folded(left: Callable, randomised: Callable[[nn.Module], nn.Module], tmp_path: Path) -> None:
+    """However deep a wrapper is, and however often it is used; the original keeps its wrappers."""
+    torch.manual_seed(0)
+    net = randomised(Around()).double()
+    expected = net(INPUT)
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+    net.body[2] = left(net.body[2], tmp_path / "0")
+    net.body = net.again = left(net.body, tmp_path / "1")
+    classes = [type(module) for module in net.modules()]
+    folded = fold(net)
+    torch.testing.assert_close(folded(INPUT), expected, rtol=1e-10, atol=1e-10)
+    assert [type(module) for module in net.modules()] == classes
+    norms = (nn.modules.batchnorm._BatchNorm, FrozenBatchNorm2d)
+    assert not any(isinstance(module, norms) for module in folded.modules())
+    assert folded.body is folded.again and type(folded.body) is nn.Sequential
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_what_the_jit_compiled_is_refused_by_name() -> None:
+    net = nn.Sequential(zoo.DiracConv2d(3, 4, 3), nn.BatchNorm2d(4)).double().eval()
+    traced = torch.jit.trace(net, INPUT)
+    for model, name in ((traced, "this"), (nn.Sequential(traced).eval(), "0")):
+        with pytest.raises(ValueError, match=rf"{name} was compiled by torch\.jit.*fold the net before"):
+            fold(model)
+
+
 @pytest.mark.parametrize("wrap", [nn.DataParallel, lambda net: torch.compile(net, backend="eager")])
 def test_train_mode_is_seen_through_a_wrapper(wrap: Callable[[nn.Module], nn.Module]) -> None:
     with pytest.raises(ValueError, match=r"train mode.*model\.eval\(\)"):

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from torch import nn
 
+import zoo
 from export import Classifier, emit, export_bundle
 from export.layout import GRAPH, GRAPHS, INPUT, METADATA_KEY
 from export.runtime.ranking import rank
@@ -239,7 +240,19 @@ def test_forms_of_a_bundle(bundle: Path, tmp_path: Path, monkeypatch: pytest.Mon
 def test_providers(bundle: Path) -> None:
     expected = Classifier(bundle).predict([picture()])
     assert Classifier(bundle, providers=["CPUExecutionProvider"]).predict([picture()]) == expected
-    for wrong, named in ((["CUDA", "CPUExecutionProvider"], "CUDA"), ([], "none is named")):
+    for given in ("CPUExecutionProvider", [("CPUExecutionProvider", {})]):
+        assert Classifier(bundle, providers=given).predict([picture()]) == expected
+    for wrong in (
+        None,
+        3,
+        [3],
+        {"CPUExecutionProvider": {}},
+        [("CPUExecutionProvider",)],
+        [("CPUExecutionProvider", 1)],
+    ):
+        with pytest.raises(TypeError, match=r"^providers=.*: must be a name, or a list of names and of pairs"):
+            Classifier(bundle, providers=wrong)
+    for wrong, named in ((["CUDA", "CPUExecutionProvider"], "CUDA"), ([], "none is named"), ("CUDA", "CUDA")):
         with pytest.raises(ValueError, match=rf"providers: {named}: this ONNX Runtime has .*CPUExecutionProvider"):
             Classifier(bundle, providers=wrong)
 
@@ -276,7 +289,7 @@ def renamed(graph: bytes) -> bytes:
         (damaged, r"cannot load .*net\.onnx"),
         (lambda graph: b"text", r"cannot load .*net\.onnx"),
         (foreign, r"net\.onnx does not say how to prepare its pictures"),
-        (undescribed, r"net\.onnx does not describe itself fully: its metadata lack id2label, preprocessing"),
+        (undescribed, r"net\.onnx is damaged: preprocessing, id2label are missing$"),
         (garbled, r"the description inside .*net\.onnx is damaged"),
         (renamed, r"net\.onnx is not a classifier: it needs one input, and an output named 'logits'"),
     ],
@@ -286,3 +299,105 @@ def test_other_onnx_files_are_refused(change: Callable, message: str, tmp_path: 
     (tmp_path / "net.onnx").write_bytes(change(graph_with(CIFAR)))
     with pytest.raises(ValueError, match=message):
         Classifier(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("threads", [-1, 1.0, "2", True, None, 10**9])
+def test_a_number_of_threads_that_is_none_is_refused(threads: object, bundle: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"^threads=.*: must be a whole number from 0 \(ONNX Runtime chooses\) to 1024$"
+    ):
+        Classifier(bundle, threads=threads)
+
+
+def test_pictures_are_given_in_any_way_that_has_one_meaning(bundle: Path, tmp_path: Path) -> None:
+    classifier = Classifier(bundle, threads=1)
+    one, other = picture(), picture(seed=1)
+    one.save(tmp_path / "one.png")
+    (expected,) = classifier.predict([one])
+    array = np.asarray(one)
+    for given in (one, str(tmp_path / "one.png"), tmp_path / "one.png", array, array[None], (one,), iter([one])):
+        assert classifier.predict(given) == [expected]
+    both = classifier.predict([one, other])
+    for given in (
+        [array, other],
+        np.stack([array, np.asarray(other)]),
+        (each for each in (tmp_path / "one.png", other)),
+    ):
+        assert classifier.predict(given) == both
+    assert classifier.predict(array[:, ::-1].copy()) == classifier.predict(array[:, ::-1])  # strides do not matter
+    grey = picture("L")
+    for given in (np.asarray(grey), np.asarray(grey)[..., None]):
+        assert classifier.predict(given) == classifier.predict(grey)
+    seen = picture("RGBA")
+    assert classifier.predict(np.asarray(seen)) == classifier.predict(seen)
+    assert classifier.predict([]) == [] == classifier.predict(np.zeros((0, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (None, "pictures is of type NoneType"),
+        (3, "pictures is of type int"),
+        (b"\x89PNG", "pictures is of type bytes"),
+        ({"a.png": 1}, "pictures is of type dict"),
+        (torch.zeros(3, 8, 8), r"pictures is Tensor of torch\.float32 \(3, 8, 8\)"),
+        (np.zeros((8, 8, 3)), r"pictures is ndarray of float64 \(8, 8, 3\)"),
+        (np.zeros((3, 8, 8), np.uint8), r"pictures is ndarray of uint8 \(3, 8, 8\)"),
+        (np.zeros(8, np.uint8), r"pictures is ndarray of uint8 \(8,\)"),
+        ([[picture()]], r"pictures\[0\] is of type list"),
+        ([picture(), None], r"pictures\[1\] is of type NoneType"),
+        ([picture(), b""], r"pictures\[1\] is of type bytes"),
+    ],
+)
+def test_what_is_no_picture_is_named(given: object, named: str, bundle: Path) -> None:
+    with pytest.raises(TypeError, match=rf"^{named}: must be a Pillow picture, the path of a file, or a uint8 array"):
+        Classifier(bundle).predict(given)
+
+
+def test_files_that_are_no_pictures(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("text")
+    with pytest.raises(ValueError, match=r"text\.png is not a readable picture"):
+        Classifier(bundle).predict(tmp_path / "text.png")
+    with pytest.raises(FileNotFoundError, match=r"no picture .*none\.png"):
+        Classifier(bundle).predict([str(tmp_path / "none.png")])
+
+
+def test_top(bundle: Path) -> None:
+    classifier = Classifier(bundle)
+    assert [len(classifier.predict(picture(), top=top)[0]) for top in (1, 10, 11, 10**6)] == [1, 10, 10, 10]
+    for wrong, error in ((0, ValueError), (-1, ValueError), (1.0, TypeError), (None, TypeError), (True, TypeError)):
+        with pytest.raises(error, match=rf"^top={wrong}: must be "):
+            classifier.predict(picture(), top=wrong)
+
+
+def test_repr(bundle: Path) -> None:
+    expected = f"<Classifier {bundle / GRAPH}: 3×32×32 to 10 classes, CPUExecutionProvider>"
+    assert repr(Classifier(bundle)) == expected
+
+
+def test_a_graph_with_a_fixed_batch(bundle: Path, tmp_path: Path) -> None:
+    """As tools leave it that fix shapes, such as onnxsim and those of phones."""
+    model = onnx.load(bundle / GRAPH)
+    for value in (model.graph.input[0], *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, tmp_path / "one.onnx")
+    given = [picture(seed=seed) for seed in range(3)]
+    found, expected = (Classifier(path).predict(given) for path in (tmp_path / "one.onnx", bundle))
+    for one, other in zip(found, expected, strict=True):
+        assert [each.label for each in one] == [each.label for each in other]
+    for value in (model.graph.input[0], *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(model, tmp_path / "two.onnx")
+    with pytest.raises(ValueError, match="the graph takes 2 pictures at a time, not 3"):
+        Classifier(tmp_path / "two.onnx").predict(given)
+
+
+def test_a_batch_that_the_net_does_not_take(bundle: Path) -> None:
+    with pytest.raises(ValueError, match=r"^ONNX Runtime cannot run .*model\.onnx: "):
+        Classifier(bundle).logits(np.zeros((1, 5, 32, 32), np.float32))
+
+
+def test_a_folder_with_a_net_for_pytorch_alone(tmp_path: Path) -> None:
+    zoo.get_model("diracnet10_cifar").save_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"it has no onnx/model\.onnx; `diracnet export .* --out BUNDLE` makes"):
+        Classifier(tmp_path)

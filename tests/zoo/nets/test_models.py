@@ -103,7 +103,7 @@ def test_overrides_and_nameless_nets() -> None:
         ({"depth": 18, "width": float("inf")}, "width=inf"),
         ({"depth": 18, "final_relu": None}, "final_relu=None"),
         ({"width": 2}, "depth is missing"),
-        ({"depth": 18, "breadth": 1}, "no field breadth"),
+        ({"depth": 18, "breadth": 1}, "breadth is no key; allowed are depth, width"),
     ],
 )
 def test_a_wrong_spec_is_an_error(fields: dict, message: str) -> None:

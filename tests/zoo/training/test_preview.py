@@ -31,7 +31,7 @@ def test_a_preview_is_of_the_run_that_would_follow(digits: Dataset) -> None:
     assert 0 < fastest <= middle <= slowest
     measuring = (recipe.epochs + 1) * found.measure_seconds
     assert found.seconds == pytest.approx((found.steps * fastest + measuring, found.steps * slowest + measuring))
-    assert f"{found.steps:,} steps in 15 epochs" in found.text()
+    assert f"{found.steps:,} steps in 15 epochs" in "\n".join(found.lines())
 
 
 def test_a_preview_refuses_what_training_refuses(digits: Dataset) -> None:

@@ -36,7 +36,7 @@ def described(spec: zoo.Spec) -> dict:
     return {"__metadata__": {"diracnet": json.dumps(value)}}
 
 
-HUGE = dataclasses.replace(SMALL, width=2.0**15, num_classes=10**9)
+HUGE = dataclasses.replace(SMALL, width=2.0**15, num_classes=2**20)
 SPARSE = {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
 
 
@@ -63,12 +63,12 @@ HOSTILE = {
         "holds no DiracNet: the form in its config.json is None",
     ),
     "a config of another net": ({"config.json": config(SMALL, "folded")}, "describe different nets"),
-    "a config without a spec": ({"config.json": b'{"form": "folded"}'}, "is damaged: 'spec'"),
+    "a config without a spec": ({"config.json": b'{"form": "folded"}'}, "config.json is damaged: spec is missing"),
     "a config with a wrong spec": (
         {"config.json": b'{"form": "folded", "spec": {"depth": "/etc"}}'},
-        "is damaged: depth='/etc'",
+        "config.json is damaged: spec.depth='/etc': must be a whole number",
     ),
-    "a config that is a list": ({"config.json": b"[1]"}, "does not hold a JSON object"),
+    "a config that is a list": ({"config.json": b"[1]"}, "config.json is damaged: it is .1.: must be a JSON object"),
     "another form": ({"config.json": config(RECORD.spec, "dirac")}, "holds a training form only"),
     "a form that lies": ({"model.safetensors": DIRAC}, "describe different nets"),
     "paths that climb": (
