@@ -33,11 +33,13 @@ def crop(picture: Image.Image, *, resize: int, size: int, interpolation: str, ch
     short = min(picture.size)
     width, height = (int(resize * length / short) for length in picture.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
-    if width * height <= _WHOLE or size > resize:
+    if width * height <= _WHOLE:
         cropped = picture.resize((width, height), method).crop((left, top, left + size, top + size))
     else:
-        # Resize only what the crop shows, one axis after the other, as Pillow does with the whole picture.
+        # Resize only what the crop shows; Pillow then reads no more rows and columns than that takes.
         x, y = picture.width / width, picture.height / height
-        strip = picture.resize((size, picture.height), method, (left * x, 0, (left + size) * x, picture.height))
-        cropped = strip.resize((size, size), method, (0, top * y, size, (top + size) * y))
+        first, upper, wide, high = max(left, 0), max(top, 0), min(size, width), min(size, height)
+        shown = picture.resize((wide, high), method, (first * x, upper * y, (first + wide) * x, (upper + high) * y))
+        cropped = Image.new(picture.mode, (size, size))
+        cropped.paste(shown, (max(-left, 0), max(-top, 0)))
     return np.array(cropped).reshape(size, size, channels)

@@ -55,7 +55,9 @@ def test_test_pictures_that_were_trained_on_are_counted(digits: Dataset) -> None
     files = PictureFiles((), torch.tensor([]), ("a",), digits.preprocessing)
     assert count_repeated(files, files) is None
     found = preview(RECIPES["digits"], dataclasses.replace(digits, test=some))
-    assert found.repeated == 3 and "3 test pictures are training pictures too, pixel by pixel" in found.text()
+    assert found.repeated == 3 and "3 test pictures are training pictures too, pixel by pixel" in "\n".join(
+        found.lines()
+    )
 
 
 def test_the_command(tmp_path: Path) -> None:
