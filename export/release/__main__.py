@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from export.release.gather import gather
 from zoo.command_line import run
+from zoo.printing import say, status
 
 
 def main(
@@ -19,11 +18,9 @@ def main(
     namespace: Annotated[str | None, typer.Option(help="The account on the Hub that the bundles' cards name.")] = None,
 ) -> None:
     """Gather wheels, bundles, notes and sums of a release."""
-    with Console(stderr=True).status("gathering") as status:
-        number = gather(
-            Path(), wheels, out, namespace=namespace or None, on_stage=lambda text: status.update(escape(text))
-        )
-    print(f"{out}: version {number}")
+    with status("gathering") as tell:
+        number = gather(Path(), wheels, out, namespace=namespace or None, on_stage=tell)
+    say(f"{out}: version {number}")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,6 @@ main()
 @pytest.mark.parametrize(
     ("package", "net", "remedy"),
     [
-        ("typer", "bundle", "typer"),
         ("PIL", "bundle", "pillow"),
         ("numpy", "bundle", "numpy"),
         ("onnxruntime", "bundle", "'diracnet-zoo[export]'"),
