@@ -139,7 +139,7 @@ def test_the_runtime_alone(wheels: Path, bundle: Path, tmp_path: Path) -> None:
     work.mkdir()
     for name in ("export", "zoo", "pixels"):  # files of the user's own, which hide nothing from the command
         (work / f"{name}.py").write_text("raise SystemExit('the wrong file')\n")
-    assert call(diracnet, "predict", bundle, picture, folder=work).startswith(f"{picture}: cat 8")
+    assert call(diracnet, "predict", bundle, picture, folder=work).startswith(f"{picture}: cat 9")
     assert '"label": "cat"' in call(diracnet, "predict", bundle, picture, "--json", "--top=1", folder=work)
     for flag in ("-h", "--help"):
         assert "--batch-size" in call(diracnet, "predict", flag, folder=work)
@@ -179,7 +179,7 @@ except ModuleNotFoundError as error:
         assert message in printed and "Traceback" not in printed
     # Without what diracnet-zoo needs, predicting still works, and the rest says what to do.
     call(*install, "--no-deps", "diracnet-zoo", folder=tmp_path)
-    assert call(diracnet, "predict", bundle, picture, folder=work).startswith(f"{picture}: cat 8")
+    assert call(diracnet, "predict", bundle, picture, folder=work).startswith(f"{picture}: cat 9")
     printed = call(diracnet, "list", folder=work, status=2)
     assert "packages that it needs are missing" in printed and "install diracnet-zoo again" in printed
 
@@ -194,10 +194,10 @@ def test_both_together(wheels: Path, bundle: Path, tmp_path: Path) -> None:
     assert "diracnet16_cifar" in call(diracnet, "list", "diracnet16_c*", folder=tmp_path)
     assert "import-upstream" in call(diracnet, "--help", folder=tmp_path)
     assert "checks passed" in call(diracnet, "verify", bundle, folder=tmp_path)
-    assert call(diracnet, "predict", bundle, picture, folder=tmp_path).startswith(f"{picture}: cat 8")
+    assert call(diracnet, "predict", bundle, picture, folder=tmp_path).startswith(f"{picture}: cat 9")
     program = "import export, zoo; export.fold(zoo.get_model('diracnet10_cifar').eval()); print(zoo.__file__)"
     assert str(tmp_path) in call(programs / "python", "-c", program, folder=tmp_path)
     # Without the one, the other still works.
     call(*pip, "uninstall", "--yes", "diracnet-zoo", folder=tmp_path)
-    assert call(diracnet, "predict", bundle, picture, folder=tmp_path).startswith(f"{picture}: cat 8")
+    assert call(diracnet, "predict", bundle, picture, folder=tmp_path).startswith(f"{picture}: cat 9")
     assert "only diracnet-runtime is installed" in call(diracnet, "list", folder=tmp_path, status=2)
