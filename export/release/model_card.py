@@ -8,7 +8,7 @@ from pathlib import Path
 from export.cards.template import fill
 from zoo import Weight, count_parameters
 from zoo.cards import template as citing
-from zoo.cards.wording import recipe_text, run_text
+from zoo.cards.wording import again_command, recipe_text, run_text
 from zoo.datasets import find_dataset
 from zoo.files import replace_file
 from zoo.metrics import figure
@@ -78,7 +78,7 @@ def _details(record: Weight) -> str:
     lines = [
         f"- Pictures: {size}×{size} pixels, {colours}; {len(record.labels)} classes.",
         f"- {recipe_text(record.recipe, record.provenance)}",
-        f"- To train it again: `diracnet train --like {record.model}:{record.tag} --data DATA --out RUN`.",
+        f"- To train it again: `{again_command(f'{record.model}:{record.tag}', record.dataset)}`.",
         f"- {run_text(record.provenance)}.",
         *(f"- sha256, {form} form: `{digest}`" for form, digest in sorted(record.digests.items())),
         f"- Licence: {record.licence}.",

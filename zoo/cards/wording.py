@@ -82,13 +82,25 @@ def training_text(description: Mapping[str, Any]) -> str:
     if recipe:
         parts.append(recipe_text(recipe, provenance))
     if reference := description.get("reference"):
-        command = f"diracnet train --like {reference} --data DATA --out RUN" if recipe else ""
+        command = again_command(reference, description["dataset"]) if recipe else ""
     else:
         command = provenance.get("command", "")
     if command:
         line = " ".join(command.split()).replace("`", "'")
         parts.append(f"To train such a net again:\n\n```sh\n{line}\n```")
     return "\n\n".join(parts)
+
+
+def again_command(reference: str, dataset: str) -> str:
+    """Return the command that trains the registry's weights again; FOLDER and RUN stand for folders.
+
+    Example:
+        >>> again_command("diracnet16_cifar:cifar10", "CIFAR-10 (JPEG-75)")
+        'diracnet train --like diracnet16_cifar:cifar10 --data cifar10-jpeg75:FOLDER --out RUN'
+    """
+    key = next((row.key for row in DATASETS.values() if row.title == dataset), None)
+    data = "FOLDER" if key is None else key if key == "digits" else f"{key}:FOLDER"
+    return f"diracnet train --like {reference} --data {data} --out RUN"
 
 
 def recipe_text(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:

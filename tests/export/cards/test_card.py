@@ -51,6 +51,7 @@ def test_the_hub_reads_the_measured_figures(record: Weight) -> None:
         "image-classification",
     )
     assert data.model_name == f"{record.model}:{record.tag}" and {"diracnet", "onnx"} <= set(data.tags)
+    assert f"diracnet train --like {record.model}:{record.tag} --data {find_dataset(record.dataset).key}:FOLDER" in text
     assert f"top-1 | {record.metrics['top1']:.2f} %" in text and f"epochs {record.recipe['epochs']}" in text
 
 
