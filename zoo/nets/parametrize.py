@@ -45,7 +45,8 @@ class DiracParametrization(nn.Module):
         raise RuntimeError(cannot_script(self))
 
     def extra_repr(self) -> str:
-        return f"{self.shape}, groups={self.groups}, scale={self.scale}, delta={self.delta}"
+        # PyTorch's quantizer refuses such a layer with an error that quotes this.
+        return f"{self.shape}, groups={self.groups}, scale={self.scale}, delta={self.delta}; plain by export.fold(net)"
 
 
 def _register_parameter(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
