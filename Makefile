@@ -5,7 +5,7 @@ INSTALLED := .venv/installed
 NODE := .venv/node
 SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes clients pictures wheels
+.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes mcu clients pictures wheels
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -86,6 +86,12 @@ runtimes: $(NODE)/installed
 	rm -rf build/runtimes
 	$(BIN)/diracnet export diracnet16_cifar:cifar10 --formats all --out build/runtimes
 	$(BIN)/python -m runtimes build/runtimes
+
+# The nets on microcontrollers in QEMU, for Debian and Ubuntu; make mcu DATA="FOLDER" measures accuracy too.
+ARM := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+mcu: $(INSTALLED)
+	dpkg --status $(ARM) > /dev/null 2>&1 || { apt-get update && apt-get install --yes --no-install-recommends $(ARM); }
+	$(BIN)/python -m runtimes.mcu $(foreach folder,$(DATA),--data $(folder))
 
 # Without the packages' scripts: onnxruntime-node's fetches what graphics cards need from elsewhere.
 $(NODE)/installed: $(INSTALLED) runtimes/package.json

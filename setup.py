@@ -19,7 +19,7 @@ if APART:
     Path("build").mkdir(exist_ok=True)
 
 EXTRAS = {
-    "export": ["onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
+    "export": ["ai-edge-litert>=2.1,<3", "flatbuffers>=24.3,<26", "onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
     # model-signing imports the other two, and does not require them.
     "sign": ["model-signing>=1.1,<2", "certifi>=2024.7", "pyopenssl>=25"],
     "train": ["accelerate>=1.2,<2", "matplotlib>=3.8,<4", "scikit-learn>=1.4,<2"],
@@ -38,6 +38,8 @@ EXTRAS["dev"] = [
     "pytest-xdist>=3.6,<4",
     "ruff>=0.9,<1",
     "setuptools>=77",
+    # Its releases are nightly builds alone, for one platform; the tests compare with it where it is.
+    "tflite-micro>=0.dev20260101; sys_platform == 'linux' and platform_machine == 'x86_64'",
     "timm>=1.0.9,<2",  # for its tests; zoo.timm alone uses it
     "zizmor>=1.20,<2",
 ]
@@ -66,6 +68,7 @@ setup(
     package_data={
         **{package: ["py.typed"] for package in ("pixels", "export")},
         "zoo": ["py.typed", "imagenet1k.txt"],
+        "export.c": ["templates/*"],
         "export.cards": ["templates/*.md"],
         "zoo.cards": ["templates/*.md"],
         "zoo.checkpoints": ["*/*/manifest.json"],

@@ -58,6 +58,9 @@ GRAPHS = {
 }
 """The graphs of each precision, named as the Hub's tools expect; `export.formats` makes and checks them."""
 
+LITERT, LITERT_INT8 = "litert/model.tflite", "litert/model_int8.tflite"
+"""The LiteRT (TensorFlow Lite) models."""
+
 FILES = {
     FOLDED: "the folded net: plain convolutions with bias, float32",
     TRAINING_FORM: "the training form, with alpha, beta and BatchNorm, for fine-tuning",

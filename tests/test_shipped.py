@@ -20,4 +20,4 @@ OURS = [
 @pytest.mark.parametrize("record", OURS)
 def test_every_format_is_exported_read_back_and_checked(record: Weight, tmp_path: Path) -> None:
     export_bundle(load_weight(record, "dirac"), tmp_path / "bundle", record=record, formats=["all"])
-    assert all((tmp_path / "bundle" / path).is_file() for row in FORMATS.values() for path in row.files)
+    assert all((tmp_path / "bundle" / path).is_file() for row in FORMATS.values() for path in row.files(record.model))

@@ -10,10 +10,8 @@ from zoo.printing import prepare_streams, say
 
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
 _EXTRAS = {
-    "accelerate": "train",
-    "sklearn": "train",
-    "onnx": "export",
-    "onnxruntime": "export",
+    **dict.fromkeys(("accelerate", "sklearn"), "train"),
+    **dict.fromkeys(("ai_edge_litert", "flatbuffers", "onnx", "onnxruntime"), "export"),
     "model_signing": "sign",
 }
 REMEDIES = {

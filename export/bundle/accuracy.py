@@ -91,7 +91,7 @@ def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequenc
     if expected not in (None, pictures.sha256()):
         note += "; these are not the pictures that the figure was measured on"
     yield Check("fp32: top-1 / that of the description, in points", abs(found - metrics["top1"]), TOP1, note)
-    limits = {path: FORMATS[name].limits for name in bundle.formats for path in FORMATS[name].files}
+    limits = {path: FORMATS[name].limits for name in bundle.formats for path in FORMATS[name].files(bundle.name)}
     for accuracy in accuracies:
         if (limit := limits[accuracy.graph]) is not None:
             lost, differing = found - accuracy.metrics["top1"], 100 - accuracy.agreement

@@ -46,6 +46,11 @@ class OpenBundle:
         return FoldedNet.of(folded)
 
     @property
+    def name(self) -> str:
+        """The name of the net's structure."""
+        return self.folded.checkpoint.spec.name
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """How pictures are prepared for the net."""
         return self.folded.checkpoint.known_preprocessing()
@@ -89,4 +94,4 @@ class OpenBundle:
     @property
     def formats(self) -> tuple[str, ...]:
         """Names of the formats for which the bundle has files."""
-        return tuple(name for name, row in FORMATS.items() if row.present(self.folder))
+        return tuple(name for name, row in FORMATS.items() if row.present(self.folder, self.name))

@@ -29,7 +29,7 @@ def export(
     ] = "fp32",
     feature: Annotated[
         list[str] | None,
-        typer.Option(help="A layer, such as group2, whose output the graphs give in addition to the logits."),
+        typer.Option(help="A layer, such as group2, whose output the ONNX graphs give in addition to the logits."),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="File with the names of the classes, one per line, for weights of your own.")

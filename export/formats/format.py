@@ -17,7 +17,8 @@ from export.folding.folded import FoldedNet
 from export.formats.names import QUANTIZED
 from export.graphs.emit import emit
 from export.int8.record import Quantization
-from export.layout import FEATURES
+from export.integer.net import IntegerNet, lower
+from export.layout import FEATURES, FOLDED, QUANTIZATION
 from export.proof.check import Check
 from zoo import Preprocessing
 
@@ -45,6 +46,31 @@ class Source:
     def preprocessing(self) -> Preprocessing:
         """How pictures are prepared for the net."""
         return self.folded.checkpoint.known_preprocessing()
+
+    def about(self, form: str, input: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the metadata that the files of all formats have: the net's description, and facts about the file.
+
+        Args:
+            form: the format's name.
+            input: what the file takes, and in which layout.
+        """
+        source = {"file": FOLDED, "sha256": self.digest}
+        return {**self.description, "format": form, "source": source, "input": dict(input)}
+
+    @cached_property
+    def integer_net(self) -> IntegerNet:
+        """The int8 net of devices, from which their files are made.
+
+        Raises:
+            ValueError: the quantization record is missing, or the net cannot be computed in 32-bit integers.
+        """
+        return lower(self.folded.net, self.known_quantization(), self.preprocessing)
+
+    def known_quantization(self) -> Quantization:
+        """Return the quantization record; ValueError if the bundle has none."""
+        if self.quantization is None:
+            raise ValueError(f"the int8 form follows from {FOLDED} and {QUANTIZATION}, and the second is missing")
+        return self.quantization
 
     @cached_property
     def graph(self) -> onnx.ModelProto:
@@ -93,10 +119,9 @@ class Format(ABC):
         """Whether its files are made from the net's quantization record."""
         return self.name in QUANTIZED
 
-    @property
     @abstractmethod
-    def files(self) -> tuple[str, ...]:
-        """Paths of its files in a bundle, in the order in which they are written."""
+    def files(self, name: str) -> tuple[str, ...]:
+        """Return the paths of its files in the bundle of a net of this name, in the order in which they are written."""
 
     @abstractmethod
     def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:
@@ -123,6 +148,6 @@ class Format(ABC):
     def runs(self, folder: Path, preprocessing: Preprocessing) -> Iterator[tuple[str, Run]]:
         """Yield, for each file that computes logits, its path and a function that runs it."""
 
-    def present(self, folder: Path) -> bool:
-        """Whether a bundle has any of its files."""
-        return any((folder / name).is_file() for name in self.files)
+    def present(self, folder: Path, name: str) -> bool:
+        """Whether the bundle of a net with this name has any of its files."""
+        return any((folder / path).is_file() for path in self.files(name))

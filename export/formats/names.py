@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-NAMES = ("fp32", "fp16", "int8")
+NAMES = ("fp32", "fp16", "int8", "litert", "litert-int8", "c")
 """In the order in which they are written; `export.formats.table` says what each one is."""
-QUANTIZED = frozenset({"int8"})
+QUANTIZED = frozenset({"int8", "litert-int8", "c"})
 """Those that need a record of the net's quantization."""
 ALWAYS = "fp32"
 """The format that every bundle has, because the others are measured against it."""

@@ -19,7 +19,7 @@ from export.graphs.half import LARGEST, to_half
 from export.graphs.pictures import OPERATORS as PREPROCESSING_OPERATORS
 from export.graphs.pictures import take_pictures
 from export.int8.graph import quantize
-from export.layout import EXACT, FOLDED, GRAPHS, INPUT, OUTPUT, PICTURES, QUANTIZATION
+from export.layout import EXACT, GRAPHS, INPUT, OUTPUT, PICTURES
 from export.proof.check import Check
 from export.proof.graph import Arithmetic, Case, check_graph, check_range, floating, integral
 from export.proof.inputs import picture_inputs, tensor_inputs
@@ -57,13 +57,12 @@ class OnnxFormat(Format):
         """Return the format's own metadata, which are added to those that all graphs have."""
         return {}
 
-    @property
-    def files(self) -> tuple[str, ...]:
+    def files(self, name: str = "") -> tuple[str, str]:  # noqa: ARG002 (the same for all)
         graph = GRAPHS[self.name]
         return graph.path, graph.pictures
 
     def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:  # noqa: ARG002 (int8 uses it)
-        path, pictures = self.files
+        path, pictures = self.files()
         spec = Spec.from_dict(description["spec"])
         words = f"the folded net, {self.summary}; input"
         return FormatNote(
@@ -77,7 +76,7 @@ class OnnxFormat(Format):
 
     def derive(self, source: Source) -> Iterator[tuple[str, bytes]]:
         graph = self.transform(source)
-        for path, takes_pictures in zip(self.files, (False, True), strict=True):
+        for path, takes_pictures in zip(self.files(), (False, True), strict=True):
             taking = take_pictures(graph, source.preprocessing) if takes_pictures else graph
             described = with_metadata(taking, {**self._about(source, takes_pictures), **self.metadata(source)})
             yield path, described.SerializeToString(deterministic=True)
@@ -92,10 +91,10 @@ class OnnxFormat(Format):
             yield check_range(self.name, self.largest, bundle.folded.net, batch)
         arithmetic, tolerance = self.arithmetic(bundle), self.tolerance(checkpoint.spec)
         for title, path, operators, inputs, feed in (
-            (self.name, self.files[0], frozenset(), tensor_inputs(checkpoint.spec, preprocessing), batch),
+            (self.name, self.files()[0], frozenset(), tensor_inputs(checkpoint.spec, preprocessing), batch),
             (
                 f"{self.name}, pictures",
-                self.files[1],
+                self.files()[1],
                 PREPROCESSING_OPERATORS,
                 picture_inputs(preprocessing),
                 pictures,
@@ -110,23 +109,18 @@ class OnnxFormat(Format):
             yield from check_graph(bundle.folder / path, title, tolerance, allowed, arithmetic, cases)
 
     def runs(self, folder: Path, preprocessing: Preprocessing) -> Iterator[tuple[str, Run]]:
-        for path in self.files:
+        for path in self.files():
             if (folder / path).is_file():
                 yield path, _run(folder / path, preprocessing)
 
     def _about(self, source: Source, takes_pictures: bool) -> dict[str, Any]:
         """Return the metadata that all graphs have: the net's description and facts about the graph itself."""
-        return {
-            **source.description,
-            "format": self.name,
-            "source": {"file": FOLDED, "sha256": source.digest},
-            "preprocessing_inside": takes_pictures,
-            "input": {
-                "name": PICTURES if takes_pictures else INPUT,
-                "type": "uint8" if takes_pictures else "float32",
-                "layout": "NHWC" if takes_pictures else "NCHW",
-            },
+        taken = {
+            "name": PICTURES if takes_pictures else INPUT,
+            "type": "uint8" if takes_pictures else "float32",
+            "layout": "NHWC" if takes_pictures else "NCHW",
         }
+        return {**source.about(self.name, taken), "preprocessing_inside": takes_pictures}
 
 
 class Float32(OnnxFormat):
@@ -174,9 +168,7 @@ class Int8(OnnxFormat):
         return 2e-2
 
     def transform(self, source: Source) -> onnx.ModelProto:
-        if source.quantization is None:
-            raise ValueError(f"the int8 form follows from {FOLDED} and {QUANTIZATION}, and the second is missing")
-        return quantize(source.graph, source.quantization)
+        return quantize(source.graph, source.known_quantization())
 
     def arithmetic(self, bundle: Bundle) -> Arithmetic:
         return integral(bundle.folded.net, bundle.quantization)
@@ -185,7 +177,7 @@ class Int8(OnnxFormat):
         return {"calibration": source.quantization.calibration} if source.quantization else {}
 
     def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:
-        name, value = EXACT
+        (name, value), path = EXACT, self.files()[0]
         return FormatNote(
             files=super().note(description, repository).files,
             # Its tolerance is against integer arithmetic and says nothing about the cost of quantization.
@@ -197,7 +189,7 @@ class Int8(OnnxFormat):
                 "```python",
                 "options = onnxruntime.SessionOptions()",
                 f'options.add_session_config_entry("{name}", "{value}")',
-                f'session = onnxruntime.InferenceSession(hf_hub_download("{repository}", "{self.files[0]}"), options)',
+                f'session = onnxruntime.InferenceSession(hf_hub_download("{repository}", "{path}"), options)',
                 "```",
                 "",
             ),

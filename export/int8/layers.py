@@ -42,6 +42,16 @@ class Layer:
         """Whether an NCReLU stands in front, which doubles the channels."""
         return any(isinstance(module, NCReLU) for module in self.before)
 
+    @property
+    def has_relu(self) -> bool:
+        """Whether a ReLU stands in front; it commutes with max-pools, so it may as well end the layer before."""
+        return any(isinstance(module, nn.ReLU) for module in self.before)
+
+    @property
+    def max_pool(self) -> nn.MaxPool2d | None:
+        """The max-pool in front, if there is one."""
+        return next((module for module in self.before if isinstance(module, nn.MaxPool2d)), None)
+
     def activate(self, values: Tensor) -> Tensor:
         """Apply the activation functions and max-pools in front of this layer to the output of the layer before.
 

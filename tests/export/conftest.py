@@ -1,13 +1,20 @@
 """Nets and bundles that several tests of export share; a file may have a `source` of its own."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from export import export_bundle
-from zoo import Checkpoint, build_from
+from export import export_bundle, fold
+from export.int8.calibration import PLAIN, calibrate
+from export.int8.record import Quantization
+from pixels.mosaics import mosaics
+from zoo import Checkpoint, DiracNet, Preprocessing, Spec, build_from
+from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
 
 NAME = "diracnet10_cifar"
@@ -35,3 +42,41 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("untrained") / "bundle"
     export_bundle(open_model(NAME)[0], out)
     return out
+
+
+@dataclass(frozen=True)
+class SmallNet:
+    """A folded net with its record and pictures of its size."""
+
+    spec: Spec
+    net: nn.Sequential
+    record: Quantization
+    preprocessing: Preprocessing
+    pictures: np.ndarray
+
+
+GREY = Preprocessing(resize=37, size=37, interpolation="bicubic", mean=(0.3,), std=(0.4,))
+SMALL = [
+    (Spec(depth=10, width=0.25, family="cifar"), CIFAR),
+    (Spec(depth=10, width=0.25, family="cifar", version=1, final_relu=False), CIFAR),
+    (Spec(depth=18, width=1 / 16, num_classes=7, in_channels=1), GREY),  # a size that strides and pools do not divide
+    (Spec(depth=18, width=1 / 16, num_classes=7, in_channels=1, version=1), GREY),
+]
+
+
+@pytest.fixture(scope="session", params=SMALL, ids=lambda pair: pair[0].name)
+def small_net(request: pytest.FixtureRequest, randomised: Callable) -> SmallNet:
+    spec, preprocessing = request.param
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = fold(randomised(DiracNet(spec)))
+    size, channels = preprocessing.size, spec.in_channels
+    noise = torch.from_numpy(mosaics(size, channels, (1, 4)))
+    record = calibrate(net, noise, preprocessing, method=PLAIN)
+    pictures = np.concatenate(
+        (
+            mosaics(size, channels, (2, 7)),
+            np.random.default_rng(0).integers(0, 256, (1, size, size, channels), np.uint8),
+        )
+    )
+    return SmallNet(spec, net, record, preprocessing, pictures)

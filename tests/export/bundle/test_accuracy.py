@@ -12,14 +12,14 @@ from export.bundle.accuracy import check_accuracy, load_pictures, measure
 from export.bundle.reader import OpenBundle
 from export.formats.table import FORMATS
 from export.int8.source import quantize_on
-from export.layout import GRAPHS
+from export.layout import GRAPHS, LITERT, LITERT_INT8
 from zoo import Checkpoint, DiracNet, Spec, Weight, build_from
 from zoo.preprocessing import DIGITS
 from zoo.training.data import Pictures
 from zoo.training.evaluate import evaluate
 from zoo.training.sources import load_test
 
-LIMITS = {"fp16": (0.6, 1e-2, 99), "quantized": (2, 0.1, 97), "": (1e-9, 1e-4, 100)}
+LIMITS = {"fp16": (0.6, 1e-2, 99), "quantized": (2, 0.1, 97), "model_int8": (2, 0.1, 97), "": (1e-9, 1e-4, 100)}
 """Of the difference in top-1, of that in the loss, and on the agreement, by a word in the graph's name."""
 SPEC = Spec(depth=10, width=0.25, family="cifar", in_channels=1)
 
@@ -53,7 +53,8 @@ def test_each_graph_is_measured_as_pytorch_measures(source: Checkpoint, pictures
     opened = bundle(source, tmp_path / "b", expected, pictures.sha256())
     done: list[int] = []
     found = list(measure(opened, load_pictures(opened, "digits"), done.append))
-    assert [one.graph for one in found] == [path for form in GRAPHS.values() for path in (form.path, form.pictures)]
+    graphs = [path for form in GRAPHS.values() for path in (form.path, form.pictures)]
+    assert [one.graph for one in found] == [*graphs, LITERT, LITERT_INT8]
     assert sum(done) == len(found) * len(pictures)
     for one in found:
         points, share, agreement = next(limits for word, limits in LIMITS.items() if word in one.graph)
@@ -62,11 +63,15 @@ def test_each_graph_is_measured_as_pytorch_measures(source: Checkpoint, pictures
         assert one.agreement >= agreement
     whole, *int8 = check_accuracy(opened, pictures, found)
     assert whole.passed and whole.figure == pytest.approx(0, abs=1e-9)
-    *_, tensors, raw = found
+    *_, tensors, raw, _, model = found
     assert [check.figure for check in int8] == pytest.approx(
-        [figure for one in (tensors, raw) for figure in (expected["top1"] - one.metrics["top1"], 100 - one.agreement)]
+        [
+            figure
+            for one in (tensors, raw, model)
+            for figure in (expected["top1"] - one.metrics["top1"], 100 - one.agreement)
+        ]
     )
-    assert [check.limit for check in int8] == [FORMATS["int8"].limits.top1, FORMATS["int8"].limits.disagreement] * 2
+    assert [check.limit for check in int8] == [FORMATS["int8"].limits.top1, FORMATS["int8"].limits.disagreement] * 3
 
 
 def test_another_accuracy_than_the_descriptions_fails(source: Checkpoint, pictures: Pictures, tmp_path: Path) -> None:

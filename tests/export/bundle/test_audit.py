@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from export.__main__ import main
 from export.bundle.audit import audit
 from export.bundle.sums import files_below, write_sums
 from export.bundle.writer import export_bundle
+from export.formats.names import QUANTIZED
 from export.formats.table import FORMATS
 from export.int8.record import Quantization
 from export.int8.source import quantize_on_noise
@@ -46,7 +48,10 @@ from zoo.preprocessing import CIFAR
 
 SPEC = zoo.Spec(depth=10, width=0.25, family="cifar", version=1, num_classes=3)
 
-FORMAT_FILES = [path for row in FORMATS.values() for path in row.files]
+DEVICE_FILES = [path for form in ("litert", "litert-int8", "c") for path in FORMATS[form].files(SPEC.name)]
+LITERT, LITERT_INT8, _, NET_C, WEIGHTS_C, _ = DEVICE_FILES
+QUANTIZED_FILES = [path for form in QUANTIZED for path in FORMATS[form].files(SPEC.name)]
+FORMAT_FILES = [path for row in FORMATS.values() for path in row.files(SPEC.name)]
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +182,27 @@ def edit_record(folder: Path, steps: int, graphs_too: bool = False) -> None:
         edit_graph(folder / path, alter)
 
 
+def flip(path: Path) -> None:
+    """Flip one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def swap(folder: Path, one: str, other: str) -> None:
+    first, second = ((folder / name).read_bytes() for name in (one, other))
+    (folder / one).write_bytes(second)
+    (folder / other).write_bytes(first)
+
+
+def one_number(path: Path, array: str) -> None:
+    """Change the first number of an array in a C file."""
+    text = path.read_text(encoding="ascii")
+    altered = re.sub(rf"({array}\[\d+\] = {{\s*)(-?\d+)", lambda m: f"{m[1]}{int(m[2]) // 2 + 1}", text, count=1)
+    assert altered != text
+    path.write_text(altered, encoding="ascii")
+
+
 def claim_pictures(folder: Path) -> None:
     record = Quantization.load(folder / QUANTIZATION)
     replace(record, calibration={**record.calibration, "pictures": 50_000}).save(folder / QUANTIZATION)
@@ -247,9 +273,16 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: (folder / QUANTIZATION).write_bytes(b"record"), f"{QUANTIZATION} is not a quantization record"),
         (lambda folder: (folder / QUANTIZATION).unlink(), f"{QUANTIZATION}, and the second is missing"),
         (
-            lambda folder: [(folder / path).unlink() for path in (GRAPHS["int8"].path, GRAPHS["int8"].pictures)],
+            lambda folder: [(folder / path).unlink() for path in QUANTIZED_FILES],
             f"{QUANTIZATION} has no place",
         ),
+        *((lambda folder, path=path: flip(folder / path), path) for path in DEVICE_FILES),
+        (lambda folder: swap(folder, LITERT, LITERT_INT8), LITERT_INT8),
+        (lambda folder: swap(folder, WEIGHTS_C, NET_C), NET_C),
+        (lambda folder: one_number(folder / WEIGHTS_C, "multiplier_3"), WEIGHTS_C),
+        (lambda folder: one_number(folder / WEIGHTS_C, "weight_0"), WEIGHTS_C),
+        (lambda folder: (folder / WEIGHTS_C).unlink(), f"{WEIGHTS_C} is missing"),
+        (lambda folder: (folder / "c/more.c").touch(), "c/more.c has no place"),
     ],
     ids=[
         "folded weight", "classifier", "running mean", "graph weight", "operator", "labels", "mean", "claim",
@@ -259,6 +292,7 @@ def one_operator(model: onnx.ModelProto) -> None:
         "no picture graph", "no fp16", "no golden", "one more file",
         "quantization", "quantization and graphs", "claim of pictures", "damaged quantization", "no quantization",
         "no int8",
+        *DEVICE_FILES, "swapped models", "swapped sources", "multiplier", "weight", "no weights", "one more source",
     ],
 )  # fmt: skip
 def test_one_altered_file_is_found_behind_new_checksums(

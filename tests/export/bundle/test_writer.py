@@ -19,6 +19,8 @@ from safetensors import safe_open
 
 from export import export_bundle
 from export.bundle.description import describe_preprocessing
+from export.c.run import compiler
+from export.formats.c import FAULTS
 from export.formats.names import choose_formats
 from export.formats.table import FORMATS
 from export.int8.source import quantize_on_noise
@@ -38,7 +40,9 @@ from export.layout import (
     TRAINING_CONFIG,
     TRAINING_FORM,
 )
+from export.litert.interpreter import KERNELS
 from export.proof.graph import FOREIGN, RANGE, VALID
+from export.proof.litert import VALID as VALID_MODEL
 from zoo import Checkpoint, Preprocessing, Weight, build_from
 from zoo.files import sha256
 from zoo.reference import open_model
@@ -47,11 +51,13 @@ NAMES = ["diracnet10_cifar", "diracnet10_v1_cifar"]
 EXACT = "training form / folded, float64"
 FOLDED_FILE = "training form in float64 / folded file"
 GOLDEN_NET = "golden outputs / PyTorch, 2×32×32"
+FORMAT_FILES = [path for row in FORMATS.values() for path in row.files(NAMES[0])]
+ARITHMETIC = {"litert": "PyTorch", "litert-int8": "integer arithmetic"}
+"""What LiteRT's models are compared with."""
 RUNTIMES = {"ONNX Runtime", "ONNX Runtime, not optimised", "reference evaluator"}
 
 CONFIG_ONLY = {"architecture", "bundle_format", "model_args", "pretrained_cfg"}
 """Keys of config.json that graphs do not repeat."""
-FORMAT_FILES = [path for row in FORMATS.values() for path in row.files]
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -79,13 +85,13 @@ def test_two_exports_are_complete_and_equal(
     export_bundle(source, second, formats=formats, quantization=quantization)
     assert {path.name for path in tmp_path.iterdir()} == {"first", "deep"}
     forms = choose_formats(formats)
-    graphs = {path for form in forms for path in (GRAPHS[form].path, GRAPHS[form].pictures)}
+    made = {path for form in forms for path in FORMATS[form].files(source.spec.name)}
     others = {FOLDED, TRAINING_FORM, TRAINING_CONFIG, CONFIG, PREPROCESSOR, LABELS, GOLDEN, CARD, REPORT, SUMS}
     others |= {QUANTIZATION} if "int8" in forms else set()
-    assert set(files(first)) == set(files(second)) == graphs | others
+    assert set(files(first)) == set(files(second)) == made | others
     if formats == ["all"]:
-        assert graphs | others == {*FILES, *FORMAT_FILES, CARD}
-    for file in (graphs | others) - {REPORT, SUMS}:
+        assert made | others == {*FILES, *made, CARD}
+    for file in (made | others) - {REPORT, SUMS}:
         assert files(first)[file] == files(second)[file], file
 
     report = read(first / REPORT)
@@ -98,6 +104,7 @@ def test_two_exports_are_complete_and_equal(
     runs = {
         f"{form}{kind}: {against} / {runtime}, {size}"
         for form in forms
+        if form in GRAPHS
         for kind, sizes in cases.items()
         for against, size in (
             *(("integer arithmetic" if form == "int8" else "PyTorch", size) for size in sizes),
@@ -105,7 +112,24 @@ def test_two_exports_are_complete_and_equal(
         )
         for runtime in RUNTIMES
     }
-    always = {f"{form}{kind}: {check}" for form in forms for kind in cases for check in (VALID, FOREIGN)}
+    always = {
+        f"{form}{kind}: {check}" for form in forms if form in GRAPHS for kind in cases for check in (VALID, FOREIGN)
+    }
+    models = {form: against for form, against in ARITHMETIC.items() if form in forms}
+    runs |= {
+        f"{form}: {source} / LiteRT, {kernels} kernels, {size}"
+        for form, against in models.items()
+        for kernels in KERNELS
+        for source, size in (
+            *((against, size) for size in own),
+            ("golden outputs", "2×32×32"),
+            *(((against, "2×32×32"),) if form == "litert-int8" else ()),
+        )
+    }
+    always |= {f"{form}: {check}" for form in models for check in (VALID_MODEL, FOREIGN)}
+    if "c" in forms:
+        found = (FAULTS, "logits that differ from integer arithmetic, 6×32×32") if compiler() else ("not compiled",)
+        always |= {f"c: {check}" for check in found}
     ranges = {f"fp16: {RANGE}"} if "fp16" in forms else set()
     assert {check.title for check in checks} == runs | always | ranges | {EXACT, FOLDED_FILE, GOLDEN_NET}
 

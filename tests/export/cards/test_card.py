@@ -25,8 +25,12 @@ from zoo.weights.record import Weight, all_weights
 OURS = [pytest.param(record, id=":".join(key)) for key, record in all_weights().items() if record.folder]
 THEIRS = zoo.get_weight("diracnet18", "imagenet1k")
 
-EVERY = [*FILES, *(path for row in FORMATS.values() for path in row.files)]
-DESCRIPTION = {"spec": zoo.Spec(depth=16, family="cifar").to_dict()}
+EVERY = [*FILES, *(path for row in FORMATS.values() for path in row.files("diracnet16_cifar"))]
+DESCRIPTION = {
+    "name": "diracnet16_cifar",
+    "spec": zoo.Spec(depth=16, family="cifar").to_dict(),
+    "preprocessing": {"size": 32},
+}
 NOTES = [row.note(DESCRIPTION, "ORG/NAME") for row in FORMATS.values()]
 
 
@@ -57,9 +61,10 @@ def test_the_hub_reads_the_measured_figures(record: Weight) -> None:
 
 @pytest.mark.parametrize("record", OURS)
 def test_a_card_says_of_each_file_what_it_is(record: Weight) -> None:
-    text = bundle_card(described(record), [], EVERY, FORMATS)
+    every = [*FILES, *(path for row in FORMATS.values() for path in row.files(record.model))]
+    text = bundle_card(described(record), [], every, FORMATS)
     rows = dict(re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]*) \|$", text, flags=re.MULTILINE))
-    assert rows.keys() == set(EVERY)
+    assert rows.keys() == set(every)
     assert rows[TRAINING_FORM] == f"top-1 {record.metrics['top1']:.2f} %, measured"
     for path in (FOLDED, *(form.path for form in GRAPHS.values())):
         assert rows[path].strip() and not re.search(r"\d %", rows[path])  # measured on the training form alone

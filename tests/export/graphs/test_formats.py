@@ -16,6 +16,7 @@ from torch import nn
 
 import zoo
 from export import Check, VerificationError, emit, export_bundle, fold, verify
+from export.bundle.description import describe
 from export.bundle.reader import OpenBundle
 from export.cards.note import FormatNote
 from export.folding.folded import FoldedNet
@@ -73,7 +74,7 @@ def source(folded: nn.Sequential, spec: Spec, preprocessing: Preprocessing, feat
     checkpoint = Checkpoint(
         form="folded", spec=spec, tag="mine", preprocessing=preprocessing, state=folded.state_dict()
     )
-    description = {"features": features}
+    description = describe(checkpoint, None, features)
     return Source(FoldedNet(checkpoint, folded), "0", description, record(folded, preprocessing))
 
 
@@ -85,9 +86,9 @@ def signature(model: onnx.ModelProto) -> list[tuple]:
 
 
 def test_every_format_has_its_own_files_where_the_runtime_looks_for_them() -> None:
-    assert list(FORMATS) == list(GRAPHS) and next(iter(FORMATS)) == "fp32"
-    assert all(row.files == (GRAPHS[name].path, GRAPHS[name].pictures) for name, row in FORMATS.items())
-    paths = [path for row in FORMATS.values() for path in row.files]
+    assert tuple(FORMATS) == NAMES and next(iter(FORMATS)) == "fp32"
+    assert all(FORMATS[name].files() == (graph.path, graph.pictures) for name, graph in GRAPHS.items())
+    paths = [path for row in FORMATS.values() for path in row.files("diracnet10_cifar")]
     assert len(set(paths)) == len(paths)
 
 
@@ -135,7 +136,7 @@ def test_float16_rounds_to_nearest_and_refuses_what_it_cannot_hold() -> None:
 @pytest.mark.parametrize(
     ("spec", "preprocessing"), [(SPECS[0], CIFAR), (SPECS[1], CIFAR), (SPECS[2], GREY)], ids=["v2", "v1", "grey"]
 )
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", GRAPHS)
 def test_pictures_give_what_pytorchs_preprocessing_gives(
     spec: Spec, preprocessing: Preprocessing, form: str, folded: nn.Sequential
 ) -> None:
@@ -215,7 +216,10 @@ def test_a_new_format_is_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch, tmp_
     """A format that is no graph: exported, checked, audited and described without another change."""
 
     class Shapes(Format):
-        name, files = "shapes", ("shapes/shapes.txt",)
+        name = "shapes"
+
+        def files(self, name: str) -> tuple[str, ...]:  # noqa: ARG002
+            return ("shapes/shapes.txt",)
 
         def note(self, description: Mapping[str, Any], repository: str) -> FormatNote:  # noqa: ARG002
             return FormatNote({"shapes/shapes.txt": "the shapes of all weights"}, "no logits", (f"Read {repository}.",))
@@ -232,6 +236,7 @@ def test_a_new_format_is_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch, tmp_
             yield from ()
 
     monkeypatch.setitem(FORMATS, "shapes", Shapes())
+    monkeypatch.setattr("export.formats.names.NAMES", (*NAMES, "shapes"))
     net = zoo.get_model("diracnet10_cifar").eval()
     export_bundle(Checkpoint.from_model(net, preprocessing=CIFAR), tmp_path / "b", formats=["shapes"])
     assert (tmp_path / "b/shapes/shapes.txt").read_text().startswith("conv.bias (16,)\nconv.weight (16, 3, 3, 3)")
@@ -247,7 +252,7 @@ def test_graphs_are_the_same_whichever_others_are_made() -> None:
     spec = SPECS[0]
     from_net = source(fold(DiracNet(spec).eval()), spec, CIFAR, ["group0"])
     made = {path: content for row in FORMATS.values() for path, content in row.derive(from_net)}
-    assert list(made) == [path for row in FORMATS.values() for path in row.files]
+    assert list(made) == [path for row in FORMATS.values() for path in row.files(spec.name)]
     without = replace(from_net, quantization=None)
     assert all(made[path] == content for path, content in FORMATS["fp32"].derive(without))
     with pytest.raises(

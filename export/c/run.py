@@ -1,0 +1,63 @@
+"""Compiles the C files of a net and runs them on pictures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.c.text import fill
+
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
+"""With these a compiler must have nothing to say about the files."""
+
+
+def compiler() -> str | None:
+    """Return the path of the C compiler, which the variable CC may name; None if there is none."""
+    return shutil.which(os.environ.get("CC") or "cc")
+
+
+def run_c(
+    sources: Mapping[str, str], name: str, pictures: NDArray[np.uint8], flags: Sequence[str] = ("-O2",)
+) -> NDArray[np.int8]:
+    """Return the logits' codes, (batch, classes), of pictures, (batch, size, size, channels).
+
+    Args:
+        sources: name and text of each file, as `export.c.source.write_c` yields them.
+        name: of the net.
+        pictures: uint8.
+        flags: more flags for the compiler.
+
+    Raises:
+        FileNotFoundError: there is no compiler.
+        RuntimeError: the files do not compile without a warning, or the program fails; the message has its output.
+    """
+    found = compiler()
+    if found is None:
+        raise FileNotFoundError("no C compiler: install one, or name it in the variable CC")
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        texts = {**sources, "main.c": fill("feed.c", name=name, NAME=name.upper())}
+        for file, text in texts.items():
+            (folder / file).write_text(text, encoding="ascii", newline="\n")
+        program = folder / "program"
+        files = [str(folder / file) for file in texts if file.endswith(".c")]
+        _run([found, *WARNINGS, *flags, "-o", str(program), *files], b"")
+        output = _run([str(program)], np.ascontiguousarray(pictures).tobytes())
+    return np.frombuffer(output, np.int8).reshape(len(pictures), -1)
+
+
+def _run(command: Sequence[str], given: bytes) -> bytes:
+    done = subprocess.run(  # noqa: S603 (the program is what this package wrote)
+        command, input=given, capture_output=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {said[:2000]}")
+    return done.stdout

@@ -1,0 +1,2 @@
+            if (layer->patch > next - patch)
+                append_positive(patch, layer->patch / 2, layer->zero);

@@ -1,0 +1,127 @@
+/* $title: the net. See $name.h. */
+#include "$name.h"
+
+#include <string.h>
+
+#ifndef ${NAME}_WEIGHTS_$id
+#error "$name.c and $name.h are not of the same net"
+#endif
+#if (-3 >> 1) != -2
+#error "this compiler does not shift negative numbers arithmetically"
+#endif
+
+/* Returns sum * multiplier * 2^(shift - 31) + zero, not below lowest, as int8. Rounded twice, as LiteRT does. */
+static int8_t requantize(int32_t sum, int32_t multiplier, int8_t shift, int32_t zero, int32_t lowest)
+{
+    const int left = shift > 0 ? shift : 0;
+    const int right = shift > 0 ? 0 : -shift;
+    const int64_t product = (int64_t)sum * ((int64_t)1 << left) * multiplier;
+    const int32_t high = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
+    const int32_t mask = (int32_t)(((int64_t)1 << right) - 1);
+    const int32_t threshold = (mask >> 1) + (high < 0);
+    const int32_t value = (high >> right) + ((high & mask) > threshold) + zero;
+
+    return (int8_t)(value < lowest ? lowest : value > 127 ? 127 : value);
+}
+
+static int32_t dot(const int8_t *x, const int8_t *y, int32_t count)
+{
+    int32_t sum = 0;
+
+    for (int32_t i = 0; i < count; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+/* Computes one output pixel from its patch. */
+static void filter(const ${name}_layer *layer, const int8_t *patch, int8_t *output)
+{
+    const int8_t *weight = layer->weight;
+
+    for (int32_t o = 0; o < layer->outputs; o++, weight += layer->patch)
+        output[o] = requantize(layer->bias[o] + dot(patch, weight, layer->patch), layer->multiplier[o],
+                               layer->shift[o], layer->output_zero, layer->lowest);
+}
+$ncrelu
+static int inside(int32_t place, int32_t size)
+{
+    return place >= 0 && place < size;
+}
+
+/* The first convolution: takes the picture itself. */
+static void convolve_picture(const ${name}_layer *layer, const uint8_t *picture, int8_t *output, int8_t *patch)
+{
+    const int32_t channels = layer->inputs;
+    const int32_t last = layer->size + 2 * layer->padding - layer->kernel;
+
+    for (int32_t y = 0; y <= last; y += layer->stride)
+        for (int32_t x = 0; x <= last; x += layer->stride, output += layer->outputs) {
+            int8_t *next = patch;
+
+            for (int32_t j = y - layer->padding; j < y - layer->padding + layer->kernel; j++)
+                for (int32_t i = x - layer->padding; i < x - layer->padding + layer->kernel; i++)
+                    for (int32_t c = 0; c < channels; c++) {
+                        const int there = inside(j, layer->size) && inside(i, layer->size);
+
+                        *next++ = there ? ${name}_codes[c][picture[(j * layer->size + i) * channels + c]] : layer->zero;
+                    }
+            filter(layer, patch, output);
+        }
+}
+
+/* A convolution from map to map.
+ *
+ * With a ring, output is input: rows up to the one at hand are kept in the ring, because they are overwritten.
+ */
+static void convolve(const ${name}_layer *layer, const int8_t *input, int8_t *output, int8_t *patch, int8_t *ring)
+{
+    const int32_t bytes = layer->size * layer->inputs;
+    const int32_t last = layer->size + 2 * layer->padding - layer->kernel;
+    const int32_t slots = layer->padding + 1;
+
+    for (int32_t y = 0; y <= last; y += layer->stride) {
+        if (ring != NULL)
+            memcpy(ring + y % slots * bytes, input + y * bytes, (size_t)bytes);
+        for (int32_t x = 0; x <= last; x += layer->stride, output += layer->outputs) {
+            int8_t *next = patch;
+
+            for (int32_t j = y - layer->padding; j < y - layer->padding + layer->kernel; j++) {
+                const int8_t *row = NULL;
+
+                if (inside(j, layer->size))
+                    row = ring != NULL && j <= y ? ring + j % slots * bytes : input + j * bytes;
+                for (int32_t i = x - layer->padding; i < x - layer->padding + layer->kernel; i++) {
+                    if (row != NULL && inside(i, layer->size))
+                        memcpy(next, row + i * layer->inputs, (size_t)layer->inputs);
+                    else
+                        memset(next, layer->zero, (size_t)layer->inputs);
+                    next += layer->inputs;
+                }
+            }
+$double            filter(layer, patch, output);
+        }
+    }
+}
+$max_pool
+/* The average of each channel; output may be input. */
+static void mean(const int8_t *input, int8_t *output, int32_t pixels, int32_t channels, int32_t zero,
+                 int32_t multiplier, int8_t shift, int32_t output_zero)
+{
+    for (int32_t c = 0; c < channels; c++) {
+        int32_t sum = 0;
+
+        for (int32_t i = 0; i < pixels; i++)
+            sum += input[i * channels + c] - zero;
+        output[c] = requantize(sum, multiplier, shift, output_zero, -128);
+    }
+}
+
+int ${name}_logits(const uint8_t $picture[${NAME}_PIXELS], int8_t logits[${NAME}_CLASSES], void *scratch)
+{
+    int8_t *const memory = (int8_t *)scratch;
+
+    if ($picture == NULL || logits == NULL || scratch == NULL)
+        return -1;
+$calls
+    return 0;
+}
