@@ -32,14 +32,46 @@ SPEC = Fields(
     }
 )
 """The fields of `zoo.Spec`, which itself knows more about them together."""
-_ANYTHING = Fields({}, others=True)
+RECIPE = Each(
+    Value(
+        "a text, a number, a flag or a list of them",
+        lambda value: (
+            value is None
+            or isinstance(value, str | int | float)
+            or (isinstance(value, list) and all(isinstance(each, str | int | float) for each in value))
+        ),
+    ),
+    dict,
+)
+"""How a net was trained: fields of `zoo.training.recipes.Recipe`, of this version or another."""
+PROVENANCE = Fields(
+    optional(
+        {
+            **{key: text() for key in ("measured", "source", "resize_backend", "base")},
+            "command": text(4000),
+            "seed": whole(0, 1 << 63),
+            "cpu_hours": number(0, 1e9),
+            "environment": Each(text(), dict),
+            "pictures": Fields({"train": whole(0, 1 << 40), "test": whole(0, 1 << 40)}),
+            "teacher": Fields({"name": text()}, others=True),
+            "published": Each(
+                Fields(
+                    {"source": text(), "metrics": Each(number(-1e9, 1e9), dict), "resize_backend": text()}, others=True
+                ),
+                list,
+            ),
+        }
+    ),
+    others=True,
+)
+"""Where weights and their figures come from: what cards repeat of it has a rule."""
 _BY_INDEX = Value("an object from indices to labels", lambda value: isinstance(value, dict))
 _RECORD: Mapping[str, Rule] = {
     "dataset": text(),
     "metrics": Each(number(-1e9, 1e9), dict),
     "licence": text(),
-    "recipe": _ANYTHING,
-    "provenance": _ANYTHING,
+    "recipe": RECIPE,
+    "provenance": PROVENANCE,
     "repository": text(),
 }
 """What the registry knows about weights."""

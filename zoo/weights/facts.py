@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from zoo.cards.licences import check_licence
+from zoo.description import PROVENANCE, RECIPE
 from zoo.metrics import METRICS
 
 LONGEST = 200
@@ -51,6 +52,8 @@ class Facts:
         for name in ("metrics", "recipe", "provenance"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a mapping of names to values")
+        RECIPE.check(dict(self.recipe), "recipe")
+        PROVENANCE.check(dict(self.provenance), "provenance")
         for name, value in self.metrics.items():
             if name not in METRICS:
                 raise ValueError(f"metrics: no figure is named {name!r}; there are {', '.join(METRICS)}")
