@@ -94,7 +94,12 @@ GRAPH = Fields(
     others=True,
 )
 """The metadata of an ONNX graph."""
-CONFIG = Fields({"form": one_of(*FORMS), "spec": SPEC, **optional({**_NET, **_RECORD, **_TEMPERATURE})}, others=True)
+_UNKNOWN = optional({"preprocessing": PREPROCESSING}, null=True)
+"""Null where nothing is known."""
+
+CONFIG = Fields(
+    {"form": one_of(*FORMS), "spec": SPEC, **optional({**_NET, **_RECORD, **_TEMPERATURE}), **_UNKNOWN}, others=True
+)
 """config.json of a repository or of a folder that `DiracNet.save_pretrained` wrote."""
 BUNDLE = Fields({**CONFIG.rules, **_NET}, others=True)
 """config.json of a bundle."""

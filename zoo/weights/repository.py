@@ -127,6 +127,7 @@ def parse_config(config: Mapping[str, Any]) -> tuple[Spec, tuple[str, ...], Prep
     """
     spec = Spec.from_dict(config["spec"])
     labels = labels_in(config, spec.num_classes)
-    preprocessing = Preprocessing.from_dict(config["preprocessing"]) if "preprocessing" in config else None
+    known = config.get("preprocessing")
+    preprocessing = None if known is None else Preprocessing.from_dict(known)
     spec.check_fit(labels, preprocessing)
     return spec, labels, preprocessing
