@@ -16,8 +16,6 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from huggingface_hub import constants
-
 from zoo.files import replace_file
 
 LARGEST = 1 << 30
@@ -151,6 +149,8 @@ def _download(source: Source, path: Path) -> str | None:
 
 
 def _fetch(source: Source, path: Path) -> None:
+    from huggingface_hub import constants  # records, which import this file, are needed without it
+
     scheme = urlsplit(source.url).scheme
     if scheme not in ("https", "file"):
         raise ValueError(f"its address begins with {scheme}:, and only https: is secure")

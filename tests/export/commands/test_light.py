@@ -107,6 +107,7 @@ WRONG = [
     "ship FOLDER --tag t --dataset nope",
     "ship FOLDER --tag t --dataset digits",
     "model-card --check --out NONE/card.md",
+    "sign FOLDER --key KEY",
     "publish",
     "publish FOLDER --repo-id me/net",
 ]

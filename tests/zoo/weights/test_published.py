@@ -195,7 +195,7 @@ def test_both_sources_of_the_registry_gone(silent: str, monkeypatch: pytest.Monk
 
     published_urlopen = published.urlopen
     monkeypatch.setattr(published, "urlopen", urlopen)
-    monkeypatch.setattr(published.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(RuntimeError) as caught:
         zoo.get_model("diracnet34", pretrained=True, folded=True)
     lines = str(caught.value).splitlines()
