@@ -76,6 +76,8 @@ def eight_bit(picture: Image.Image, channels: int) -> Image.Image:
     elif picture.has_transparency_data and channels != 4:
         opaque = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
+    elif picture.mode == "LAB":
+        picture = picture.convert("RGB")  # from LAB, Pillow converts to colours alone
     return picture if picture.mode == MODES[channels] else picture.convert(MODES[channels])
 
 

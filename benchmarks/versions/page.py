@@ -15,7 +15,8 @@ TEMPLATE = Path(__file__).with_suffix(".md")
 
 def page(result: Mapping[str, Any]) -> str:
     """Return the Markdown of a record: environment → `python`, `versions` and `files`, and how many files there are."""
-    environments, total = result["environments"], result["files"]
+    environments = {name: result["environments"][name] for name in ENVIRONMENTS if name in result["environments"]}
+    total = result["files"]
     names = sorted({name for one in environments.values() for name in one["versions"]})
     values = {
         "results": table(
