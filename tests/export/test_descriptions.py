@@ -193,7 +193,7 @@ def keys(rule: Fields, good: Any, before: str = "") -> Iterator[tuple[str, bool]
     """Yield the path of every key of a rule that a good description has, and whether it must be there."""
     for name, inner in rule.rules.items():
         yield f"{before}{name}", inner.required
-        if isinstance(inner, Fields):
+        if isinstance(inner, Fields) and good.get(name):
             yield from keys(inner, good.get(name, {}), f"{before}{name}.")
         elif isinstance(inner, Each) and isinstance(inner.rule, Fields) and good.get(name):
             child = next(iter(good[name])) if isinstance(good[name], dict) else 0
