@@ -85,8 +85,10 @@ def odd_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (good / "rgb16.png").write_bytes(_png16(np.asarray(plain).astype(np.uint16) * 257))
     (good / "rgba16.png").write_bytes(_png16(colours.astype(np.uint16) * 257))
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    for suffix in ("png", "tif", "pgm"):
+    for suffix in ("png", "tif"):
         deep.save(good / f"grey16.{suffix}")
+    # Old versions of Pillow read this, but do not write it.
+    (good / "grey16.pgm").write_bytes(b"P5 24 18 65535\n" + np.asarray(deep).astype(">u2").tobytes())
     unit = np.asarray(grey).astype(np.float32) / 255
     Image.fromarray(unit).save(good / "float-unit.tif")
     Image.fromarray(unit * 255).save(good / "float-255.tif")
