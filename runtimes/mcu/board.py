@@ -81,7 +81,7 @@ def run_on(board: Board, sources: Mapping[str, str], name: str, pictures: NDArra
                 (folder / file_name).write_text(text, encoding="ascii")
         macros = {"PIXELS": "PIXELS", "SCRATCH": "SCRATCH", "CLASSES": "CLASSES"}
         lines = [f'#include "{name}.h"', *(f"#define {one} {name.upper()}_{other}" for one, other in macros.items())]
-        (folder / "net.h").write_text("\n".join([*lines, f"#define NET {name}_logits", ""]), encoding="ascii")
+        (folder / "this_net.h").write_text("\n".join([*lines, f"#define NET {name}_logits", ""]), encoding="ascii")
         compile_ = (COMPILER, f"-mcpu={board.processor}", *FLAGS)
         files = sorted(path.name for path in folder.glob("*.c"))
         _run([*compile_, "-c", *files], folder)

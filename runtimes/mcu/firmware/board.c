@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "net.h"
+#include "this_net.h"
 
 #define TIMER_CONTROL (*(volatile uint32_t *)0x40000000)
 #define TIMER_VALUE (*(volatile uint32_t *)0x40000004)
