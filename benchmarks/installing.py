@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from zoo.files import read_json, write_json
 
 RECORD, README = Path("docs/installing.json"), Path("README.md")
-BEGIN, END = "<!-- Written by `python -m benchmarks.installing`: -->\n\n", "\n\n<!-- Until there. -->"
+BEGIN, END = "<!-- Written by `python -m benchmarks.installing`: -->\n\n", "\n\n<!-- Until here: ways to install. -->"
 OWN = ("pixels", "zoo", "export", "checkpoints/*/*/manifest.json")
 RUNTIME = ("numpy", "onnxruntime", "pillow")
 WAYS = (
