@@ -157,16 +157,22 @@ def test_what_the_card_says_works(python, clone: Path, root: Path) -> None:
         "import torch\npictures = torch.ones(1, 3, 32, 32)\n"
         "zeros = torch.zeros_like(pictures)\n"
         "torch.testing.assert_close(trainable(pictures), net(pictures), rtol=0, atol=1e-4)\n"
+        "how = zoo.get_weight('diracnet16_cifar', 'cifar10').preprocessing\n"
+        "mean, std = (torch.tensor(each).reshape(1, 3, 1, 1) for each in (how.mean, how.std))\n"
+        "black = net((zeros - mean) / std).detach()\n"  # LiteRT's models normalize by themselves
+        "torch.testing.assert_close(black, torch.from_numpy(logits), rtol=0, atol=1e-4)\n"
+        "onnx = onnxruntime.InferenceSession(hf_hub_download(REPOSITORY, 'onnx/model.onnx'))\n"
+        "logits, = onnx.run(['logits'], {'pixel_values': pixel_values})\n"
         "torch.testing.assert_close(net(zeros).detach(), torch.from_numpy(logits), rtol=0, atol=1e-4)\n"
         "assert net.state_dict().keys() == state.keys() and type(net) is torch.nn.Sequential\n"
         "whole, = session.run(None, {'pixel_values': pixel_values})\n"  # of the last snippet with one: int8
         "torch.testing.assert_close(torch.from_numpy(whole), torch.from_numpy(logits), rtol=0, atol=0.5)\n"
         "assert (whole != logits).any()\n"
     )
-    done = python("-c", program + checks)
+    done = python("-c", program + checks.replace("REPOSITORY", repr(REPOSITORY)))
     assert done.returncode == 0, done.stderr
     label, probability = done.stdout.split()
-    assert label in RECORD.labels and 0 < float(probability) <= 1 and len(snippets) == 6
+    assert label in RECORD.labels and 0 < float(probability) <= 1 and len(snippets) == 7
 
 
 @pytest.mark.parametrize("endpoint", ["put", "commit"])

@@ -134,6 +134,7 @@ def test_two_exports_are_complete_and_equal(
     assert {check.title for check in checks} == runs | always | ranges | {EXACT, FOLDED_FILE, GOLDEN_NET}
 
 
+@pytest.mark.slow
 def test_another_process_with_other_instructions_writes_the_same_bytes(root: Path, tmp_path: Path) -> None:
     """Threads, vector instructions, order of hashes and place differ; all but report and sums must not."""
     source, record = open_model("diracnet16_cifar:cifar10")

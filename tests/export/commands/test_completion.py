@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from export.formats.names import NAMES
 from export.layout import GRAPHS
 from zoo.datasets import DATASETS
 from zoo.training.recipes import RECIPES
@@ -34,7 +35,7 @@ CASES = [
     ("diracnet info diracnet16_cifar : c", ["cifar10"]),
     ("diracnet info diracnet16_cifar :", ["cifar10"]),
     ("diracnet export 'a net' --formats fp16,i", ["fp16,int8"]),
-    ("diracnet export x --formats ", [*GRAPHS, "all"]),
+    ("diracnet export x --formats ", [*NAMES, "all"]),
     ("diracnet predict x --precision ", list(GRAPHS)),
     ("diracnet train --recipe ", list(RECIPES)),
     ("diracnet train --model diracnet18_x", zoo.list_models("diracnet18_x*")),

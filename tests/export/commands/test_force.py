@@ -76,7 +76,7 @@ def _damaged_sums(folder: Path) -> str:
 
 def _damaged_config(folder: Path) -> str:
     (folder / "config.json").write_text("{")
-    return "is not a bundle: cannot read"
+    return "Expecting property name enclosed in double quotes"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,11 @@ SPECS = [
     Spec(depth=10, width=0.25, family="cifar", version=1),
     Spec(depth=18, width=1 / 16, num_classes=7, in_channels=1),
 ]
-every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+every_spec = pytest.mark.parametrize(
+    "spec",
+    [*SPECS[:2], *(pytest.param(spec, marks=pytest.mark.slow) for spec in SPECS[2:])],
+    ids=lambda spec: spec.name,
+)
 GREY = Preprocessing(resize=40, size=40, interpolation="bicubic", mean=(0.3,), std=(0.4,))
 
 

@@ -30,7 +30,11 @@ SPECS = [
     Spec(depth=18, width=1 / 16, num_classes=7),
     Spec(depth=18, width=1 / 16, version=1, num_classes=7, final_relu=False),
 ]
-every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+every_spec = pytest.mark.parametrize(
+    "spec",
+    [*SPECS[:2], *(pytest.param(spec, marks=pytest.mark.slow) for spec in SPECS[2:])],
+    ids=lambda spec: spec.name,
+)
 
 
 @pytest.fixture
@@ -228,6 +232,7 @@ print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_record(root: Path, tmp_path: Path) -> None:
     digests = []
     for seed in ("1", "2"):

@@ -34,7 +34,11 @@ SPECS = [
     Spec(depth=18, width=1 / 16, num_classes=7),
     Spec(depth=18, width=1 / 16, version=1, num_classes=7, final_relu=False),
 ]
-every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+every_spec = pytest.mark.parametrize(
+    "spec",
+    [*SPECS[:2], *(pytest.param(spec, marks=pytest.mark.slow) for spec in SPECS[2:])],
+    ids=lambda spec: spec.name,
+)
 LEVELS = {
     "optimised": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
     "not optimised": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,

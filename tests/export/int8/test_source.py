@@ -164,7 +164,7 @@ def test_a_record_is_shipped_with_its_hash(data: Path, source: Checkpoint, tmp_p
 def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     status, output, errors = diracnet(
-        "export", checkpoint_file, "--formats", "int8", "--calibration", data, "--out", out
+        "export", checkpoint_file, "--formats", "int8", "--calibration", data, "--out", out, "-v"
     )
     assert status == 0, errors
     assert "int8: integer arithmetic / ONNX Runtime" in " ".join(output.split())

@@ -35,6 +35,7 @@ def record() -> Weight:
     return zoo.get_weight("diracnet16_cifar", "cifar10")
 
 
+@pytest.mark.slow
 def test_a_release_is_complete_and_its_bundles_verify(source: Path, tmp_path: Path, record: Weight) -> None:
     out = tmp_path / "release"
     number = gather(source, source / "dist", out, namespace="acme", records=[record])

@@ -205,6 +205,7 @@ print(len(places))
 """
 
 
+@pytest.mark.slow
 def test_ten_kills_at_random_moments_change_nothing(root: Path, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(FORKS)
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
