@@ -145,6 +145,8 @@ class _DiracConv(nn.modules.conv._ConvNd):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve, with shapes as in the plain convolution of the same arguments."""
+        if isinstance(input, Tensor) and input.is_quantized:  # no Tensor where torch.fx traces
+            raise RuntimeError(cannot_quantize(self))
         return self._conv_forward(input, self.composed_weight(), self.bias)
 
     def fold(self) -> Conv:
@@ -188,6 +190,11 @@ def cannot_assign(module: nn.Module, weight: str) -> str:
         f"scaling its weight. Fold the net first, by export.fold(net). To set the raw weight, copy into it: "
         f"{weight}.data.copy_(values)"
     )
+
+
+def cannot_quantize(module: nn.Module) -> str:
+    """Return the error message for PyTorch's quantizers, which would have to know how the kernel is composed."""
+    return f"PyTorch cannot quantize {module}. Fold the net first, by export.fold(net), and quantize the result"
 
 
 def cannot_script(module: nn.Module) -> str:

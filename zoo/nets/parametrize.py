@@ -13,6 +13,7 @@ from zoo.nets.conv import (
     DiracConv2d,
     DiracConv3d,
     cannot_assign,
+    cannot_quantize,
     cannot_script,
     check_identity,
     initial_scales,
@@ -45,7 +46,7 @@ class DiracParametrization(nn.Module):
         raise RuntimeError(cannot_script(self))
 
     def extra_repr(self) -> str:
-        # PyTorch's quantizer refuses such a layer with an error that quotes this.
+        # PyTorch's quantizer refuses such a layer before a BatchNorm with an error that quotes this.
         return f"{self.shape}, groups={self.groups}, scale={self.scale}, delta={self.delta}; plain by export.fold(net)"
 
 
@@ -54,6 +55,12 @@ def _register_parameter(self: nn.Module, name: str, param: nn.Parameter | None) 
     if name == "weight" and parametrize.is_parametrized(self, name):
         raise RuntimeError(cannot_assign(self, "conv.parametrizations.weight.original"))
     nn.Module.register_parameter(self, name, param)
+
+
+def _refuse_qconfig(self: nn.Module, qconfig: object) -> None:
+    """Refuse what PyTorch's quantizers give to each module that they are to quantize."""
+    if qconfig is not None:
+        raise RuntimeError(cannot_quantize(self))
 
 
 def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta: Delta = "dirac") -> Conv:
@@ -97,4 +104,5 @@ def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta
     parametrize.register_parametrization(module, name, DiracParametrization(module, scale=scale, delta=delta))
     # The class is one that PyTorch has just made for this module.
     type(module).register_parameter = _register_parameter  # type: ignore[method-assign]
+    type(module).qconfig = property(fset=_refuse_qconfig)
     return module
