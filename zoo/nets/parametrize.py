@@ -104,5 +104,5 @@ def dirac(module: Conv, name: str = "weight", *, scale: Scale = "channel", delta
     parametrize.register_parametrization(module, name, DiracParametrization(module, scale=scale, delta=delta))
     # The class is one that PyTorch has just made for this module.
     type(module).register_parameter = _register_parameter  # type: ignore[method-assign]
-    type(module).qconfig = property(fset=_refuse_qconfig)
+    type(module).qconfig = property(fset=_refuse_qconfig)  # type: ignore[attr-defined]
     return module

@@ -76,7 +76,8 @@ def fetch_version(
     offline = constants.HF_HUB_OFFLINE or client.get("local_files_only", False)
     again = client.pop("force_download", False)
     while True:
-        with plain_errors(repository, f"cannot fetch {path} of the repository {repository}"):
+        here = "" if Path(repository).exists() else f"; there is no folder {repository} here either"
+        with plain_errors(repository, f"cannot fetch {path} of the repository {repository}", here):
             said = None if digest or offline else _ask(repository, path, revision, client, again)
             known = said or (None if digest else recall(repository, path, revision))
             local = None
@@ -129,8 +130,10 @@ def _cached(repository: str, path: str, commit: str, client: Mapping[str, Any]) 
 
 
 @contextmanager
-def plain_errors(repository: str, what: str) -> Iterator[None]:
+def plain_errors(repository: str, what: str, here: str = "") -> Iterator[None]:
     """Turn what huggingface_hub raises within the block into FileNotFoundError or HubError of one line.
+
+    `here` ends the line where the Hub does not know the repository or was not asked: perhaps a folder was meant.
 
     Those are raised without their cause: messages, headers and local variables of the client may hold the token.
     """
@@ -144,6 +147,10 @@ def plain_errors(repository: str, what: str) -> Iterator[None]:
             if str(error) == without_token(str(error)):
                 raise
             reason = str(error)
+        if isinstance(cause, RepositoryNotFoundError | LocalEntryNotFoundError | OfflineModeIsEnabled) or (
+            is_transient(cause) and status_of(cause) is None
+        ):
+            reason += here
         kind = FileNotFoundError if isinstance(cause, LocalEntryNotFoundError | OfflineModeIsEnabled) else HubError
         raise kind(without_token(f"{what}: {reason}")) from None
 

@@ -188,6 +188,7 @@ def test_a_mirror_is_a_folder(published: Weight, tmp_path: Path) -> None:
         ("acme/here", {}, "hf_wrong_1", r"the Hub does not know this token \(401\)"),
         ("acme/gated", {}, "hf_read_1", "acme/gated is gated: ask for access on its page"),
         ("acme/private", {}, None, "there is no acme/private, or it is private and the token in use may not see it"),
+        ("acme/none", {}, "hf_read_1", r"HF_TOKEN; there is no folder acme/none here either"),
         ("acme/here@v9", {}, "hf_read_1", "acme/here has no such branch, tag or commit"),
         ("acme/here", {"kind": 503, "times": 100}, "hf_read_1", r"the Hub is overloaded or broken \(503\)"),
         ("acme/here", {"kind": "drop", "times": 100}, "hf_read_1", "no connection to"),
