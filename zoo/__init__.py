@@ -3,10 +3,9 @@
 Names are imported when they are first used (PEP 562), so that commands that need no PyTorch do not wait for it.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo.lacking import lacking
+from zoo.lacking import public_name
 
 if TYPE_CHECKING:
     from zoo.models import DiracNet as DiracNet
@@ -68,15 +67,7 @@ __all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = f"{__name__}.{_MODULES[name]}"
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name != module and not module.startswith(f"{error.name}."):
-            raise
-        raise ModuleNotFoundError(lacking(f"{__name__}.{name}"), name=error.name) from None
+    return public_name(__name__, _MODULES, name)
 
 
 def __dir__() -> list[str]:

@@ -126,16 +126,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def sha256(path: Path) -> str:
     """Return the hexadecimal sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return hash_file(path, hashlib.sha256())
 
 
 def git_sha1(path: Path) -> str:
     """Return Git's hash of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    return hash_file(path, hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False))
+
+
+def hash_file(path: Path, digest: hashlib._Hash) -> str:
+    """Return the hexadecimal digest of what it has taken already and a file's bytes."""
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
 
 def lacking(what: str) -> str:
     """Return an error message: that this is not here, and what to do.
@@ -20,3 +24,26 @@ def lacking(what: str) -> str:
         f"{what} is in diracnet-zoo, but packages that it needs are missing, or diracnet-runtime hides diracnet-zoo "
         f"{found} of a clone: pip uninstall diracnet-runtime, and install diracnet-zoo again"
     )
+
+
+def public_name(package: str, modules: Mapping[str, str], name: str) -> Any:
+    """Return what a package gives under a name, importing the module that has it (PEP 562).
+
+    Args:
+        package: the package's name.
+        modules: public name → module below the package.
+        name: the name asked for.
+
+    Raises:
+        AttributeError: there is no such name.
+        ModuleNotFoundError: its module is not installed, or lacks a package that it needs.
+    """
+    if name not in modules:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    module = f"{package}.{modules[name]}"
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name != module and not module.startswith(f"{error.name}."):
+            raise
+        raise ModuleNotFoundError(lacking(f"{package}.{name}"), name=error.name) from None

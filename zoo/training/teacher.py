@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,7 +16,7 @@ from torchvision import models
 from zoo.models import build_from
 from zoo.preprocessing import Preprocessing
 from zoo.reference import open_model
-from zoo.weights.checkpoint import UNTRAINED, state_bytes
+from zoo.weights.checkpoint import UNTRAINED, state_digest
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,8 @@ class Teacher:
 
     def identity(self) -> dict[str, Any]:
         """Return what identifies this teacher: name, digest of its weights, normalization of its input."""
-        digest = hashlib.sha256()
-        for part in state_bytes(self.model.state_dict()):
-            digest.update(part)
         normalization = {key: value and list(value) for key, value in (("mean", self.mean), ("std", self.std))}
-        return {"name": self.name, "digest": digest.hexdigest(), **normalization}
+        return {"name": self.name, "digest": state_digest(self.model.state_dict()), **normalization}
 
     def check(self, preprocessing: Preprocessing, classes: Sequence[str], device: torch.device) -> None:
         """Raise ValueError if the teacher cannot take the net's pictures, or has other classes."""

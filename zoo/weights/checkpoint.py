@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -124,10 +124,7 @@ class Checkpoint:
     def digest(self) -> str:
         """Return the sha256 of the net: description and tensors, however a file stores them, without its facts."""
         described = replace(self, facts=Facts()).describe()
-        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-        for part in state_bytes(self.state):
-            digest.update(part)
-        return digest.hexdigest()
+        return state_digest(self.state, json.dumps(described, sort_keys=True).encode())
 
     def save(self, path: str | Path) -> None:
         """Write the file; equal checkpoints give equal bytes."""
@@ -172,10 +169,12 @@ class Checkpoint:
             )
 
 
-def state_bytes(state: Mapping[str, Tensor]) -> Iterator[bytes]:
-    """Yield each tensor's name, shape and bytes, sorted by name, for a digest; tensors may be of any dtype."""
+def state_digest(state: Mapping[str, Tensor], before: bytes = b"") -> str:
+    """Return the sha256 of some bytes and of each tensor's name, shape and values, sorted by name."""
+    digest = hashlib.sha256(before)
     for name, tensor in sorted(state.items()):
-        yield name.encode() + tensor_bytes(tensor)
+        digest.update(name.encode() + tensor_bytes(tensor))
+    return digest.hexdigest()
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:

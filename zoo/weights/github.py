@@ -18,6 +18,7 @@ import torch
 from huggingface_hub import constants
 
 from zoo.files import sha256
+from zoo.weights.published import cache
 
 COMMIT = "COMMIT"
 
@@ -72,7 +73,7 @@ def download(urls: Sequence[str], name: str, digest: str) -> Path:
         FileNotFoundError: it is not in the cache, and HF_HUB_OFFLINE forbids fetching it.
         RuntimeError: it could not be fetched, or is another file.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    path = cache() / name
     if path.is_file() and sha256(path).startswith(digest):
         return path
     if constants.HF_HUB_OFFLINE:

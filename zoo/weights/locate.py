@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from zoo.files import replace_file, sha256
 from zoo.layout import FORMS
-from zoo.weights.checkpoint import Checkpoint, state_bytes
+from zoo.weights.checkpoint import Checkpoint, state_digest
 from zoo.weights.github import addresses, download
 from zoo.weights.hub import fetch
 from zoo.weights.published import Source, cache, find, obtain
@@ -127,15 +126,13 @@ def _compare(found: Checkpoint, path: Path, source: Source) -> None:
     Raises:
         ValueError: they differ.
     """
-    digest = hashlib.sha256()
-    for part in state_bytes(found.state):
-        digest.update(part)
+    digest = state_digest(found.state)
     note = cache() / f"{source.name}.tensors.sha256"
     if not note.is_file():
         with suppress(OSError), replace_file(note) as temporary:  # a cache may be read-only
-            temporary.write_text(f"{digest.hexdigest()}\n", encoding="ascii")
-    elif (before := note.read_text(encoding="utf-8", errors="replace").strip()) != digest.hexdigest():
+            temporary.write_text(f"{digest}\n", encoding="ascii")
+    elif (before := note.read_text(encoding="utf-8", errors="replace").strip()) != digest:
         raise ValueError(
             f"{path} holds other tensors than the file of this name that was loaded first: their sha256 is "
-            f"{digest.hexdigest()}, not {before}. Do not use it; if you know that the first was wrong, remove {note}"
+            f"{digest}, not {before}. Do not use it; if you know that the first was wrong, remove {note}"
         )

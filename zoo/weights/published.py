@@ -16,7 +16,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from zoo.files import replace_file
+from zoo.files import hash_file, replace_file
 
 LARGEST = 1 << 30
 """Bytes that a download, or a file in an archive, may have; the largest known is a tenth of that."""
@@ -69,11 +69,7 @@ class Source:
     def fault(self, path: Path) -> str | None:
         """Return what is wrong with a file, in a phrase; None if its bytes are this source's."""
         kind, _, digits = self.digest.partition(":")
-        digest = hashlib.new(kind, usedforsecurity=False)
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-        found = digest.hexdigest()
+        found = hash_file(path, hashlib.new(kind, usedforsecurity=False))
         return None if found.startswith(digits) else f"its {kind} is {found}, not {digits}"
 
     def figures(self) -> dict[str, Any]:
