@@ -85,5 +85,66 @@ class ResNet(nn.Module):
         return logits
 
 
-COMPARATORS = {"plain": plain, "resnet": ResNet}
+class _TinyBlock(nn.Module):
+    """Two 3×3 convolutions with BatchNorm, and a skip connection around both, added before the last ReLU.
+
+    (batch, in_channels, h, w) → (batch, channels, h / stride, w / stride).
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        changes = stride != 1 or in_channels != channels
+        self.projection = nn.Conv2d(in_channels, channels, 1, stride) if changes else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        skip = input if self.projection is None else self.projection(input)
+        return F.relu(skip + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(input))))))
+
+
+class TinyResNet(nn.Module):
+    """The ResNet for pictures of 32×32 with 16, 32 and 64 channels: ResNet-8 with 1 block a stage, ResNet-20 with 3.
+
+    ResNet-8 is the net of MLPerf Tiny's image classification, the standard task of microcontrollers. Of the spec only
+    the channels of the picture and the classes count.
+
+    Sources: He et al., "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2; Banbury et al.,
+    "MLPerf Tiny Benchmark" (arXiv 2106.07597). The skip connections that change shape are convolutions of 1×1, as in
+    MLPerf Tiny.
+    """
+
+    def __init__(self, spec: Spec, blocks: int = 1) -> None:
+        super().__init__()
+        self.spec = spec
+        self.conv = nn.Conv2d(spec.in_channels, 16, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(16)
+        channels = 16
+        stages: list[tuple[str, nn.Module]] = []
+        for number, width in enumerate((16, 32, 64)):
+            for index in range(blocks):
+                block = _TinyBlock(channels, width, stride=2 if number and not index else 1)
+                stages.append((f"stage{number}block{index}", block))
+                channels = width
+        self.blocks = nn.Sequential(OrderedDict(stages))
+        self.fc = nn.Linear(channels, spec.num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the logits, (batch, num_classes)."""
+        x = self.blocks(F.relu(self.bn(self.conv(input))))
+        logits: Tensor = self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+        return logits
+
+
+def resnet20(spec: Spec) -> TinyResNet:
+    """Return ResNet-20 for the pictures and classes of a spec."""
+    return TinyResNet(spec, blocks=3)
+
+
+COMPARATORS = {"plain": plain, "resnet": ResNet, "resnet8": TinyResNet, "resnet20": resnet20}
 """The nets that `python -m benchmarks.paper beside` can train to compare with a DiracNet."""
