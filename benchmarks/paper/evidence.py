@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from zoo import build_from
 from zoo.files import read_json
-from zoo.nets.conv import DiracConv2d
+from zoo.nets.identity import IdentityShare, identity_shares
 from zoo.nets.spec import Spec
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, all_weights
@@ -21,28 +18,11 @@ from zoo.weights.record import Weight, all_weights
 LABELS = {"DiracNet": "DiracNet", "plain": "PlainNet", "ResNet": "ResNet"}
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A Dirac layer after training: medians over its filters.
-
-    Args:
-        name: its name in the net.
-        alpha: the factor of the identity, as it is; None if no filter has one.
-        beta: the factor of the normalized filter, as it is.
-        share: the identity's share of a filter's norm, alpha² / (alpha² + beta²), percent.
-    """
-
-    name: str
-    alpha: float
-    beta: float
-    share: float
-
-
 IDENTITY = 99.0
 """Share of a filter, in percent, above which a layer is called an identity."""
 
 
-def identities(layers: Sequence[Layer]) -> int:
+def identities(layers: Sequence[IdentityShare]) -> int:
     """Return how many of these layers have become identities."""
     return sum(layer.share > IDENTITY for layer in layers)
 
@@ -71,7 +51,7 @@ class Trained:
     metrics: Mapping[str, float]
     cpu_hours: float
     environment: Mapping[str, str]
-    layers: Sequence[Layer] = ()
+    layers: Sequence[IdentityShare] = ()
 
     @property
     def title(self) -> str:
@@ -106,7 +86,7 @@ def from_log(log: Mapping[str, Any]) -> Trained:
         metrics=log["metrics"],
         cpu_hours=log["cpu_hours"],
         environment=log["environment"],
-        layers=[Layer(**layer) for layer in log.get("layers", ())],
+        layers=[IdentityShare(**layer) for layer in log.get("layers", ())],
     )
 
 
@@ -127,7 +107,7 @@ def shipped() -> dict[str, tuple[Weight, Trained]]:
                     metrics=record.metrics,
                     cpu_hours=record.provenance["cpu_hours"],
                     environment=record.provenance["environment"],
-                    layers=list(dirac_layers(build_from(load_weight(record, "dirac")))),
+                    layers=list(identity_shares(build_from(load_weight(record, "dirac")))),
                 ),
             )
     return found
@@ -137,19 +117,3 @@ def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
     """Return the kept runs that were trained as the shipped checkpoint NAME:TAG was, by the comparator's name."""
     ending = f"-beside-{key.replace(':', '-')}"
     return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
-
-
-def dirac_layers(net: nn.Module) -> Iterator[Layer]:
-    """Yield a net's Dirac layers in order, as they are."""
-    for name, module in net.named_modules():
-        if isinstance(module, DiracConv2d):
-            # Filters beyond the square have no identity in version 2.
-            with_identity = min(module.in_channels, module.out_channels) if module.delta == "dirac" else None
-            alpha = module.alpha.detach().double()[:with_identity]
-            beta = module.beta.detach().double()[: len(alpha)]
-            share = 100 * alpha.square() / (alpha.square() + beta.square())
-            yield Layer(name.removesuffix(".conv"), *(_median(values) for values in (alpha, beta, share)))
-
-
-def _median(values: torch.Tensor) -> float:
-    return float(values.quantile(0.5))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.paper.evidence import LABELS, Layer, Trained
+from benchmarks.paper.evidence import LABELS, Trained
 from benchmarks.plots import Panel
+from zoo.nets.identity import IdentityShare
 
 COLOURS = {"DiracNet": "C0", "plain": "C1", "ResNet": "C2"}
 
@@ -61,7 +62,7 @@ def over_hours(runs: Sequence[Trained], label: str) -> Panel:
     return draw
 
 
-def scales(nets: Mapping[str, Sequence[Layer]]) -> Panel:
+def scales(nets: Mapping[str, Sequence[IdentityShare]]) -> Panel:
     """Return a panel of the identity's share in the filters over the depth of each net."""
 
     def draw(axes: Axes) -> None:

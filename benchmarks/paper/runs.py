@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparators import COMPARATORS
-from benchmarks.paper.evidence import dirac_layers
 from zoo import build_from
 from zoo.files import read_json
 from zoo.models import DiracNet
+from zoo.nets.identity import identity_shares
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
 from zoo.weights.checkpoint import Checkpoint
@@ -91,5 +91,5 @@ def keep(folder: Path) -> dict[str, Any]:
     lines = run.metrics.read_text(encoding="utf-8").splitlines()
     kept = {**request, **read_json(run.result), "history": [json.loads(line) for line in lines]}
     if request["net"] == RECORDED["dirac"]:
-        kept["layers"] = [asdict(layer) for layer in dirac_layers(build_from(Checkpoint.load(run.model)))]
+        kept["layers"] = [asdict(layer) for layer in identity_shares(build_from(Checkpoint.load(run.model)))]
     return kept

@@ -1,0 +1,5 @@
+/** The page of a card. */
+
+import { addCopyButtons } from "./copy.js";
+
+addCopyButtons();

@@ -1,0 +1,158 @@
+/** The chart of accuracy against cost, as SVG: each point is a link with the net's name, reached by Tab too. */
+
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT] = [960, 380];
+const [LEFT, RIGHT, TOP, BOTTOM] = [58, 24, 18, 44];
+
+/**
+ * @typedef {object} Point
+ * @property {string} name
+ * @property {string} page
+ * @property {string} dataset
+ * @property {HTMLTableRowElement} row
+ * @property {DOMStringMap} values
+ */
+
+/**
+ * @param {string} name
+ * @param {Record<string, string | number>} [attributes]
+ * @param {(Node | string)[]} [children]
+ * @returns {SVGElement}
+ */
+function svg(name, attributes = {}, children = []) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  element.append(...children);
+  return element;
+}
+
+/**
+ * @param {number} value
+ * @returns {string} three digits with a prefix, as the table has it
+ */
+export function short(value) {
+  for (const [step, prefix] of /** @type {[number, string][]} */ ([[1e9, "G"], [1e6, "M"], [1e3, "k"]])) {
+    if (value >= step) return `${Number((value / step).toPrecision(3))} ${prefix}`;
+  }
+  return String(value);
+}
+
+/**
+ * @param {number} low
+ * @param {number} high
+ * @returns {number[]} 1, 2 or 5 times powers of ten within the limits
+ */
+function logTicks(low, high) {
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+    for (const factor of [1, 2, 5]) {
+      const tick = factor * 10 ** power;
+      if (tick >= low && tick <= high) ticks.push(tick);
+    }
+  }
+  return ticks;
+}
+
+/**
+ * Draw the chart anew.
+ *
+ * @param {HTMLElement} figure has a `.plot`
+ * @param {Point[]} nets those to show
+ * @param {string} key which figure lies on the horizontal axis
+ * @param {string} title what it is called
+ * @param {string[]} datasets all data sets, in the order of their colours
+ */
+export function drawChart(figure, nets, key, title, datasets) {
+  const plot = figure.querySelector(".plot");
+  if (!(plot instanceof HTMLElement)) throw new TypeError("the chart has no .plot");
+  const points = nets.filter((net) => Number(net.values[key]) > 0 && net.values.top1 !== "");
+  const drawing = svg("svg", {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    role: "group",
+    "aria-label": `Top-1 accuracy against ${title}; each point is a link to a net`,
+  });
+  plot.replaceChildren(drawing);
+  if (points.length === 0) {
+    drawing.append(svg("text", { x: WIDTH / 2, y: HEIGHT / 2, "text-anchor": "middle" }, ["Nothing to draw"]));
+    return;
+  }
+  const costs = points.map((net) => Number(net.values[key]));
+  const accuracies = points.map((net) => Number(net.values.top1));
+  const [low, high] = [Math.min(...costs) / 1.45, Math.max(...costs) * 1.6];
+  const floor = Math.floor(Math.min(...accuracies) - 0.5);
+  const ceiling = Math.ceil(Math.max(...accuracies) + 0.5);
+  const x = (/** @type {number} */ value) =>
+    LEFT + ((WIDTH - LEFT - RIGHT) * Math.log(value / low)) / Math.log(high / low);
+  const y = (/** @type {number} */ value) =>
+    HEIGHT - BOTTOM - ((HEIGHT - TOP - BOTTOM) * (value - floor)) / (ceiling - floor);
+
+  const step = ceiling - floor > 6 ? 2 : 1;
+  for (let tick = floor; tick <= ceiling; tick += step) {
+    drawing.append(
+      svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick), class: "grid" }),
+      svg("text", { x: LEFT - 10, y: y(tick) + 4, "text-anchor": "end" }, [`${tick} %`]),
+    );
+  }
+  for (const tick of logTicks(low, high)) {
+    drawing.append(
+      svg("line", { x1: x(tick), x2: x(tick), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 5, class: "grid" }),
+      svg("text", { x: x(tick), y: HEIGHT - BOTTOM + 20, "text-anchor": "middle" }, [short(tick)]),
+    );
+  }
+  drawing.append(
+    svg("text", { x: WIDTH - RIGHT, y: HEIGHT - 4, "text-anchor": "end" }, [`${title}, logarithmic`]),
+    svg("text", { x: 0, y: 10 }, ["top-1"]),
+  );
+
+  const sorted = [...points].sort((first, second) => Number(first.values[key]) - Number(second.values[key]));
+  for (const net of sorted) {
+    const [across, up] = [x(Number(net.values[key])), y(Number(net.values.top1))];
+    const colour = `data${datasets.indexOf(net.dataset) % 3}`;
+    const told = `${net.name}, ${net.dataset}: ${Number(net.values.top1).toFixed(2)} %, ${short(Number(net.values[key]))} ${title}`;
+    const end = across > WIDTH - 190;
+    const link = svg("a", { href: net.page, "aria-label": told }, [
+      svg("circle", { cx: across, cy: up, r: 14, class: "ring" }),
+      svg("circle", { cx: across, cy: up, r: 8, class: `dot ${colour}` }),
+      svg("text", { x: end ? across - 13 : across + 13, y: up + 4, "text-anchor": end ? "end" : "start", class: "name" }, [
+        net.name.split(":")[0].replace(/^diracnet/, ""),
+      ]),
+    ]);
+    for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => tell(plot, net, told, across, up));
+    for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => hush(plot, net));
+    drawing.append(link);
+  }
+}
+
+/**
+ * Show a net's figures beside its point, and light up its row.
+ *
+ * @param {HTMLElement} plot
+ * @param {Point} net
+ * @param {string} told
+ * @param {number} across
+ * @param {number} up
+ */
+function tell(plot, net, told, across, up) {
+  hush(plot, net);
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.setAttribute("aria-hidden", "true");
+  const name = document.createElement("strong");
+  name.textContent = net.name;
+  tip.append(name, told.slice(net.name.length + 2));
+  plot.append(tip);
+  const scale = plot.clientWidth / WIDTH;
+  const left = Math.min(Math.max(across * scale - tip.offsetWidth / 2, 0), plot.clientWidth - tip.offsetWidth);
+  tip.style.left = `${left}px`;
+  tip.style.top = `${up * scale - tip.offsetHeight - 16}px`;
+  net.row.classList.add("lit");
+}
+
+/**
+ * @param {HTMLElement} plot
+ * @param {Point} net
+ */
+function hush(plot, net) {
+  plot.querySelector(".tip")?.remove();
+  net.row.classList.remove("lit");
+}

@@ -1,0 +1,1 @@
+// The engine's user interface is filled in here.

@@ -1,0 +1,51 @@
+"""What a Dirac layer's alpha and beta say after training: how much of each filter is the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from zoo.nets.conv import DiracConv2d
+
+
+@dataclass(frozen=True)
+class IdentityShare:
+    """A Dirac layer after training: medians over its filters.
+
+    Args:
+        name: its name in the net.
+        alpha: the factor of the identity, as it is.
+        beta: the factor of the normalized filter, as it is.
+        share: the identity's share of a filter's norm, alpha² / (alpha² + beta²), percent.
+    """
+
+    name: str
+    alpha: float
+    beta: float
+    share: float
+
+
+def identity_shares(net: nn.Module) -> Iterator[IdentityShare]:
+    """Yield the medians of a net's Dirac layers in order, as they are.
+
+    Example:
+        >>> import zoo
+        >>> net = zoo.get_model("diracnet10_cifar", weights="cifar10")
+        >>> next(identity_shares(net)).name
+        'group0.block0'
+    """
+    for name, module in net.named_modules():
+        if isinstance(module, DiracConv2d):
+            # Filters beyond the square have no identity in version 2.
+            with_identity = min(module.in_channels, module.out_channels) if module.delta == "dirac" else None
+            alpha = module.alpha.detach().double()[:with_identity]
+            beta = module.beta.detach().double()[: len(alpha)]
+            share = 100 * alpha.square() / (alpha.square() + beta.square())
+            yield IdentityShare(name.removesuffix(".conv"), *(_median(values) for values in (alpha, beta, share)))
+
+
+def _median(values: torch.Tensor) -> float:
+    return float(values.quantile(0.5))
