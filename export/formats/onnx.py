@@ -16,6 +16,7 @@ from export.cards.note import FormatNote
 from export.formats.format import Bundle, Format, Limits, Run, Source
 from export.graphs.emit import with_metadata
 from export.graphs.half import LARGEST, to_half
+from export.graphs.half import OPERATORS as HALF_OPERATORS
 from export.graphs.pictures import OPERATORS as PREPROCESSING_OPERATORS
 from export.graphs.pictures import take_pictures
 from export.int8.graph import quantize
@@ -139,7 +140,7 @@ class Float16(OnnxFormat):
     """Weights and arithmetic in float16, between a float32 input and float32 outputs."""
 
     name, summary = "fp16", "float16 inside, float32 outside"
-    operators = frozenset({"Cast"})
+    operators = HALF_OPERATORS
     largest = LARGEST
 
     def tolerance(self, spec: Spec) -> float:

@@ -146,7 +146,10 @@ def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> 
 def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Case, tolerance: float) -> str:
     """Name the first convolution or linear layer whose output is wrong, or the layers that the net does not have."""
     there = dict(leaves(arithmetic.net)).keys()
-    results = {node.name: node.output[0] for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
+    nodes = model.graph.node
+    products = {node.output[0] for node in nodes if node.op_type == "MatMul"}  # a sum follows; both make a Gemm
+    layers = [node for node in nodes if node.op_type in ("Conv", "Gemm") or products & set(node.input)]
+    results = {node.name: node.output[0] for node in layers}
     if not results.keys() <= there:
         return f"it has layers that the net has not: {', '.join(sorted(results.keys() - there))}"
     expected = arithmetic.outputs(set(results), case.batch)

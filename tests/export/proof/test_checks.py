@@ -15,8 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from export import Check, VerificationError, export_bundle
 from export.__main__ import main
-from export.bundle.contents import derived_files
+from export.bundle.contents import BUNDLE_FORMAT, derived_files
 from export.bundle.parity import compare
+from export.bundle.reader import OpenBundle
+from export.formats.table import FORMATS
 from export.layout import FOLDED, GOLDEN, GRAPH, GRAPHS, TRAINING_FORM
 from export.proof.check import SHOWN, require
 from export.proof.graph import FOREIGN, VALID
@@ -136,6 +138,18 @@ def test_the_first_wrong_layer_is_named(untrained: Path, tmp_path: Path) -> None
         "fp32": "first wrong layer group1.block0.conv",
         "fp32, pictures": "first wrong layer conv",
     }
+
+
+def test_a_wrong_classifier_is_named_where_a_product_and_a_sum_make_it(tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(Path(__file__).parent.parent / "bundle" / "kept" / f"format{BUNDLE_FORMAT}", folder)
+    path = GRAPHS["fp16"].path
+    for name, layer in (("fc.weight", "fc"), ("fc.bias", "fc"), ("group2.block0.conv.weight", "group2.block0.conv")):
+        original = (folder / path).read_bytes()
+        graph_edit(lambda model, name=name: alter_graph(model, name), path)(folder)
+        checks = FORMATS["fp16"].check(OpenBundle(folder))
+        assert {check.note for check in checks if not check.passed} == {f"first wrong layer {layer}"}
+        (folder / path).write_bytes(original)
 
 
 def test_require_names_the_failed_checks_only() -> None:
