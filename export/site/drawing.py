@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from export.site.chain import Link
 
-TALL, THIN, GAP = 150.0, 3.0, 4.0
-"""Pixels: the first map's height, the thinnest layer, and the space between two."""
+TALL, THIN, GAP, WIDE, LABEL = 190.0, 4.0, 5.0, 1130.0, 20.0
+"""Pixels: the pictures' height, the thinnest layer, the space between two, the whole width, and a line of text."""
+THICKEST, ROOM = 60.0, 48.0
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Box:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Boxes and the size of the canvas around them."""
+    """Boxes, the size of the canvas around them, and the sizes of maps that stand under them, where they change."""
 
     boxes: Sequence[Box]
+    sizes: Sequence[tuple[float, str]]
     width: float
     height: float
 
@@ -35,21 +37,26 @@ class Drawing:
 def draw_chain(links: Sequence[Link], size: int) -> Drawing:
     """Return the layers of a chain from left to right.
 
-    Heights are to one scale, the map's side; thickness is to another, the channels. Maps under two pixels are drawn
-    two pixels high.
+    Heights are to one scale, the map's side; thickness is to another, the channels, on top of a thinnest layer's.
 
     Args:
         links: the layers.
         size: side of the pictures that the net takes.
     """
-    widest = max(link.channels for link in links)
-    boxes, x = [], GAP
-    for link in links:
-        height = max(TALL * link.size / size, 4.0)
-        width = THIN if link.kind in ("pool", "mean") else THIN + 22 * link.channels / widest
+    thick = [0 if link.kind in ("pool", "mean") else link.channels for link in links]
+    scale = (WIDE - GAP - len(links) * (THIN + GAP)) / sum(thick)
+    scale = max(min(scale, (THICKEST - THIN) / max(thick)), 0.0)
+    boxes: list[Box] = []
+    sizes: list[tuple[float, str]] = []
+    x = GAP
+    for link, channels in zip(links, thick, strict=True):
+        height, width = max(TALL * link.size / size, THIN), THIN + scale * channels
+        told = f"{link.size}×{link.size}"
+        if link.kind == "conv" and (not sizes or (sizes[-1][1] != told and x > sizes[-1][0] + ROOM)):
+            sizes.append((round(x, 2), told))
         boxes.append(Box(link, round(x, 2), round((TALL - height) / 2 + GAP, 2), round(width, 2), round(height, 2)))
         x += width + GAP
-    return Drawing(boxes, round(x, 2), TALL + 2 * GAP)
+    return Drawing(boxes, sizes, round(x, 2), TALL + 2 * GAP + LABEL)
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over epochs with the marks of both axes, as (position, label)."""
+    """Curves over epochs with the marks of both axes, as (position, label), and what follows a number."""
 
     curves: Sequence[Curve]
     across: Sequence[tuple[float, str]]
     up: Sequence[tuple[float, str]]
     width: float
     height: float
+    unit: str
 
 
 def draw_curves(history: Sequence[Mapping[str, float]], keys: Mapping[str, str], unit: str) -> Chart:
@@ -103,7 +111,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], keys: Mapping[str, str],
     across = [(place(epoch - 1, low)[0], str(epoch)) for epoch in _ticks(last)]
     count = round((high - low) / step)
     up = [(place(0, low + step * index)[1], f"{low + step * index:g}{unit}") for index in range(count + 1)]
-    return Chart(curves, across, up, width, height)
+    return Chart(curves, across, up, width, height, unit)
 
 
 def _range(low: float, high: float) -> tuple[float, float, float]:

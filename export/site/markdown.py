@@ -21,6 +21,11 @@ def to_html(text: str) -> Markup:
     return Markup(_READER.render(body))  # noqa: S704  # rendered with html=False: it escapes
 
 
+def inline(text: str) -> Markup:
+    """Return a line of Markdown as HTML: ``inline("the `logits`")`` is ``the <code>logits</code>``."""
+    return Markup(_READER.renderInline(text))  # noqa: S704  # as above
+
+
 def section(text: str, title: str) -> str:
     """Return what a card says under a heading `## title`, without the heading; nothing if it has none."""
     match = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, flags=re.DOTALL | re.MULTILINE)

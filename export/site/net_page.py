@@ -25,6 +25,8 @@ from zoo.datasets import find_dataset
 from zoo.files import read_json
 from zoo.nets.identity import identity_shares
 
+WIDE = 360
+"""Pixels on the page that a kernel's picture takes at most."""
 KERNELS = 3
 """Kernels that are shown as pictures: the stem's and those of the first blocks."""
 
@@ -86,9 +88,10 @@ def _kernels(folder: Path, bundle: Path, links: Sequence[Link]) -> list[dict[str
     shown = []
     for link in [link for link in links if link.kind == "conv"][:KERNELS]:
         content, width, height = kernel_picture(state[f"{link.name}.weight"])
+        scale = max(1, min(6, WIDE // width))
         name = f"{link.name}.png"
         (folder / name).write_bytes(content)
-        shown.append({"file": name, "link": link, "width": width, "height": height})
+        shown.append({"file": name, "link": link, "width": width * scale, "height": height * scale})
     return shown
 
 

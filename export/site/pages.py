@@ -7,6 +7,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from export.site.markdown import inline
+
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -26,7 +28,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(short=short, grouped=grouped, percent=percent, size=file_size)
+        self._templates.filters.update(short=short, grouped=grouped, percent=percent, size=file_size, inline=inline)
         self._templates.globals.update(shared)
 
     def write(self, template: str, path: Path, root: str, **values: object) -> None:
@@ -47,12 +49,12 @@ def short(value: float) -> str:
     """Return a count in three digits with its prefix.
 
     Example:
-        >>> short(26395264), short(75050), short(244)
-        ('26.4 M', '75.1 k', '244')
+        >>> short(26395264), short(999_999), short(244)
+        ('26.4 M', '1 M', '244')
     """
     for step, prefix in _STEPS:
-        if value >= step:
-            return f"{value / step:.3g} {prefix}" if value < 1000 * step else f"{value / step:,.0f} {prefix}"
+        if value >= 0.9995 * step:
+            return f"{value / step:.3g} {prefix}"
     return f"{value:g}"
 
 
@@ -67,5 +69,5 @@ def percent(value: float) -> str:
 
 
 def file_size(value: int) -> str:
-    """Return a number of bytes in kB or MB: `file_size(1476123)` is `"1.48 MB"`."""
-    return f"{value / 1e6:.3g} MB" if value >= 1e6 else f"{value / 1e3:.3g} kB"
+    """Return a number of bytes with its unit: `file_size(1476123)` is `"1.48 MB"`."""
+    return f"{short(value)}B" if value >= 1e3 else f"{value} B"

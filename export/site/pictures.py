@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-POSITIVE, NEGATIVE = (212, 84, 11), (31, 95, 191)
-"""Orange above zero and blue below, as in the README's picture."""
+POSITIVE, NEGATIVE = (232, 115, 28), (59, 130, 217)
+"""Orange above zero and blue below: between the colours of the README's picture for light pages and for dark ones."""
 MOST = 32
 """Channels shown on each side; the picture says how many there are."""
 

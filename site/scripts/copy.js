@@ -19,5 +19,6 @@ export function addCopyButtons() {
       setTimeout(() => (button.textContent = "Copy"), 2000);
     });
     code.after(button);
+    if (code instanceof HTMLElement) code.tabIndex = 0; // it may scroll
   }
 }

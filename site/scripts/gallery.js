@@ -69,9 +69,16 @@ function sort() {
   body.append(...sorted.map((net) => net.row));
 }
 
+/** @type {Net[]} */
+let shown = nets;
+
+function draw() {
+  drawChart(figure, shown, cost.value, cost.selectedOptions[0].text, datasets);
+}
+
 function filter() {
   const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = nets.filter((net) => {
+  shown = nets.filter((net) => {
     const told = `${net.name} ${net.dataset}`.toLowerCase();
     const matches = (!dataset.value || net.dataset === dataset.value) && words.every((word) => told.includes(word));
     net.row.hidden = !matches;
@@ -80,7 +87,7 @@ function filter() {
   byId("count", HTMLElement).textContent =
     shown.length === nets.length ? `${nets.length} nets` : `${shown.length} of ${nets.length} nets`;
   byId("empty", HTMLElement).hidden = shown.length > 0;
-  drawChart(figure, shown, cost.value, cost.selectedOptions[0].text, datasets);
+  draw();
 }
 
 for (const head of table.tHead?.rows[0].cells ?? []) {
@@ -102,11 +109,11 @@ for (const head of table.tHead?.rows[0].cells ?? []) {
 
 dataset.addEventListener("change", filter);
 text.addEventListener("input", filter);
-cost.addEventListener("change", filter);
+cost.addEventListener("change", draw);
+new ResizeObserver(draw).observe(figure);
 byId("filters", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
 byId("clear", HTMLButtonElement).addEventListener("click", () => {
   dataset.value = text.value = "";
   filter();
   text.focus();
 });
-filter();
