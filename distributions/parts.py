@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import runpy
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from setuptools.command.build_py import build_py
 
+_ROOT = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 # OWNER: the account that holds the code; zoo/cards/template.py, README.md and CITATION.cff name the same address.
 URLS = {"Code": "https://github.com/OWNER/diracnet-zoo", "Paper": "https://arxiv.org/abs/1706.00388"}
@@ -31,7 +34,19 @@ RUNTIME = (
 """Modules of diracnet-runtime. Together they import nothing of the project but each other."""
 
 
-class Runtime(build_py):  # type: ignore[misc]  # setuptools has no types
+class Recorded(build_py):  # type: ignore[misc]  # setuptools has no types
+    """Writes into a wheel which commit it is made of, where that is known."""
+
+    def run(self) -> None:
+        """Build, then write the commit."""
+        super().run()
+        manifests = Path(self.build_lib, "zoo", "checkpoints")
+        if manifests.is_dir() and not self.editable_mode:
+            code = runpy.run_path(str(_ROOT / "zoo" / "revision.py"))
+            code["of_source"](_ROOT).write(manifests / code["COMMIT"])
+
+
+class Runtime(Recorded):
     """Takes the modules of diracnet-runtime."""
 
     wanted = True

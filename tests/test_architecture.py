@@ -34,7 +34,7 @@ ROOMS = {
         "site": {"bundle", "folding", "formats", "layout"},
     },
     "zoo": {
-        **{name: set() for name in ("lacking", "layout", "machine", "metrics", "printing", "schema")},
+        **{name: set() for name in ("lacking", "layout", "machine", "metrics", "printing", "revision", "schema")},
         **{name: {"schema"} for name in ("files", "labels", "preprocessing")},
         "description": {"labels", "layout", "preprocessing", "schema"},
         "command_line": {"printing"},
@@ -42,7 +42,8 @@ ROOMS = {
         "nets": {"description", "preprocessing"},
         "cards": {"datasets", "metrics", "preprocessing"},
         "weights": {
-            *("cards", "description", "files", "labels", "layout", "metrics", "nets", "preprocessing", "schema")
+            *("cards", "description", "files", "labels", "layout", "metrics", "nets", "preprocessing"),
+            *("revision", "schema"),
         },
         "models": {"nets", "weights"},
         "reference": {"files", "layout", "models", "nets", "weights"},

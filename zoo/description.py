@@ -14,7 +14,22 @@ from zoo.labels import by_index
 from zoo.layout import FORMS
 from zoo.preprocessing import RULE as PREPROCESSING
 from zoo.preprocessing import TEMPERATURES, Preprocessing
-from zoo.schema import DescriptionError, Each, Fields, Rule, Value, flag, number, one_of, optional, text, texts, whole
+from zoo.schema import (
+    DescriptionError,
+    Each,
+    Fields,
+    Rule,
+    Value,
+    flag,
+    line,
+    matching,
+    number,
+    one_of,
+    optional,
+    text,
+    texts,
+    whole,
+)
 
 SPEC = Fields(
     {
@@ -140,6 +155,48 @@ MANIFEST = Fields(
     }
 )
 """manifest.json of shipped weights."""
+_NAME = r"[A-Za-z0-9][\w.-]{0,99}"
+MODEL = matching(rf"{_NAME}(:{_NAME}|/{_NAME}(@[\w./-]{{1,100}})?)?", "NAME, NAME:TAG or ORG/NAME, never a path")
+"""A model's name for others."""
+_PARAMETERS: Mapping[str, Rule] = {
+    "command": line(1 << 20),
+    "form": one_of(*FORMS),
+    "formats": Each(matching(_NAME, "a format's name"), list),
+    "features": Each(matching(_NAME, "a layer's name"), list),
+    **optional(
+        {
+            "model": MODEL,
+            "quantization": one_of("registry", "noise", "given"),
+            "net": CHECKPOINT,
+            **{key: _RECORD[key] for key in ("metrics", "provenance", "repository")},
+        }
+    ),
+}
+_INPUT = Fields(
+    {
+        "name": line(),
+        **optional(
+            {
+                "uri": line(),
+                "digest": Each(matching(r"[0-9a-f]{40}|[0-9a-f]{64}", "a digest in hexadecimal"), dict),
+                "annotations": Each(flag(), dict),
+            }
+        ),
+    }
+)
+BUILD = Fields(
+    {
+        "buildDefinition": Fields(
+            {
+                "buildType": line(),
+                "externalParameters": Fields(_PARAMETERS),
+                "resolvedDependencies": Each(_INPUT, list),
+            }
+        ),
+        "runDetails": Fields({"builder": Fields({"id": line(), "version": Each(line(), dict)})}),
+    }
+)
+"""How a bundle was made, in the words of SLSA's provenance: `provenance` in its report.json. It is never executed."""
 _REMARK = Value("a text", lambda value: isinstance(value, str))
 REPORT = Fields(
     {
@@ -158,6 +215,7 @@ REPORT = Fields(
             ),
             list,
         ),
+        **optional({"provenance": BUILD}),
     },
     others=True,
 )

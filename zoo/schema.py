@@ -7,6 +7,7 @@ A rule is a `Value`, or `Fields` for an object with a rule for each key. Which d
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -160,6 +161,20 @@ def text(most: int = 1000) -> Value:
 def is_text(value: Any, most: int) -> bool:
     """Tell whether a value is a text of 1 to `most` characters that can be written to a file."""
     return isinstance(value, str) and 0 < len(value) <= most and not any("\ud800" <= each <= "\udfff" for each in value)
+
+
+def line(most: int = 200) -> Value:
+    """Return the rule for one line of 1 to `most` printable characters."""
+    return Value(
+        f"one line of 1 to {most:,} printable characters",
+        lambda value: is_text(value, most) and value.isprintable(),
+    )
+
+
+def matching(pattern: str, words: str) -> Value:
+    """Return the rule for a text that a regular expression matches as a whole; `words` say what that is."""
+    expression = re.compile(pattern, re.ASCII)
+    return Value(words, lambda value: isinstance(value, str) and expression.fullmatch(value) is not None)
 
 
 def texts(most: int = 1000) -> Value:

@@ -15,6 +15,7 @@ from typing import Any
 from export.bundle.contents import BUNDLE_FORMAT, BUNDLE_FORMAT_KEY, bundle_card, derived_files
 from export.bundle.description import RECORD_KEYS, describe
 from export.bundle.parity import compare
+from export.bundle.provenance import contradictions
 from export.bundle.reader import OpenBundle
 from export.bundle.sums import faults, files_below
 from export.folding.folded import FoldedNet
@@ -34,9 +35,7 @@ from export.layout import (
 )
 from export.proof.check import Check, require
 from zoo import Checkpoint
-from zoo.description import REPORT as REPORT_RULE
-from zoo.files import json_bytes, read_json, sha256
-from zoo.schema import reading
+from zoo.files import json_bytes, sha256
 
 REFOLD = 1e-6
 """Limit on the difference between a folded weight and the training form refolded, relative to its tensor's largest."""
@@ -111,19 +110,18 @@ def audit(folder: str | Path, expect: str | None = None) -> Iterator[Check]:
 
 def _disagreements(bundle: OpenBundle) -> Iterator[str]:
     """Yield a phrase for each file that contradicts the folded net or the training form."""
-    folder, folded, config, source = bundle.folder, bundle.folded.checkpoint, bundle.config, bundle.source
+    folded, config, source = bundle.folded.checkpoint, bundle.config, bundle.source
     own = describe(folded, None, config[FEATURES])
     claims = {key: config[key] for key in RECORD_KEYS & config.keys() - own.keys()}  # the registry's, or nobody's
     description = {**own, **claims}
-    report = read_json(folder / REPORT)
-    with reading(str(folder / REPORT)):
-        REPORT_RULE.check(report)
+    report = bundle.report
     checks = [
         Check(check["name"], check["figure"], check["limit"], check["note"], check.get("inputs", ""))
         for check in report["checks"]
     ]
     if config.get(BUNDLE_FORMAT_KEY, 0) == BUNDLE_FORMAT:
         yield from _texts(bundle, description, claims, checks)
+        yield from (f"{REPORT}: {phrase}" for phrase in contradictions(report, bundle))
     else:
         facts = ("spec", "weights", "preprocessing", "num_classes", "id2label")
         yield from (

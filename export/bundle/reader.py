@@ -15,9 +15,10 @@ from torch import Tensor
 from export.folding.folded import FoldedNet
 from export.formats.table import FORMATS
 from export.int8.record import Quantization
-from export.layout import CONFIG, FEATURES, FOLDED, GOLDEN, INPUT, OUTPUT, PICTURES, QUANTIZATION, TRAINING_FORM
+from export.layout import CONFIG, FEATURES, FOLDED, GOLDEN, INPUT, OUTPUT, PICTURES, QUANTIZATION, REPORT, TRAINING_FORM
 from zoo import Checkpoint, Preprocessing
 from zoo.description import BUNDLE
+from zoo.description import REPORT as REPORT_RULE
 from zoo.files import read_json
 from zoo.schema import reading
 from zoo.weights.repository import parse_config
@@ -73,6 +74,14 @@ class OpenBundle:
             BUNDLE.check(config)
             parse_config(config)
         return config
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The contents of report.json."""
+        report = read_json(self.folder / REPORT)
+        with reading(str(self.folder / REPORT)):
+            REPORT_RULE.check(report)
+        return report
 
     @cached_property
     def golden(self) -> Mapping[str, Tensor]:

@@ -12,6 +12,7 @@ import torch
 from export.bundle.contents import bundle_card, derived_files
 from export.bundle.description import describe
 from export.bundle.parity import compare
+from export.bundle.provenance import PROVENANCE, provenance
 from export.bundle.sums import files_below, own_bundle, write_sums
 from export.folding.folded import FoldedNet
 from export.formats.names import choose_formats
@@ -23,7 +24,7 @@ from export.proof.check import Check, require
 from export.proof.inputs import SEED
 from zoo import Checkpoint, Weight
 from zoo.files import new_folder, write_json
-from zoo.machine import describe as describe_machine
+from zoo.machine import processor
 from zoo.weights.checkpoint import UNTRAINED
 
 
@@ -100,20 +101,22 @@ def export_bundle(
             on_stage(f"verifying: {check.title}")
             checks.append(check)
         require(checks)
-        write_json(folder / REPORT, _report(description, checks))
+        made = provenance(folder, source, description, chosen, record, quantization)
+        write_json(folder / REPORT, _report(description, checks, made))
         files = [*files_below(folder), SUMS]
         (folder / CARD).write_bytes(bundle_card(description, checks, files, chosen).encode())
         write_sums(folder)
     return checks
 
 
-def _report(description: dict[str, Any], checks: list[Check]) -> dict[str, Any]:
-    packages = ("torch", "onnx", "onnxruntime", "safetensors", "numpy")
+def _report(description: dict[str, Any], checks: list[Check], made: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": description["name"],
         "weights": description["weights"],
         UNTRAINED: description[UNTRAINED],
-        **describe_machine(packages, threads=torch.get_num_threads()),
+        "machine": processor(),
+        "threads": torch.get_num_threads(),
         "seed": SEED,
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
+        PROVENANCE: made,
     }

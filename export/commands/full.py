@@ -8,6 +8,7 @@ from export.commands.export import export
 from export.commands.predict import predict
 from export.commands.quantize import quantize
 from export.commands.release import model_card, publish, ship
+from export.commands.reproduce import reproduce
 from export.commands.sign import sign
 from export.commands.verify import verify
 from zoo.__main__ import COMMANDS as ZOO
@@ -17,6 +18,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     **ZOO,
     "export": export,
     "verify": verify,
+    "reproduce": reproduce,
     "sign": sign,
     "predict": predict,
     "quantize": quantize,

@@ -156,17 +156,22 @@ class Checkpoint:
                 "are read by zoo.load_upstream"
             )
         with reading(f"the description inside {path}"):
-            CHECKPOINT.check(value)
-            preprocessing = value.get("preprocessing")
-            return cls(
-                form=value["form"],
-                spec=Spec.from_dict(value["spec"]),
-                tag=value["weights"],
-                labels=tuple(value["labels"]),
-                preprocessing=preprocessing and Preprocessing.from_dict(preprocessing),
-                state=state,
-                facts=Facts.from_dict(value.get("facts", {})),
-            )
+            return cls.from_description(value, state)
+
+    @classmethod
+    def from_description(cls, value: Mapping[str, Any], state: Mapping[str, Tensor]) -> Checkpoint:
+        """Return the checkpoint with what `describe` returned and a state; ValueError if that is not allowed."""
+        CHECKPOINT.check(value)
+        preprocessing = value.get("preprocessing")
+        return cls(
+            form=value["form"],
+            spec=Spec.from_dict(value["spec"]),
+            tag=value["weights"],
+            labels=tuple(value["labels"]),
+            preprocessing=preprocessing and Preprocessing.from_dict(preprocessing),
+            state=state,
+            facts=Facts.from_dict(value.get("facts", {})),
+        )
 
 
 def state_digest(state: Mapping[str, Tensor], before: bytes = b"") -> str:

@@ -18,16 +18,13 @@ import torch
 from huggingface_hub import constants
 
 from zoo.files import sha256
+from zoo.revision import COMMIT, Revision
 from zoo.weights.published import cache
-
-COMMIT = "COMMIT"
 
 
 def commit(checkpoints: Path) -> str | None:
     """Return the commit of the archive that a folder of checkpoints came with; None in a clone and in a wheel."""
-    path = checkpoints / COMMIT
-    found = re.fullmatch(r"[0-9a-f]{40}", path.read_text(encoding="ascii").strip()) if path.is_file() else None
-    return found[0] if found else None
+    return Revision.read(checkpoints / COMMIT).commit
 
 
 _HERE = Path(__file__).resolve().parent.parent.parent / "checkpoints"
