@@ -107,7 +107,7 @@ guide: $(SITE)/node_modules/installed
 site-test: site
 	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(SITE) run check
-	$(BIN)/python -m pytest tests/site
+	DIRACNET_SITE=build/site $(BIN)/python -m pytest tests/site
 
 # As the lock file has it, and without the packages' scripts.
 $(SITE)/node_modules/installed: $(INSTALLED) $(SITE)/package.json $(SITE)/package-lock.json

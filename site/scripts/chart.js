@@ -152,10 +152,10 @@ export function drawChart(figure, nets, key, title, datasets) {
     const [across, up] = [x(Number(net.values[key])), y(Number(net.values.top1))];
     const colour = `data${datasets.indexOf(net.dataset) % 3}`;
     const figure = short(Number(net.values[key]));
-    const told = `${net.name}, ${net.dataset}: ${Number(net.values.top1).toFixed(2)} %, ${figure} ${title}`;
+    const told = `${net.dataset}: ${Number(net.values.top1).toFixed(2)} %, ${figure} ${title}`;
     const label = net.name.split(":")[0].replace(/^diracnet/, "");
     const place = findPlace(label, across, up, width, taken);
-    const link = svg("a", { href: net.page, "aria-label": told }, [
+    const link = svg("a", { href: net.page, "aria-label": `${label}, that is ${net.name}, ${told}` }, [
       svg("circle", { cx: across, cy: up, r: 14, class: "ring" }),
       svg("circle", { cx: across, cy: up, r: 8, class: `dot ${colour}` }),
     ]);
@@ -182,7 +182,7 @@ function tell(plot, net, told, across, up) {
   tip.setAttribute("aria-hidden", "true");
   const name = document.createElement("strong");
   name.textContent = net.name;
-  tip.append(name, told.slice(net.name.length + 2));
+  tip.append(name, told);
   plot.append(tip);
   const left = Math.min(Math.max(across - tip.offsetWidth / 2, 0), plot.clientWidth - tip.offsetWidth);
   tip.style.left = `${left}px`;
