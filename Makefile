@@ -71,9 +71,10 @@ bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(PARTS)
 
-# Draws the README's picture.
+# Draws the README's picture, and the clothes among the site's samples.
 pictures: $(INSTALLED)
 	$(BIN)/python docs/pictures/draw.py
+	$(BIN)/python docs/pictures/clothes.py
 
 # Writes docs/paper.md from the kept logs and the shipped checkpoints.
 paper: $(INSTALLED)
@@ -95,7 +96,7 @@ mcu: $(INSTALLED)
 	$(BIN)/python -m runtimes.mcu $(foreach folder,$(DATA),--data $(folder))
 
 # A static site in build/site: pages of the nets, which run and prove them in the visitor's browser. Bundles are kept in
-# build/bundles; remove it after a change of the export. make site CODE=URL links to the code.
+# build/site-bundles; remove it after a change of the export. make site CODE=URL links to the code.
 site: $(SITE)/node_modules/installed guide
 	$(BIN)/python -m export.site build/site --runtime $(SITE)/node_modules/onnxruntime-web --guide build/guide $(if $(CODE),--code "$(CODE)")
 

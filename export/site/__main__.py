@@ -15,7 +15,7 @@ from zoo.printing import say, status
 def main(
     out: Annotated[Path, typer.Argument(help="Folder to write; a site that is there already is replaced.")],
     bundles: Annotated[Path, typer.Option(help="Folder where bundles are kept between builds.")] = Path(
-        "build/bundles"
+        "build/site-bundles"
     ),
     runtime: Annotated[Path | None, typer.Option(help="The npm package onnxruntime-web, installed.")] = None,
     guide: Annotated[Path | None, typer.Option(help="The built guide, to take along.")] = None,

@@ -62,6 +62,7 @@ def build_site(
     with new_folder(out, may_replace=require_site) as folder:
         for name in COPIED:
             shutil.copytree(source / name, folder / name)
+        shutil.copyfile(root / "docs" / "cat.jpg", folder / "samples" / "cat.jpg")
         if runtime is not None:
             on_stage("copying onnxruntime-web")
             _copy_runtime(runtime, folder / "vendor" / "onnxruntime-web")

@@ -2,13 +2,16 @@
 
 import json
 import re
+import runpy
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from export.bundle.sums import read_sums
 from export.site.build import VENDOR, build_site, require_site
@@ -160,6 +163,17 @@ def test_the_runtime_comes_along_with_its_version(small: tuple[Weight, Path], ro
     vendor = tmp_path / "site" / "vendor" / "onnxruntime-web"
     assert {path.name for path in vendor.iterdir()} == {*VENDOR, "VERSION"}
     assert (vendor / "VERSION").read_text() == "onnxruntime-web 1.2.3\n"
+
+
+def test_samples_come_along_with_their_licences(site: Path, root: Path) -> None:
+    samples = json.loads((site / "samples" / "samples.json").read_text(encoding="utf-8"))
+    files = {path.name for path in (site / "samples").iterdir()}
+    assert files == {sample["file"] for sample in samples} | {"samples.json"}
+    assert all(sample["licence"] and sample["source"] and sample["alt"] for sample in samples)
+    drawn = runpy.run_path(str(root / "docs" / "pictures" / "clothes.py"))
+    for name, parts in drawn["CLOTHES"].items():
+        kept = Image.open(site / "samples" / f"{name}.png")
+        assert (np.asarray(kept) == np.asarray(drawn["draw"](parts))).all()
 
 
 def test_the_lock_file_pins_hashes_and_names_no_host(root: Path) -> None:
