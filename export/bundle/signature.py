@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,6 +43,7 @@ def sign(
     Raises:
         FileNotFoundError: the folder is not a bundle, or a file is missing.
         ValueError: the bundle's files are not those of its SHA256SUMS, or the key or a certificate is none.
+        RuntimeError: Sigstore cannot be reached, or knows no account.
     """
     if found := faults(folder):
         raise ValueError(f"{folder} is not what its SHA256SUMS lists, so it is not signed: {'; '.join(found)}")
@@ -59,10 +60,12 @@ def sign(
             password = os.environ.get(PASSWORD)
             config.use_elliptic_key_signer(private_key=key, password=password.encode() if password else None)
         else:
-            config.use_sigstore_signer()
+            with _sigstore(f"cannot sign {folder}"):
+                config.use_sigstore_signer(use_ambient_credentials=True)
         with tempfile.TemporaryDirectory() as outside:  # a file below the folder would be signed too
             made = Path(outside) / SIGNATURE
-            config.sign(folder, made)
+            with nullcontext() if key else _sigstore(f"cannot sign {folder}"):
+                config.sign(folder, made)
             with replace_file(folder / SIGNATURE) as temporary:
                 shutil.copyfile(made, temporary)
     return folder / SIGNATURE
@@ -87,6 +90,7 @@ def check_signature(
         FileNotFoundError: the folder is not a bundle, or a key's file is missing.
         ValueError: not exactly one of the three ways was given, or the key is none.
         VerificationError: there is no signature, it is another's, or it is of other files.
+        RuntimeError: Sigstore cannot be reached.
     """
     require_bundle(folder)
     if sum(one is not None for one in (public_key, authority, identity)) != 1:
@@ -104,7 +108,8 @@ def check_signature(
         elif authority:
             config.use_certificate_verifier(certificate_chain=[authority])
         elif identity:
-            config.use_sigstore_verifier(identity=identity[0], oidc_issuer=identity[1])
+            with _sigstore(f"cannot verify who signed {folder}"):
+                config.use_sigstore_verifier(identity=identity[0], oidc_issuer=identity[1])
     signer = public_key or authority or " of ".join(identity or ())
     try:
         config.verify(folder, folder / SIGNATURE)
@@ -132,6 +137,16 @@ def _plain(what: str) -> Iterator[None]:
         if "password" in str(error).lower():
             raise ValueError(f"{what}: the key's password is missing or wrong; {PASSWORD} holds it") from error
         raise ValueError(f"{what}: {error}; keys are elliptic curves (P-256, P-384, P-521) in PEM") from error
+
+
+@contextmanager
+def _sigstore(what: str) -> Iterator[None]:
+    """Turn whatever keeps Sigstore from its work, most often that there is no network, into one line."""
+    try:
+        yield
+    except Exception as error:
+        told = str(error) or type(error).__name__
+        raise RuntimeError(f"{what}: Sigstore says: {told}; it needs a network and an account, keys neither") from error
 
 
 def _reason(error: Exception, signer: object) -> str:

@@ -1,13 +1,17 @@
 """Signatures: who made a bundle. Keys and certificates are made by openssl, and model-signing's own command agrees."""
 
+import inspect
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from model_signing import signing
+from sigstore.models import ClientTrustConfig
 
 from export.__main__ import main
 from export.bundle.signature import check_signature, sign
@@ -148,3 +152,29 @@ def test_the_command_line(
     assert status == 0 and "signature" in told, told
     status, told = call("verify", bundle, "--public-key", keys / "you.pub")
     assert status == 1 and told.startswith("error: ") and "was not made with the key of" in told
+
+
+def test_keyless_calls_are_the_librarys_and_a_missing_network_is_one_line(
+    keys: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No signature is made with Sigstore here: the calls are bound to the library's own parameters."""
+    signer, asked = inspect.signature(signing.Config.use_sigstore_signer), []
+
+    def with_a_key(config: signing.Config, **options: object) -> signing.Config:
+        asked.append(signer.bind(config, **options).arguments)
+        return config.use_elliptic_key_signer(private_key=keys / "me.pem")
+
+    unreachable = Mock(side_effect=Exception("Failed to refresh TUF metadata"))  # as Sigstore's own, no RuntimeError
+    with monkeypatch.context() as patched:
+        patched.setattr(signing.Config, "use_sigstore_signer", with_a_key)
+        sign(bundle)
+    assert check_signature(bundle, public_key=keys / "me.pub").passed
+    assert asked[0]["use_ambient_credentials"] is True  # the workflow's, in CI
+
+    before = (bundle / "model.sig").read_bytes()
+    monkeypatch.setattr(ClientTrustConfig, "production", unreachable)
+    with pytest.raises(RuntimeError, match=r"cannot sign .*Failed to refresh TUF metadata; it needs a network"):
+        sign(bundle)
+    with pytest.raises(RuntimeError, match=r"cannot verify who signed .*Failed to refresh"):
+        check_signature(bundle, identity=("me@example.org", "https://accounts.google.com"))
+    assert (bundle / "model.sig").read_bytes() == before
