@@ -104,11 +104,12 @@ site: $(SITE)/node_modules/installed guide
 guide: $(SITE)/node_modules/installed
 	$(BIN)/python -m export.site.guide build/guide $(if $(CODE),--code "$(CODE)")
 
-# In Debian's chromium.
+# In Debian's chromium; make site-test CHROMIUM=PATH in another.
+CHROMIUM ?= /usr/bin/chromium
 site-test: site
-	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	test -x $(CHROMIUM) || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(SITE) run check
-	DIRACNET_SITE=build/site $(BIN)/python -m pytest tests/site
+	CHROMIUM=$(CHROMIUM) DIRACNET_SITE=build/site $(BIN)/python -m pytest tests/site
 
 # As the lock file has it, and without the packages' scripts.
 $(SITE)/node_modules/installed: $(INSTALLED) $(SITE)/package.json $(SITE)/package-lock.json
