@@ -12,6 +12,8 @@ import pytest
 
 import zoo
 
+COMMIT = "c" * 40
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -19,6 +21,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root, copy = Path(zoo.__file__).parent.parent, tmp_path_factory.mktemp("source") / "tree"
     ignored = shutil.ignore_patterns(".*", "build", "runs", "*.egg-info", "__pycache__", "tests")
     shutil.copytree(root, copy, ignore=ignored)
+    (copy / "checkpoints" / "COMMIT").write_text(f"{COMMIT}\n")  # as Git writes it into GitHub's archive
     out = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # Through the archive of sources, which must have all that setup.py reads.
@@ -39,6 +42,7 @@ def test_contents(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"pixels/py.typed", "zoo/py.typed", "export/py.typed", "zoo/training/loop.py"} <= names
     assert "zoo/checkpoints/diracnet16_cifar/cifar10/manifest.json" in names
+    assert zipfile.ZipFile(wheel).read("zoo/checkpoints/COMMIT").decode() == f"{COMMIT}\n"
     assert not [name for name in names if name.endswith(".safetensors") or name.startswith(("tests", "benchmarks"))]
     (entry,) = [name for name in names if name.endswith("entry_points.txt")]
     assert "diracnet = export.__main__:main" in zipfile.ZipFile(wheel).read(entry).decode()
@@ -53,6 +57,8 @@ def test_githubs_archives_have_what_the_setup_reads(root: Path) -> None:
 
 
 def test_an_installed_package_works_and_knows_what_it_lacks(wheel: Path) -> None:
+    said = python(wheel, "-c", "from zoo.revision import own; print(own())")
+    assert said.stdout == f"Revision(commit='{COMMIT}', modified=False)\n", said.stderr
     listed = python(wheel, "-m", "export", "list", "diracnet16_cifar", "--json")
     assert json.loads(listed.stdout)[0]["weights"] == ["cifar10"], listed.stderr
     program = (

@@ -30,6 +30,8 @@ for typed, index in json.load(sys.stdin):
 """
 CASES = [
     ("diracnet in", ["info"]),
+    ("diracnet rep", ["reproduce"]),
+    ("diracnet reproduce x --f", ["--from"]),
     ("diracnet --ver", ["--version"]),
     ("diracnet info diracnet16_c", ["diracnet16_cifar", "diracnet16_cifar:cifar10"]),
     ("diracnet info diracnet16_cifar : c", ["cifar10"]),

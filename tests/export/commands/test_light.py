@@ -107,6 +107,8 @@ WRONG = [
     "ship FOLDER --tag t --dataset nope",
     "ship FOLDER --tag t --dataset digits",
     "model-card --check --out NONE/card.md",
+    "reproduce FOLDER",
+    "reproduce NONE --from NONE.safetensors",
     "sign FOLDER --key KEY",
     "publish",
     "publish FOLDER --repo-id me/net",
