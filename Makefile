@@ -93,7 +93,7 @@ runtimes: $(NODE)/installed
 ARM := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 mcu: $(INSTALLED)
 	dpkg --status $(ARM) > /dev/null 2>&1 || { apt-get update && apt-get install --yes --no-install-recommends $(ARM); }
-	$(BIN)/python -m runtimes.mcu $(foreach folder,$(DATA),--data $(folder))
+	$(BIN)/python -m runtimes.mcu nets $(foreach folder,$(DATA),--data $(folder))
 
 # A static site in build/site: pages of the nets, which run and prove them in the visitor's browser. Bundles are kept in
 # build/site-bundles; remove it after a change of the export. make site CODE=URL links to the code.

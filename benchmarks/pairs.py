@@ -13,12 +13,22 @@ WARM_UP = 2
 
 @dataclass(frozen=True)
 class Case:
-    """Two calls to be timed in alternation."""
+    """Two calls to be timed in alternation.
+
+    Args:
+        name: of the comparison.
+        first: the call whose time is divided.
+        second: the call by whose time it is divided.
+        rounds: how often.
+        clock: what tells the seconds; `time.thread_time` leaves out what other processes took, for calls that compute
+            in this thread alone.
+    """
 
     name: str
     first: Callable[[], object]
     second: Callable[[], object]
     rounds: int
+    clock: Callable[[], float] = time.perf_counter
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,9 @@ class Ratio(Spread):
     rounds: int
 
 
-def rotate(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def rotate(
+    calls: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Time calls one after the other, round by round, after two warm-up rounds.
 
     The first call changes from round to round and every other round runs backwards, so that no call always follows the
@@ -60,16 +72,16 @@ def rotate(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
         shift = index // 2 % len(names)
         order = names[shift:] + names[:shift]
         for name in order[::-1] if index % 2 else order:
-            start = time.perf_counter()
+            start = clock()
             calls[name]()
             if index >= WARM_UP:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return times
 
 
 def paired(case: Case) -> Ratio:
     """Time two calls in alternation."""
-    firsts, seconds = rotate({"first": case.first, "second": case.second}, case.rounds).values()
+    firsts, seconds = rotate({"first": case.first, "second": case.second}, case.rounds, case.clock).values()
     spread = Spread.of([a / b for a, b in zip(firsts, seconds, strict=True)])
     first_ms, second_ms = 1000 * statistics.median(firsts), 1000 * statistics.median(seconds)
     return Ratio(spread.low, spread.median, spread.high, case.name, first_ms, second_ms, case.rounds)

@@ -38,19 +38,29 @@ def run_c(
         FileNotFoundError: there is no compiler.
         RuntimeError: the files do not compile without a warning, or the program fails; the message has its output.
     """
+    with TemporaryDirectory() as temporary:
+        main = {"main.c": fill("feed.c", name=name, NAME=name.upper())}
+        program = build({**sources, **main}, Path(temporary), flags)
+        output = _run([str(program)], np.ascontiguousarray(pictures).tobytes())
+    return np.frombuffer(output, np.int8).reshape(len(pictures), -1)
+
+
+def build(sources: Mapping[str, str], folder: Path, flags: Sequence[str] = ()) -> Path:
+    """Write C files into a folder and compile them; return the program.
+
+    Raises:
+        FileNotFoundError: there is no compiler.
+        RuntimeError: they do not compile without a warning; the message has the compiler's output.
+    """
     found = compiler()
     if found is None:
         raise FileNotFoundError("no C compiler: install one, or name it in the variable CC")
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        texts = {**sources, "main.c": fill("feed.c", name=name, NAME=name.upper())}
-        for file, text in texts.items():
-            (folder / file).write_text(text, encoding="ascii", newline="\n")
-        program = folder / "program"
-        files = [str(folder / file) for file in texts if file.endswith(".c")]
-        _run([found, *WARNINGS, *flags, "-o", str(program), *files], b"")
-        output = _run([str(program)], np.ascontiguousarray(pictures).tobytes())
-    return np.frombuffer(output, np.int8).reshape(len(pictures), -1)
+    for file, text in sources.items():
+        (folder / file).write_text(text, encoding="ascii", newline="\n")
+    program = folder / "program"
+    files = [str(folder / file) for file in sources if file.endswith(".c")]
+    _run([found, *WARNINGS, *flags, "-o", str(program), *files], b"")
+    return program
 
 
 def _run(command: Sequence[str], given: bytes) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from export.c.plan import Place, Plan, plan
 from export.c.text import array, comment, fill, literal
 from export.integer.fixed import Factor
-from export.integer.net import Convolution, IntegerNet, MaxPool, Mean
+from export.integer.net import OFFSET, Convolution, IntegerNet, MaxPool, Mean
 from export.integer.run import table
 from zoo import Preprocessing
 
@@ -153,7 +153,7 @@ def _calls(name: str, net: IntegerNet, planned: Plan, picture: str) -> Iterator[
         step = place.step
         yield f"\n    /* {comment(step.name)}: {_shapes(place, net)} */"
         start = place.input.start if place.input is not None else 0
-        given = f"memory + {place.output.start}" if place.output is not None else "logits"
+        given = f"memory + {place.output.start}" if place.output is not None else "codes"
         match step:
             case Convolution():
                 ring = f"memory + {place.ring}" if place.ring is not None else "NULL"
@@ -169,8 +169,9 @@ def _calls(name: str, net: IntegerNet, planned: Plan, picture: str) -> Iterator[
             case Mean():
                 channels = place.input.channels if place.input is not None else 0
                 factor = f"{step.factor.multiplier}, {step.factor.shift}"
-                numbers = f"{step.count}, {channels}, {step.input.zero_point}, {factor}, {step.output.zero_point}"
-                yield f"    mean(memory + {start}, {given}, {numbers});"
+                numbers = f"{step.count}, {channels}, {step.input.zero_point + OFFSET}, {factor}"
+                zero = step.output.zero_point + OFFSET
+                yield f"    mean(memory + {start}, {given}, {numbers}, {zero});"
 
 
 def _shapes(place: Place, net: IntegerNet) -> str:
@@ -192,9 +193,9 @@ def _weights(net: IntegerNet, origin: Origin, planned: Plan) -> str:
         sums = step.weight.reshape(len(step.bias), -1).astype(np.int64).sum(1)
         arrays = {
             "weight": ("int8_t", filters),
-            "bias": ("int32_t", step.bias - step.input.zero_point * sums),
+            "bias": ("int32_t", step.bias - (step.input.zero_point + OFFSET) * sums),
             "multiplier": ("int32_t", _part(step.factors, "multiplier")),
-            "shift": ("int8_t", _part(step.factors, "shift")),
+            "shift": ("int32_t", _part(step.factors, "shift")),
         }
         parts.append(f"/* {comment(step.name)} */")
         parts += [
@@ -210,16 +211,16 @@ def _weights(net: IntegerNet, origin: Origin, planned: Plan) -> str:
             step.stride,
             step.padding,
             filters.shape[1],
-            step.input.zero_point,
-            step.output.zero_point,
-            step.lowest,
+            step.input.zero_point + OFFSET,
+            step.output.zero_point + OFFSET,
+            step.lowest + OFFSET,
         )
         pointers = ", ".join(f"{part}_{index}" for part in arrays)
         rows.append(f"    {{{pointers}, {', '.join(map(str, numbers))}}}")
     NAME = name.upper()  # noqa: N806 (as in the templates)
     parts.append(f"const {name}_layer {name}_layers[{NAME}_LAYERS] = {{\n" + ",\n".join(rows) + "\n};")
-    codes = ",\n".join(array(row) for row in table(net.normalization))
-    parts.append(f"const int8_t {name}_codes[{NAME}_CHANNELS][256] = {{\n{codes}\n}};")
+    codes = ",\n".join(array(row.astype(np.int64) + OFFSET) for row in table(net.normalization))
+    parts.append(f"const uint8_t {name}_codes[{NAME}_CHANNELS][256] = {{\n{codes}\n}};")
     return "\n\n".join(parts)
 
 

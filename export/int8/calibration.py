@@ -109,9 +109,9 @@ def calibrate(
     activations, finished = {INPUT: qparams}, {}
     for layer, following in zip(chain, [*chain[1:], None], strict=True):
         on_layer(layer.name)
-        moments = _moments(layer, exact, quantized, qparams) if method.needs_moments else None
+        moments = measure_moments(layer, exact, quantized, qparams) if method.needs_moments else None
         gain = gains.get(layer.name, torch.ones(len(layer.bias)))
-        made = replace(_quantize_layer(layer, qparams, moments, method), gain=gain.numpy())
+        made = replace(quantize_layer(layer, qparams, moments, method), gain=gain.numpy())
         finished[layer.name] = made
         if following is None:
             break
@@ -120,7 +120,7 @@ def calibrate(
         activations[layer.name] = new = activation_qparams(exact, method.clip)
         parts = []
         for part in quantized.split(_BATCH):
-            computed = layer.compute(dequantize_linear(part, qparams), *_dequantized(made, qparams))
+            computed = layer.compute(dequantize_linear(part, qparams), *dequantized(made, qparams))
             parts.append(following.activate(dequantize_linear(quantize_linear(computed, new), new)))
         if following.pooled:
             exact, parts = exact.mean((2, 3)), [part.mean((2, 3)) for part in parts]
@@ -130,12 +130,12 @@ def calibrate(
     return Quantization(finished, activations, calibration)
 
 
-def _dequantized(layer: QuantizedLayer, input: QParams) -> tuple[Tensor, Tensor]:
+def dequantized(layer: QuantizedLayer, input: QParams) -> tuple[Tensor, Tensor]:
     """Return the weight and bias that a quantized layer stands for, without rounding, in float64."""
     return torch.from_numpy(layer.kernel()), torch.from_numpy(bias_scale(layer.scale, input) * layer.bias)
 
 
-def _quantize_layer(layer: Layer, input: QParams, moments: Moments | None, method: Method) -> QuantizedLayer:
+def quantize_layer(layer: Layer, input: QParams, moments: Moments | None, method: Method) -> QuantizedLayer:
     """Quantize the weights of a layer: their scales, then their rounding, then the bias. The gain is left at 1."""
     kernel, bias = layer.kernel.flatten(1), layer.bias
     scales, counted = absmax_scales(kernel), None
@@ -159,7 +159,7 @@ def _quantize_layer(layer: Layer, input: QParams, moments: Moments | None, metho
     )
 
 
-def _moments(layer: Layer, exact: Tensor, quantized: Tensor, input: QParams) -> Moments:
+def measure_moments(layer: Layer, exact: Tensor, quantized: Tensor, input: QParams) -> Moments:
     """Measure the inputs of a layer's filters at a sample of places, the same in both nets."""
     generator = torch.Generator().manual_seed(SEED)
     samples: list[tuple[Tensor, Tensor]] = []

@@ -240,10 +240,10 @@ def _steps(chain: tuple[Layer, ...], record: Quantization, size: int) -> Iterato
 
 def _check_range(step: Convolution) -> None:
     """Raise ValueError if a sum, or its product with a factor above one, may leave the range of int32."""
-    # C adds up products with inputs of up to 128, and has 128 times the weights in its bias.
+    # C adds up products with inputs of up to 255, and has up to 255 times the weights in its bias.
     sums = np.abs(step.weight.astype(np.int64)).sum((1, 2, 3)) * 2 * OFFSET + np.abs(step.bias.astype(np.int64))
     shifts = np.array([max(factor.shift, 0) for factor in step.factors])
-    if (shifts > 31).any() or (sums << np.minimum(shifts, 31)).max() > INT32_MAX:
+    if (shifts > 30).any() or (sums << np.minimum(shifts, 30)).max() > INT32_MAX:
         raise ValueError(
             f"{step.name}: its sums may exceed 32 bits, which LiteRT and C files compute with; leave out "
             "litert-int8 and c"

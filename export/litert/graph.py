@@ -54,6 +54,7 @@ class _Operator:
 
 _OPERATORS = {
     # For each the version that float32 needs, and the one that int8 needs.
+    "Add": (_Operator(0, 1, 11), _Operator(0, 2, 11)),
     "Concatenation": (_Operator(2, 1, 10), _Operator(2, 2, 10)),
     "Conv2D": (_Operator(3, 1, 1), _Operator(3, 3, 1)),
     "DepthwiseConv2D": (_Operator(4, 1, 2), _Operator(4, 3, 2)),

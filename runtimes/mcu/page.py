@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import fill, table
+from runtimes.mcu.comparison import OURS, bars, compared, ram, trained
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 FIRST = "diracnet16_cifar:cifar10"
@@ -56,6 +57,25 @@ def page(result: Mapping[str, Any]) -> str:
                 for name, net in nets.items()
             ],
         ),
+        "speed": table(
+            ["net", "C, ms", "ONNX Runtime, ms", "C / ONNX Runtime", "quartiles"],
+            [
+                [
+                    f"`{name}`",
+                    f"{net['speed']['first_ms']:.2f}",
+                    f"{net['speed']['second_ms']:.2f}",
+                    f"{net['speed']['median']:.1f}",
+                    f"{net['speed']['low']:.1f} … {net['speed']['high']:.1f}",
+                ]
+                for name, net in nets.items()
+            ],
+        ),
+        "rounds": nets[FIRST]["speed"]["rounds"],
+        "vnni": "with" if result["vnni"] else "without",
+        "compared": compared(result),
+        "bars": bars(result),
+        "trained": trained(result),
+        "ours": OURS[0],
         "accuracy": _accuracy(nets),
         "versions": table(["program", "version"], result["versions"].items()),
     }
@@ -82,8 +102,3 @@ def _accuracy(nets: Mapping[str, Any]) -> str:
         for name, found in measured.items()
     ]
     return "int8 follows from the same record as the ONNX graph.\n\n" + table(columns, rows)
-
-
-def ram(net: Mapping[str, Any]) -> int:
-    """Return the bytes of memory that a call takes in C: the scratch, and the deepest stack of the boards."""
-    return int(net["scratch"] + max(board["stack"] for board in net["boards"].values()))

@@ -10,37 +10,71 @@
 #error "this compiler does not shift negative numbers arithmetically"
 #endif
 
-/* Returns sum * multiplier * 2^(shift - 31) + zero, not below lowest, as int8. Rounded twice, as LiteRT does. */
-static int8_t requantize(int32_t sum, int32_t multiplier, int8_t shift, int32_t zero, int32_t lowest)
+#define BLOCK 16 /* filters whose sums are kept at once */
+
+/* Returns sum * multiplier * 2^(shift - 31) + zero, from lowest to 255. Rounded twice, as LiteRT does. */
+static int32_t requantize(int32_t sum, int32_t multiplier, int32_t shift, int32_t zero, int32_t lowest)
 {
-    const int left = shift > 0 ? shift : 0;
-    const int right = shift > 0 ? 0 : -shift;
-    const int64_t product = (int64_t)sum * ((int64_t)1 << left) * multiplier;
+    const int32_t left = shift > 0 ? shift : 0;
+    const int32_t right = shift > 0 ? 0 : -shift;
+    const int64_t product = (int64_t)(sum * ((int32_t)1 << left)) * multiplier;
     const int32_t high = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
-    const int32_t mask = (int32_t)(((int64_t)1 << right) - 1);
+    const int32_t mask = (int32_t)(((uint32_t)1 << right) - 1);
     const int32_t threshold = (mask >> 1) + (high < 0);
     const int32_t value = (high >> right) + ((high & mask) > threshold) + zero;
 
-    return (int8_t)(value < lowest ? lowest : value > 127 ? 127 : value);
+    return value < lowest ? lowest : value > 255 ? 255 : value;
 }
 
-static int32_t dot(const int8_t *x, const int8_t *y, int32_t count)
+static int32_t dot(const uint8_t *patch, const int8_t *weight, int32_t count)
 {
     int32_t sum = 0;
 
     for (int32_t i = 0; i < count; i++)
-        sum += x[i] * y[i];
+        sum += patch[i] * weight[i];
     return sum;
 }
 
-/* Computes one output pixel from its patch. */
-static void filter(const ${name}_layer *layer, const int8_t *patch, int8_t *output)
+/* Adds to four sums the products of a patch with four filters, so that a byte of the patch is read once for all. */
+static void add_four(const uint8_t *patch, const int8_t *weight, int32_t count, int32_t *sums)
+{
+    const int8_t *const second = weight + count, *const third = second + count, *const fourth = third + count;
+    int32_t a = 0, b = 0, c = 0, d = 0;
+
+    for (int32_t i = 0; i < count; i++) {
+        a += patch[i] * weight[i];
+        b += patch[i] * second[i];
+        c += patch[i] * third[i];
+        d += patch[i] * fourth[i];
+    }
+    sums[0] += a;
+    sums[1] += b;
+    sums[2] += c;
+    sums[3] += d;
+}
+
+/* Computes one output pixel from its patch, some filters at a time. */
+static void filter(const ${name}_layer *layer, const uint8_t *patch, uint8_t *output)
 {
     const int8_t *weight = layer->weight;
+    const int32_t zero = layer->output_zero, lowest = layer->lowest;
 
-    for (int32_t o = 0; o < layer->outputs; o++, weight += layer->patch)
-        output[o] = requantize(layer->bias[o] + dot(patch, weight, layer->patch), layer->multiplier[o],
-                               layer->shift[o], layer->output_zero, layer->lowest);
+    for (int32_t o = 0; o < layer->outputs; o += BLOCK) {
+        const int32_t *const multiplier = layer->multiplier + o, *const shift = layer->shift + o;
+        const int32_t count = layer->outputs - o < BLOCK ? layer->outputs - o : BLOCK;
+        int32_t sums[BLOCK], i = 0;
+
+        memcpy(sums, layer->bias + o, (size_t)count * sizeof *sums);
+        for (; i + 4 <= count; i += 4, weight += 4 * layer->patch)
+            add_four(patch, weight, layer->patch, sums + i);
+        for (; i < count; i++, weight += layer->patch)
+            sums[i] += dot(patch, weight, layer->patch);
+        /* All numbers of this loop have 32 bits, so that compilers find vector instructions for it. */
+        for (i = 0; i < count; i++)
+            sums[i] = requantize(sums[i], multiplier[i], shift[i], zero, lowest);
+        for (i = 0; i < count; i++)
+            output[o + i] = (uint8_t)sums[i];
+    }
 }
 $ncrelu
 static int inside(int32_t place, int32_t size)
@@ -49,14 +83,14 @@ static int inside(int32_t place, int32_t size)
 }
 
 /* The first convolution: takes the picture itself. */
-static void convolve_picture(const ${name}_layer *layer, const uint8_t *picture, int8_t *output, int8_t *patch)
+static void convolve_picture(const ${name}_layer *layer, const uint8_t *picture, uint8_t *output, uint8_t *patch)
 {
     const int32_t channels = layer->inputs;
     const int32_t last = layer->size + 2 * layer->padding - layer->kernel;
 
     for (int32_t y = 0; y <= last; y += layer->stride)
         for (int32_t x = 0; x <= last; x += layer->stride, output += layer->outputs) {
-            int8_t *next = patch;
+            uint8_t *next = patch;
 
             for (int32_t j = y - layer->padding; j < y - layer->padding + layer->kernel; j++)
                 for (int32_t i = x - layer->padding; i < x - layer->padding + layer->kernel; i++)
@@ -69,11 +103,28 @@ static void convolve_picture(const ${name}_layer *layer, const uint8_t *picture,
         }
 }
 
+/* Copies a row of a patch, whose first column may lie outside the map, as may all of the row. Returns its end. */
+static uint8_t *copy_row(const ${name}_layer *layer, const uint8_t *row, int32_t first, uint8_t *next)
+{
+    const int32_t count = layer->inputs, end = first + layer->kernel;
+
+    if (row != NULL && first >= 0 && end <= layer->size) {
+        memcpy(next, row + first * count, (size_t)(layer->kernel * count));
+        return next + layer->kernel * count;
+    }
+    for (int32_t i = first; i < end; i++, next += count)
+        if (row != NULL && inside(i, layer->size))
+            memcpy(next, row + i * count, (size_t)count);
+        else
+            memset(next, layer->zero, (size_t)count);
+    return next;
+}
+
 /* A convolution from map to map.
  *
  * With a ring, output is input: rows up to the one at hand are kept in the ring, because they are overwritten.
  */
-static void convolve(const ${name}_layer *layer, const int8_t *input, int8_t *output, int8_t *patch, int8_t *ring)
+static void convolve(const ${name}_layer *layer, const uint8_t *input, uint8_t *output, uint8_t *patch, uint8_t *ring)
 {
     const int32_t bytes = layer->size * layer->inputs;
     const int32_t last = layer->size + 2 * layer->padding - layer->kernel;
@@ -83,20 +134,14 @@ static void convolve(const ${name}_layer *layer, const int8_t *input, int8_t *ou
         if (ring != NULL)
             memcpy(ring + y % slots * bytes, input + y * bytes, (size_t)bytes);
         for (int32_t x = 0; x <= last; x += layer->stride, output += layer->outputs) {
-            int8_t *next = patch;
+            uint8_t *next = patch;
 
             for (int32_t j = y - layer->padding; j < y - layer->padding + layer->kernel; j++) {
-                const int8_t *row = NULL;
+                const uint8_t *row = NULL;
 
                 if (inside(j, layer->size))
                     row = ring != NULL && j <= y ? ring + j % slots * bytes : input + j * bytes;
-                for (int32_t i = x - layer->padding; i < x - layer->padding + layer->kernel; i++) {
-                    if (row != NULL && inside(i, layer->size))
-                        memcpy(next, row + i * layer->inputs, (size_t)layer->inputs);
-                    else
-                        memset(next, layer->zero, (size_t)layer->inputs);
-                    next += layer->inputs;
-                }
+                next = copy_row(layer, row, x - layer->padding, next);
             }
 $double            filter(layer, patch, output);
         }
@@ -104,24 +149,27 @@ $double            filter(layer, patch, output);
 }
 $max_pool
 /* The average of each channel; output may be input. */
-static void mean(const int8_t *input, int8_t *output, int32_t pixels, int32_t channels, int32_t zero,
-                 int32_t multiplier, int8_t shift, int32_t output_zero)
+static void mean(const uint8_t *input, uint8_t *output, int32_t pixels, int32_t channels, int32_t zero,
+                 int32_t multiplier, int32_t shift, int32_t output_zero)
 {
     for (int32_t c = 0; c < channels; c++) {
         int32_t sum = 0;
 
         for (int32_t i = 0; i < pixels; i++)
             sum += input[i * channels + c] - zero;
-        output[c] = requantize(sum, multiplier, shift, output_zero, -128);
+        output[c] = (uint8_t)requantize(sum, multiplier, shift, output_zero, 0);
     }
 }
 
 int ${name}_logits(const uint8_t $picture[${NAME}_PIXELS], int8_t logits[${NAME}_CLASSES], void *scratch)
 {
-    int8_t *const memory = (int8_t *)scratch;
+    uint8_t *const memory = (uint8_t *)scratch, *const codes = (uint8_t *)logits;
 
     if ($picture == NULL || logits == NULL || scratch == NULL)
         return -1;
 $calls
+
+    for (int32_t i = 0; i < ${NAME}_CLASSES; i++)
+        logits[i] = (int8_t)(codes[i] - 128);
     return 0;
 }

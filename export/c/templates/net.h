@@ -41,11 +41,12 @@ int ${name}_logits(const uint8_t $picture[${NAME}_PIXELS], int8_t logits[${NAME}
 
 #define ${NAME}_LAYERS $layers
 
+/* Maps hold bytes: where LiteRT has the int8 number q, they have q + 128, and zero points are higher by 128, too. */
 typedef struct {
     const int8_t *weight;      /* filters, each in the order of a patch */
     const int32_t *bias;       /* minus the input's zero point times the sum of the filter's weights */
     const int32_t *multiplier; /* with shift: what turns a sum into an output, see requantize() */
-    const int8_t *shift;
+    const int32_t *shift;
     int32_t size;              /* height and width of the input */
     int32_t inputs;            /* its channels */
     int32_t outputs;
@@ -53,12 +54,12 @@ typedef struct {
     int32_t stride;
     int32_t padding;
     int32_t patch;             /* bytes of a filter */
-    int8_t zero;               /* the input's zero point */
-    int8_t output_zero;
-    int8_t lowest;             /* the smallest output: the zero point if a ReLU follows */
+    uint8_t zero;              /* the input's zero point */
+    uint8_t output_zero;
+    uint8_t lowest;            /* the smallest output: the zero point if a ReLU follows */
 } ${name}_layer;
 
 extern const ${name}_layer ${name}_layers[${NAME}_LAYERS];
-extern const int8_t ${name}_codes[${NAME}_CHANNELS][256]; /* pixels, normalized */
+extern const uint8_t ${name}_codes[${NAME}_CHANNELS][256]; /* pixels, normalized */
 
 #endif

@@ -37,15 +37,16 @@ int diracnet10_x0_25_cifar_logits(const uint8_t rgb[DIRACNET10_X0_25_CIFAR_PIXEL
 /* ---- What follows is for the net's own files. ---- */
 
 /* The numbers in diracnet10_x0_25_cifar_weights.c; another net's do not compile with this header. */
-#define DIRACNET10_X0_25_CIFAR_WEIGHTS_8b6136ce5e5a7a3b
+#define DIRACNET10_X0_25_CIFAR_WEIGHTS_2994f04fd37e7e20
 
 #define DIRACNET10_X0_25_CIFAR_LAYERS 8
 
+/* Maps hold bytes: where LiteRT has the int8 number q, they have q + 128, and zero points are higher by 128, too. */
 typedef struct {
     const int8_t *weight;      /* filters, each in the order of a patch */
     const int32_t *bias;       /* minus the input's zero point times the sum of the filter's weights */
     const int32_t *multiplier; /* with shift: what turns a sum into an output, see requantize() */
-    const int8_t *shift;
+    const int32_t *shift;
     int32_t size;              /* height and width of the input */
     int32_t inputs;            /* its channels */
     int32_t outputs;
@@ -53,12 +54,12 @@ typedef struct {
     int32_t stride;
     int32_t padding;
     int32_t patch;             /* bytes of a filter */
-    int8_t zero;               /* the input's zero point */
-    int8_t output_zero;
-    int8_t lowest;             /* the smallest output: the zero point if a ReLU follows */
+    uint8_t zero;              /* the input's zero point */
+    uint8_t output_zero;
+    uint8_t lowest;            /* the smallest output: the zero point if a ReLU follows */
 } diracnet10_x0_25_cifar_layer;
 
 extern const diracnet10_x0_25_cifar_layer diracnet10_x0_25_cifar_layers[DIRACNET10_X0_25_CIFAR_LAYERS];
-extern const int8_t diracnet10_x0_25_cifar_codes[DIRACNET10_X0_25_CIFAR_CHANNELS][256]; /* pixels, normalized */
+extern const uint8_t diracnet10_x0_25_cifar_codes[DIRACNET10_X0_25_CIFAR_CHANNELS][256]; /* pixels, normalized */
 
 #endif
