@@ -19,7 +19,7 @@ if APART:
     Path("build").mkdir(exist_ok=True)
 
 EXTRAS = {
-    "export": ["ai-edge-litert>=2.1,<3", "flatbuffers>=24.3,<26", "onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
+    "export": ["ai-edge-litert>=2.1,<3", "onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
     # model-signing imports the other two, and does not require them.
     "sign": ["model-signing>=1.1,<2", "certifi>=2024.7", "pyopenssl>=25"],
     "train": ["accelerate>=1.2,<2", "matplotlib>=3.8,<4", "scikit-learn>=1.4,<2"],

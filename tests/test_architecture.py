@@ -103,7 +103,7 @@ def test_imports_point_one_way(path: Path) -> None:
     elif place.name == "hubconf.py":
         assert packages(path) <= {"zoo"}
     else:
-        others = {"ai_edge_litert", "flatbuffers", "model_signing", "onnx", "onnxruntime"}
+        others = {"ai_edge_litert", "model_signing", "onnx", "onnxruntime"}
         if place.parts[1] == "site":
             others |= {"jinja2", "markdown_it", "markupsafe"}
         assert packages(path) <= CORE | others | {"export", "pixels", "zoo"}

@@ -17,7 +17,7 @@ from benchmarks.versions.page import page
 from benchmarks.versions.suite import count, parts
 
 ROOT = Path(__file__).resolve().parent.parent
-SINCE = {"ai-edge-litert", "flatbuffers", "packaging", "pytorchcv", "tflite-micro"}
+SINCE = {"ai-edge-litert", "packaging", "pytorchcv", "tflite-micro"}
 """What setup.py requires since `make floors` was last run."""
 RESULT = json.loads((ROOT / "docs" / "versions.json").read_text(encoding="utf-8"))
 

@@ -11,7 +11,7 @@ from zoo.printing import prepare_streams, say
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
 _EXTRAS = {
     **dict.fromkeys(("accelerate", "sklearn"), "train"),
-    **dict.fromkeys(("ai_edge_litert", "flatbuffers", "onnx", "onnxruntime"), "export"),
+    **dict.fromkeys(("ai_edge_litert", "onnx", "onnxruntime"), "export"),
     "model_signing": "sign",
 }
 REMEDIES = {

@@ -36,7 +36,7 @@ CODE, WEIGHTS = "code", "weights"
 """Names of two of the inputs."""
 SAID = ("metrics", "provenance", "repository")
 """What may be said of weights of the registry in place of what stands there."""
-_PACKAGES = ("ai-edge-litert", "flatbuffers", "numpy", "onnx", "onnxruntime", "protobuf", "safetensors", "torch")
+_PACKAGES = ("ai-edge-litert", "numpy", "onnx", "onnxruntime", "protobuf", "safetensors", "torch")
 
 
 def provenance(

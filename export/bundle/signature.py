@@ -52,7 +52,7 @@ def sign(
     from model_signing import signing
 
     config: Any = cast(Any, signing).Config().set_hashing_config(_hashing(folder))
-    with _plain(f"cannot sign {folder}"):
+    with _plain(f"cannot sign {folder}", key):
         if certificate and key:
             between = list(chain) or [certificate]  # the library takes no empty chain
             config.use_certificate_signer(private_key=key, signing_certificate=certificate, certificate_chain=between)
@@ -126,15 +126,25 @@ def _hashing(folder: Path) -> Any:
     return cast(Any, hashing).Config().set_ignored_paths(paths=ignored, ignore_git_paths=False).set_allow_symlinks(True)
 
 
+_ENCRYPTED = b"ENCRYPTED"  # in the first lines of every PEM file with a password
+
+
 @contextmanager
-def _plain(what: str) -> Iterator[None]:
-    """Turn what the library says about keys into one line."""
+def _plain(what: str, key: Path | None = None) -> Iterator[None]:
+    """Turn what the library says about keys into one line.
+
+    Old versions of cryptography say of whatever is no key that its password may be wrong, so the key's file decides.
+    """
     try:
         yield
     except OSError as error:
         raise FileNotFoundError(f"{what}: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
-        if "password" in str(error).lower():
+        if (
+            key
+            and "password" in str(error).lower()
+            and (isinstance(error, TypeError) or _ENCRYPTED in key.read_bytes())
+        ):
             raise ValueError(f"{what}: the key's password is missing or wrong; {PASSWORD} holds it") from error
         raise ValueError(f"{what}: {error}; keys are elliptic curves (P-256, P-384, P-521) in PEM") from error
 

@@ -216,7 +216,7 @@ class Graph:
             ],
             7: [{**signature, 4: Scalar("Uint32", 0)}],
         }
-        return to_bytes(model, IDENTIFIER, self._bytes + 65536)
+        return to_bytes(model, IDENTIFIER)
 
     @staticmethod
     def _map(name: str, tensor: int) -> list[Table]:

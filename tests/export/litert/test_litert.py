@@ -1,5 +1,6 @@
 """LiteRT models: read with the runtime's own schema, run by its kernels, and described as its readers expect."""
 
+import hashlib
 import io
 import json
 import sys
@@ -111,11 +112,22 @@ def test_metadata_name_the_classes_and_the_normalization(small_net, emit: Callab
 
 
 def test_a_flatbuffer_holds_what_is_in_the_tree() -> None:
-    content = to_bytes({0: Scalar("Uint32", 3), 3: "folded", 4: [{}, {0: b"weights"}], 6: None}, b"TFL3", 8)
+    content = to_bytes({0: Scalar("Uint32", 3), 3: "folded", 4: [{}, {0: b"weights"}], 6: None}, b"TFL3")
     model = schema.Model.GetRootAs(content, 0)
     assert (model.Version(), model.Description(), model.BuffersLength()) == (3, b"folded", 2)
     assert model.Buffers(0).DataIsNone() and model.Buffers(1).DataAsNumpy().tobytes() == b"weights"
     assert model.MetadataIsNone()
+
+
+def test_equal_trees_are_equal_bytes() -> None:
+    """The digest of a file that holds every kind of field, two tables of one shape, and two that differ in size."""
+    table = {0: Scalar("Uint32", 3), 2: "one"}
+    kinds = {1: Scalar("Bool", True), 3: Scalar("Int8", -1), 4: Scalar("Uint8", 200), 6: np.arange(3, dtype=np.float64)}
+    tree = {0: Scalar("Int32", -5), 1: [table, table, {0: Scalar("Uint8", 3), 2: "one"}], 3: kinds, 5: b"12345", 6: []}
+    content = to_bytes(tree, b"TFL3")
+    assert content.count(b"one\0") == 3 and content[4:8] == b"TFL3"
+    assert content.index(b"12345") % 16 == 0 and content.index(np.arange(3.0).tobytes()) % 8 == 0
+    assert hashlib.sha256(content).hexdigest()[:16] == "0cbada6070ada2ad"
 
 
 def test_what_no_flatbuffer_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
