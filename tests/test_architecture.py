@@ -30,8 +30,8 @@ ROOMS = {
         "bundle": {"cards", "folding", "formats", "int8", "layout", "proof"},
         "hub": {"bundle", "layout"},
         "release": {"bundle", "cards", "folding", "hub", "layout", "proof"},
-        "commands": {"bundle", "formats", "hub", "int8", "layout", "proof", "release", "runtime"},
-        "site": {"bundle", "folding", "formats", "layout"},
+        "commands": {"bundle", "formats", "hub", "int8", "layout", "proof", "release", "runtime", "site"},
+        "site": {"bundle", "folding", "formats", "hub", "layout"},
     },
     "zoo": {
         **{name: set() for name in ("lacking", "layout", "machine", "metrics", "printing", "revision", "schema")},

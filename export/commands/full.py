@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from export.commands.export import export
 from export.commands.predict import predict
 from export.commands.quantize import quantize
-from export.commands.release import model_card, publish, ship
+from export.commands.release import model_card, publish, publish_site, ship
 from export.commands.reproduce import reproduce
 from export.commands.sign import sign
 from export.commands.verify import verify
@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "ship": ship,
     "model-card": model_card,
     "publish": publish,
+    "publish-site": publish_site,
 }
 """Name → command, in the order in which the help lists them."""
 

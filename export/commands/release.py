@@ -1,4 +1,4 @@
-"""The commands of those who maintain and publish weights: `ship`, `model-card` and `publish`."""
+"""The commands of those who maintain and publish weights: `ship`, `model-card`, `publish` and `publish-site`."""
 
 from __future__ import annotations
 
@@ -124,4 +124,26 @@ def publish(
         say_json([asdict(publication) for publication in done])
         return
     for publication in done:
+        print_publication(publication, dry_run)
+
+
+def publish_site(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The site that `make site` built: build/site.")],
+    space: Annotated[str, typer.Option(help="The Space, ORG/NAME; created if it does not exist.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new Space private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a built site on the Hugging Face Hub as a static Space in one commit."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}; `make site` builds build/site")
+
+    from export.commands.tables import print_publication
+    from export.site.publish import publish_site as publish
+
+    with status("publishing") as tell:
+        publication = publish(folder, space, private=private, dry_run=dry_run, on_stage=tell)
+    if as_json:
+        say_json(asdict(publication))
+    else:
         print_publication(publication, dry_run)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, SpaceInfo
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from export.hub.remote import Changes, LocalFile, RemoteFile, compare, remote_files
+from export.hub.remote import MODEL, SPACE, Changes, LocalFile, RemoteFile, compare, remote_files
 from export.hub.xet import has_xet, rewind, sources, uses_xet
 from zoo.weights.hub import HubError, is_transient, root, status_of
 
@@ -41,6 +41,7 @@ class Branch:
     revision: str
     patience: Patience
     on_stage: Callable[[str], None]
+    kind: str = MODEL
     private: bool = False
     exists: bool = False
     proposes: ClassVar[bool] = False
@@ -48,14 +49,14 @@ class Branch:
 
     @property
     def url(self) -> str:
-        return f"{self.api.endpoint}/{self.repository}"
+        return f"{self.api.endpoint}/{'spaces/' if self.kind == SPACE else ''}{self.repository}"
 
     def head(self) -> str | None:
         """Return the branch's commit; main's if the branch does not exist, None if the repository does not."""
         self.on_stage(f"asking for {self.repository}")
         for revision in (self.revision, MAIN):
             try:
-                info = self.persist(lambda: self.api.model_info(self.repository, revision=revision))  # noqa: B023
+                info = self.persist(lambda: self._info(revision))  # noqa: B023
             except RevisionNotFoundError:
                 continue
             except RepositoryNotFoundError as error:
@@ -68,12 +69,17 @@ class Branch:
 
     def files(self, commit: str) -> dict[str, RemoteFile]:
         """Return a commit's files by name, without Git's own."""
-        return self.persist(lambda: remote_files(self.api, self.repository, commit))
+        return self.persist(lambda: remote_files(self.api, self.repository, commit, self.kind))
 
     def create(self, private: bool) -> str:
         """Create the repository; return its first commit."""
         self.on_stage(f"creating {self.repository}")
-        self.persist(lambda: self.api.create_repo(self.repository, private=private or None, exist_ok=True))
+        sdk: dict[str, Any] = {"space_sdk": "static"} if self.kind == SPACE else {}
+        self.persist(
+            lambda: self.api.create_repo(
+                self.repository, private=private or None, repo_type=self.kind, exist_ok=True, **sdk
+            )
+        )
         head = self.head()
         if head is None:
             raise HubError(f"the Hub created {self.repository}, but does not show it; call again later")
@@ -84,7 +90,8 @@ class Branch:
         if not self.exists:
             self.on_stage(f"creating the branch {self.revision}")
             make = self.api.create_branch
-            self.persist(lambda: make(self.repository, branch=self.revision, revision=parent, exist_ok=True))
+            options: dict[str, Any] = {"branch": self.revision, "revision": parent, "repo_type": self.kind}
+            self.persist(lambda: make(self.repository, exist_ok=True, **options))
 
     def commit(self, folder: Path, local: Mapping[str, LocalFile], changes: Changes, parent: str) -> str:
         """Upload what changes and commit it on top of `parent`; return the commit."""
@@ -101,14 +108,20 @@ class Branch:
     def _additions(self, folder: Path, names: tuple[str, ...], opened: ExitStack) -> list[CommitOperationAdd]:
         """Return the operations that add files; large ones go through Xet or, if the Hub lacks it, through LFS."""
         large = bool(names) and uses_xet()
-        xet = large and self.persist(lambda: has_xet(self.api.endpoint, self.repository, self.revision, self.proposes))
+        where = (self.api.endpoint, f"{self.kind}s/{self.repository}", self.revision)
+        xet = large and self.persist(lambda: has_xet(*where, self.proposes))
         files = sources([folder / name for name in names], xet or not large, opened)
         return [CommitOperationAdd(name, file) for name, file in zip(names, files, strict=True)]
 
     def _upload(self, additions: Sequence[CommitOperationAdd]) -> None:
         rewind(additions)
         self.api.preupload_lfs_files(
-            self.repository, additions, revision=self.revision, create_pr=self.proposes, free_memory=False
+            self.repository,
+            additions,
+            repo_type=self.kind,
+            revision=self.revision,
+            create_pr=self.proposes,
+            free_memory=False,
         )
 
     def settle(
@@ -143,6 +156,7 @@ class Branch:
             self.repository,
             operations,
             commit_message=message,
+            repo_type=self.kind,
             revision=self.revision,
             parent_commit=parent,
             create_pr=self.proposes,
@@ -150,7 +164,11 @@ class Branch:
 
     def _now(self) -> str:
         """Return the branch's current commit."""
-        return str(self.api.model_info(self.repository, revision=self.revision).sha)
+        return str(self._info(self.revision).sha)
+
+    def _info(self, revision: str) -> ModelInfo | SpaceInfo:
+        ask = self.api.space_info if self.kind == SPACE else self.api.model_info
+        return ask(self.repository, revision=revision)
 
     def _settled(self, local: Mapping[str, LocalFile], head: str) -> str:
         """Return a head other than the parent if it is ours: the commit was made, but the Hub's answer got lost."""
@@ -163,13 +181,14 @@ class Branch:
 
     def tag_target(self, tag: str) -> str | None:
         """Return the commit that a tag points to, or None."""
-        refs = self.persist(lambda: self.api.list_repo_refs(self.repository))
+        refs = self.persist(lambda: self.api.list_repo_refs(self.repository, repo_type=self.kind))
         return next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
 
     def tag(self, tag: str, commit: str) -> None:
         """Tag a commit."""
         self.on_stage(f"tagging {tag}")
-        self.persist(lambda: self.api.create_tag(self.repository, tag=tag, revision=commit, exist_ok=True))
+        options: dict[str, Any] = {"tag": tag, "revision": commit, "repo_type": self.kind}
+        self.persist(lambda: self.api.create_tag(self.repository, exist_ok=True, **options))
         if self.tag_target(tag) != commit:
             raise HubError(f"the tag {tag!r} of {self.repository} was given to another commit meanwhile")
 

@@ -12,7 +12,7 @@ from huggingface_hub import HfApi, constants
 
 from export.hub.branch import MAIN, Branch, Patience
 from export.hub.pull_request import PullRequest
-from export.hub.remote import Changes, LocalFile, compare, foreign_files, local_files
+from export.hub.remote import MODEL, Changes, LocalFile, compare, foreign_files, local_files
 from zoo.weights.hub import HubError, plain_errors, without_token
 from zoo.weights.reference import Hub
 
@@ -39,6 +39,7 @@ def push(
     repository: str,
     *,
     private: bool = False,
+    kind: str = MODEL,
     revision: str = MAIN,
     tag: str | None = None,
     pull_request: bool = False,
@@ -56,6 +57,7 @@ def push(
         folder: the folder with the files.
         repository: `ORG/NAME`; created if it does not exist.
         private: create the repository so that only its owners see it.
+        kind: "model", or "space" for a static site, which goes without `pull_request`.
         revision: the branch; created from main if it does not exist.
         tag: a name for the commit.
         pull_request: propose the files to the repository's owners instead of changing a branch; the token then needs
@@ -80,7 +82,7 @@ def push(
         raise ValueError("HF_HUB_OFFLINE is set, and nothing is published without a network; unset it")
     local = local_files(folder)
     with plain_errors(repository, f"cannot publish to {repository}"), _log_without_token():
-        branch = (PullRequest if pull_request else Branch)(HfApi(), repository, revision, patience, on_stage)
+        branch = (PullRequest if pull_request else Branch)(HfApi(), repository, revision, patience, on_stage, kind)
         head = branch.head()
         created = head is None
         if head is None and pull_request:
@@ -96,10 +98,10 @@ def push(
             raise ValueError(f"{repository} is public already; make it private in its settings, or leave out --private")
         remote = branch.files(head)
         changes = compare(local, remote)
-        if foreign := foreign_files(repository, head, remote, changes.deleted):
+        if foreign := foreign_files(branch.api, repository, head, remote, changes.deleted, kind):
             raise ValueError(
-                f"{repository} holds files that no bundle brought: {', '.join(foreign)}; publishing would delete them. "
-                "Remove them by hand, or choose another repository"
+                f"{repository} holds files that no publication brought: {', '.join(foreign)}; publishing would delete "
+                "them. Remove them by hand, or choose another repository"
             )
         tagged = None if tag is None else branch.tag_target(tag)
         if tagged is not None and (changes or tagged != head):

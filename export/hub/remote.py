@@ -14,6 +14,9 @@ from export.layout import SUMS
 from zoo.files import git_sha1, sha256
 from zoo.weights.hub import fetch
 
+MODEL, SPACE = "model", "space"
+"""What the Hub calls the kinds of repositories that are published here: of a net, and of a site."""
+
 
 @dataclass(frozen=True)
 class LocalFile:
@@ -60,10 +63,10 @@ def local_files(folder: Path) -> dict[str, LocalFile]:
     return {name: _hashed(folder / name) for name in names}
 
 
-def remote_files(api: HfApi, repository: str, commit: str) -> dict[str, RemoteFile]:
+def remote_files(api: HfApi, repository: str, commit: str, kind: str) -> dict[str, RemoteFile]:
     """Return a commit's files by name, without Git's own."""
     found = {}
-    for entry in api.list_repo_tree(repository, recursive=True, revision=commit):
+    for entry in api.list_repo_tree(repository, recursive=True, revision=commit, repo_type=kind):
         if isinstance(entry, RepoFile) and entry.path.split("/")[0] not in FOREIGN:
             found[entry.path] = RemoteFile(entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
     return found
@@ -80,12 +83,27 @@ def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) ->
     )
 
 
-def foreign_files(repository: str, commit: str, remote: Mapping[str, RemoteFile], doomed: tuple[str, ...]) -> list[str]:
-    """Return the doomed files that no earlier bundle brought: the repository's SHA256SUMS does not list them."""
+def foreign_files(
+    api: HfApi, repository: str, commit: str, remote: Mapping[str, RemoteFile], doomed: tuple[str, ...], kind: str
+) -> list[str]:
+    """Return the doomed files that no earlier publication brought: the repository's SHA256SUMS does not list them."""
     if not doomed:
         return []
-    brought = read_sums(fetch(repository, SUMS, revision=commit)).keys() | UNLISTED if SUMS in remote else set()
+    brought: set[str] = set()
+    if SUMS in remote:
+        brought = read_sums(_sums(api, repository, commit, remote[SUMS], kind)).keys() | UNLISTED
     return [name for name in doomed if name not in brought]
+
+
+def _sums(api: HfApi, repository: str, commit: str, file: RemoteFile, kind: str) -> Path:
+    """Return a commit's SHA256SUMS from the local cache, downloaded if it is absent there or damaged."""
+    if kind == MODEL:
+        return fetch(repository, SUMS, revision=commit)
+    for again in (False, True):
+        path = Path(api.hf_hub_download(repository, SUMS, revision=commit, repo_type=kind, force_download=again))
+        if file.holds(_hashed(path)):
+            return path
+    raise ValueError(f"{SUMS} of {repository} at {commit} was fetched twice and is not what the Hub says it is")
 
 
 def _parts(folder: Path, name: str) -> list[Path]:

@@ -25,13 +25,13 @@ def uses_xet() -> bool:
 
 
 def has_xet(endpoint: str, repository: str, revision: str, pull_request: bool = False) -> bool:
-    """Ask a Hub whether it has Xet storage for a branch of a repository, or for a pull request.
+    """Ask a Hub whether it has Xet storage for a branch of a repository, such as "models/me/net", or a pull request.
 
     Checked before the upload, because the client's Xet library neither reports a refusal clearly nor falls back.
 
     Raises what huggingface_hub raises if the Hub refuses or cannot be reached.
     """
-    route = f"{endpoint}/api/models/{repository}/xet-write-token/{quote(revision, safe='')}"
+    route = f"{endpoint}/api/{repository}/xet-write-token/{quote(revision, safe='')}"
     try:
         params = {"create_pr": "1"} if pull_request else None
         hf_raise_for_status(get_session().get(route, headers=build_hf_headers(), params=params))

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from export.bundle.sums import write_sums
+from export.layout import CARD
 from export.site.bundles import site_bundle
 from export.site.figures import Reports, names_without_weights, trained, untrained
 from export.site.net_page import write_net
@@ -77,6 +79,8 @@ def build_site(
         pages.write("own", folder / "own" / "index.html", "../", nets=nets)
         write_json(folder / DATA, {"nets": nets, "untrained": bare})
         write_json(folder / MARK, {"site": "diracnet-zoo", "runtime": runtime is not None})
+        shutil.copyfile(source / "space.md", folder / CARD)
+        write_sums(folder)
     return len(nets)
 
 

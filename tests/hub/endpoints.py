@@ -35,6 +35,10 @@ class Endpoints:
         return self.values["id"]
 
     @property
+    def api_id(self) -> str:
+        return self.id if self.id.startswith("spaces/") else f"models/{self.id}"
+
+    @property
     def revision(self) -> str:
         return self.values.get("revision", "main")
 
@@ -71,6 +75,10 @@ class Endpoints:
     def on_create(self) -> object:
         asked = json.loads(self.content)
         name = f"{asked['organization']}/{asked['name']}"
+        if asked.get("type") == "space":
+            name = f"spaces/{name}"
+            if asked.get("sdk") != "static":
+                raise RefusedError(400, "a Space needs an sdk, and this server knows static ones alone")
         try:
             self.store.create(name, asked.get("visibility") == "private" or bool(asked.get("private")))
         except RefusedError as error:
@@ -164,7 +172,7 @@ class Endpoints:
         commit = self.repository.resolve(self.revision)
         siblings = [{"rfilename": path} for path in self.repository.commits[commit]]
         return {
-            "id": self.id,
+            "id": self.id.removeprefix("spaces/"),
             "modelId": self.id,
             "sha": commit,
             "private": self.repository.private,
@@ -175,7 +183,7 @@ class Endpoints:
     def on_tree(self) -> object:
         files = sorted(self.repository.commits[self.repository.resolve(self.revision)].items())
         start = int(self.query.get("cursor", ["0"])[0])
-        tree = f"{self.origin}/api/models/{self.id}/tree/{quote(self.revision, safe='')}"
+        tree = f"{self.origin}/api/{self.api_id}/tree/{quote(self.revision, safe='')}"
         headers = (
             {"Link": f'<{tree}?recursive=true&cursor={start + PAGE}>; rel="next"'} if start + PAGE < len(files) else {}
         )
@@ -226,7 +234,7 @@ class Endpoints:
         if entry.large:
             large = {"X-Linked-Etag": f'"{entry.sha256}"', "X-Linked-Size": str(entry.size)}
             if xet := self.store.xet_hash(entry):
-                route = f"{self.origin}/api/models/{self.id}/xet-read-token/{commit}"
+                route = f"{self.origin}/api/{self.api_id}/xet-read-token/{commit}"
                 large |= {"X-Xet-Hash": xet, "Link": f'<{route}>; rel="xet-auth"'}
             return b"", headers | large | {"Location": f"{self.other_origin}/_lfs/{entry.sha256}"}, 302
         return self.store.objects[entry.sha256], headers, 200

@@ -25,26 +25,29 @@ from endpoints import WRITES, XET, Endpoints
 from store import RefusedError, Store
 
 ID = r"(?P<id>[^/]+/[^/]+)"
+API = r"/api/(?P<kind>models|spaces)"
+PAGE = r"/(?P<space>spaces/)?"
+"""Where files are, of models and of Spaces."""
 REVISION = r"(?P<revision>[^/]+)"
 ROUTES = {
     "create": ("POST", r"/api/repos/create"),
     "yaml": ("POST", r"/api/validate-yaml"),
-    "preupload": ("POST", rf"/api/models/{ID}/preupload/{REVISION}"),
-    "batch": ("POST", rf"/{ID}\.git/info/lfs/objects/batch"),
-    "write-token": ("GET", rf"/api/models/{ID}/xet-write-token/{REVISION}"),
-    "read-token": ("GET", rf"/api/models/{ID}/xet-read-token/{REVISION}"),
+    "preupload": ("POST", rf"{API}/{ID}/preupload/{REVISION}"),
+    "batch": ("POST", rf"{PAGE}{ID}\.git/info/lfs/objects/batch"),
+    "write-token": ("GET", rf"{API}/{ID}/xet-write-token/{REVISION}"),
+    "read-token": ("GET", rf"{API}/{ID}/xet-read-token/{REVISION}"),
     "put": ("PUT", r"/_lfs/(?P<oid>[0-9a-f]{64})"),
     "verify": ("POST", r"/_lfs/(?P<oid>[0-9a-f]{64})/verify"),
-    "commit": ("POST", rf"/api/models/{ID}/commit/{REVISION}"),
-    "info": ("GET", rf"/api/models/{ID}(/revision/{REVISION})?"),
-    "tree": ("GET", rf"/api/models/{ID}/tree/{REVISION}(/(?P<path>.+))?"),
-    "paths": ("POST", rf"/api/models/{ID}/paths-info/{REVISION}"),
-    "discussions": ("GET", rf"/api/models/{ID}/discussions"),
-    "refs": ("GET", rf"/api/models/{ID}/refs"),
-    "tag": ("POST", rf"/api/models/{ID}/tag/{REVISION}"),
-    "branch": ("POST", rf"/api/models/{ID}/branch/{REVISION}"),
+    "commit": ("POST", rf"{API}/{ID}/commit/{REVISION}"),
+    "info": ("GET", rf"{API}/{ID}(/revision/{REVISION})?"),
+    "tree": ("GET", rf"{API}/{ID}/tree/{REVISION}(/(?P<path>.+))?"),
+    "paths": ("POST", rf"{API}/{ID}/paths-info/{REVISION}"),
+    "discussions": ("GET", rf"{API}/{ID}/discussions"),
+    "refs": ("GET", rf"{API}/{ID}/refs"),
+    "tag": ("POST", rf"{API}/{ID}/tag/{REVISION}"),
+    "branch": ("POST", rf"{API}/{ID}/branch/{REVISION}"),
     "whoami": ("GET", r"/api/whoami-v2"),
-    "resolve": ("GET", rf"/{ID}/resolve/{REVISION}/(?P<path>.+)"),
+    "resolve": ("GET", rf"{PAGE}{ID}/resolve/{REVISION}/(?P<path>.+)"),
     "object": ("GET", r"/_lfs/(?P<oid>[0-9a-f]{64})"),
     "faults": ("PUT", r"/_faults"),
     "xet": ("PUT", r"/_xet"),
@@ -116,6 +119,8 @@ class Handler(Endpoints, BaseHTTPRequestHandler):
             if isinstance(kind, int):
                 raise RefusedError(kind, f"{self.responses.get(kind, ('?',))[0]}: {self.headers.get('Authorization')}")
             self.values = {key: unquote(value) for key, value in match.groupdict().items() if value}
+            if self.values.get("kind") == "spaces" or "space" in self.values:
+                self.values["id"] = f"spaces/{self.values['id']}"  # a name of its own beside a model of this name
             if name in WRITES or "id" in self.values:
                 self.authorise(name)
             answer = getattr(self, f"on_{name.replace('-', '_')}")()

@@ -112,6 +112,8 @@ WRONG = [
     "sign FOLDER --key KEY",
     "publish",
     "publish FOLDER --repo-id me/net",
+    "publish-site NONE --space me/site",
+    "publish-site FOLDER",
 ]
 
 

@@ -197,7 +197,7 @@ def test_a_branch_that_moved_is_left_alone(hub, old: Path, new: Path) -> None:
 def test_files_of_others_are_not_deleted(hub, new: Path) -> None:
     hub.plant("org/theirs", {"thesis.pdf": b"years of work", "config.json": b"{}"})
     before = hub.state("org/theirs")
-    with pytest.raises(ValueError, match=r"holds files that no bundle brought: thesis\.pdf; publishing would delete"):
+    with pytest.raises(ValueError, match=r"holds files that no publication brought: thesis\.pdf; publishing"):
         push(new, "org/theirs")
     assert hub.state("org/theirs") == before
 
