@@ -21,8 +21,8 @@ PAGES = [ROOT / "README.md", *GUIDES]
 LONG = ("export", "hub", "training")
 """Pages whose snippets take half a minute and more."""
 INDEX = ROOT / "docs" / "README.md"
-OTHERS = {"--force-reinstall", "--help", "--no-deps", "--nproc-per-node"}
-"""Flags of every command, of pip and of torchrun."""
+OTHERS = {"--force-reinstall", "--help", "--no-deps", "--nproc-per-node", "--signature"}
+"""Flags of every command, of pip, of torchrun and of model_signing."""
 PROGRAM = """
 import contextlib, io, json, sys, traceback
 from export.__main__ import main
