@@ -9,6 +9,7 @@ from zoo.lacking import public_name
 
 if TYPE_CHECKING:
     from export.bundle.audit import verify as verify
+    from export.bundle.reproduce import reproduce as reproduce
     from export.bundle.writer import export_bundle as export_bundle
     from export.folding.fold import fold as fold
     from export.folding.fold import layer_errors as layer_errors
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "bundle.audit": ["verify"],
+    "bundle.reproduce": ["reproduce"],
     "bundle.writer": ["export_bundle"],
     "folding.fold": ["fold", "layer_errors"],
     "folding.unfold": ["unfold"],

@@ -70,7 +70,7 @@ FILES = {
     LABELS: "name of each class, one a line",
     QUANTIZATION: "what turns the float32 graph into the int8 one: integer weights and biases, and the scales",
     GOLDEN: "a few inputs with the logits that any runtime must give for them",
-    REPORT: "every check of the export with its figure",
+    REPORT: "every check of the export with its figure, and how the bundle was made",
     SUMS: "for `sha256sum -c SHA256SUMS`",
 }
 """What the card says about each file; the formats' own files, from `export.formats`, follow the training form's."""

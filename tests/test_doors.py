@@ -66,6 +66,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         "train mode",
     ),
     "export.publish": (lambda: export.publish("none", "me/net"), FileNotFoundError, "none is not a bundle"),
+    "export.reproduce": (lambda: export.reproduce("none"), FileNotFoundError, "none is not a bundle"),
     "export.require": (lambda: export.require([export.Check("a", 2, 1)]), export.VerificationError, "a: 2 exceeds 1"),
     "export.unfold": (lambda: export.unfold(nn.Linear(1, 1)), ValueError, "Linear"),
     "export.verify": (lambda: export.verify("/nonexistent"), FileNotFoundError, "/nonexistent is not a bundle"),

@@ -77,7 +77,8 @@ def reproduce(
         VerificationError: the bundle's quantization record is another, or the bundle that was made anew fails a check.
 
     Example:
-        >>> reproduce("no/such/folder")
+        >>> import export
+        >>> export.reproduce("no/such/folder")
         Traceback (most recent call last):
         ...
         FileNotFoundError: no/such/folder is not a bundle: it has no SHA256SUMS
