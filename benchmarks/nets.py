@@ -86,23 +86,32 @@ def multiply_adds(module: nn.Module, size: int = SIZE) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def write_onnx(module: nn.Module, path: Path) -> None:
-    """Write a net as ONNX with a free batch size: ours with our own writer, others with torch.onnx.export."""
+def write_onnx(module: nn.Module, path: Path, *, free: bool = False) -> None:
+    """Write a net as ONNX with a free batch size: ours with our own writer, others with torch.onnx.export.
+
+    Args:
+        module: the net.
+        path: the file.
+        free: whether height and width are free too; they always are in files of our own writer.
+    """
     if isinstance(module, nn.Sequential):
         path.write_bytes(emit(module).SerializeToString())
     else:
-        trace(module, path)
+        trace(module, path, free=free)
 
 
-def trace(module: nn.Module, path: Path) -> None:
+def trace(module: nn.Module, path: Path, *, free: bool = False) -> None:
     """Write a net as ONNX with torch.onnx.export."""
     with _quiet():
+        shape: dict[int, Any] = {0: torch.export.Dim("batch")}
+        if free:
+            shape |= dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
         program = torch.onnx.export(
             module,
             (torch.from_numpy(pictures(2)),),
             input_names=["pixel_values"],
             output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=(shape,),
             opset_version=20,
             dynamo=True,
             verbose=False,

@@ -26,6 +26,8 @@ from zoo import DiracConv2d, NCReLU
 OPSET = 20
 IR_VERSION = 9  # the oldest that supports opset 20, so that older runtimes can load the graph
 PRODUCER = "diracnet-zoo"
+LARGEST = 2**31 - 1
+"""Protocol buffers end there, in bytes."""
 _BATCH = "batch"
 _STOCK = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear)
 OPERATORS = frozenset({"Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool", "MaxPool", "Neg", "Relu"})
@@ -46,7 +48,8 @@ def emit(
         features: names of modules whose outputs the graph should also give, such as "group2"; see `feature_sources`.
 
     Raises:
-        ValueError: the net contains any other module, which the message names, or a feature does not exist.
+        ValueError: the net contains any other module, which the message names, a feature does not exist, or the file
+            would be larger than an ONNX file can be.
 
     Example:
         >>> import export, zoo
@@ -62,6 +65,9 @@ def emit(
             "a folded net is an nn.Sequential that starts with a Conv2d and ends with a Linear, not a "
             f"{type(folded).__name__}; give what export.fold returns for a DiracNet"
         )
+    size = 4 * sum(parameter.numel() for parameter in folded.parameters())
+    if size >= LARGEST:
+        raise ValueError(f"the weights take {size / 1e9:.1f} GB, and an ONNX file ends at 2.1 GB; build a narrower net")
     wanted = {leaf: feature for feature, leaf in feature_sources(folded, features).items()}
     chain = _activations_first(chain, wanted)
     outputs: dict[str, onnx.ValueInfoProto] = {}

@@ -306,6 +306,18 @@ def test_one_altered_file_is_found_behind_new_checksums(
     assert f"digests other than the expected one: {SUMS} has" in problems(copy, before)
 
 
+def test_files_of_another_net_are_found_behind_new_checksums(copy: Path, tmp_path: Path) -> None:
+    source = Checkpoint.load(copy / TRAINING_FORM)
+    other = replace(source, state={**source.state, "fc.weight": source.state["fc.weight"].flip(0)})
+    export_bundle(other, tmp_path / "other", formats=["all"], quantization=quantize_on_noise(other))
+    for path in DEVICE_FILES:
+        shutil.copyfile(tmp_path / "other" / path, copy / path)
+    write_sums(copy)
+    found = problems(copy)
+    program = DEVICE_FILES[-1]  # which has no number of a net in it
+    assert all(f"{path} is not what follows from {FOLDED}" in found for path in DEVICE_FILES if path != program)
+
+
 def test_what_is_altered_everywhere_is_found_by_the_digest_alone(bundle: Path, tmp_path: Path) -> None:
     source = Checkpoint.load(bundle / TRAINING_FORM)
     altered = {**source.state, "fc.bias": source.state["fc.bias"] + 1}

@@ -207,6 +207,12 @@ def test_other_chains_are_refused(net: nn.Module, message: str) -> None:
         emit(net, {})
 
 
+def test_what_no_onnx_file_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.graphs.emit.LARGEST", 1000)
+    with pytest.raises(ValueError, match=r"the weights take 0\.0 GB, and an ONNX file ends at 2\.1 GB"):
+        emit(fold(DiracNet(SPECS[0]).eval()))
+
+
 def test_a_module_that_stands_twice_is_emitted_twice() -> None:
     act = nn.ReLU()
     net = nn.Sequential(
