@@ -14,11 +14,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from benchmarks.comparators import TinyResNet
 from export.integer.geometry import channels_last
 from export.layout import INPUT, OUTPUT, PICTURES
-from export.litert.flatbuffer import Scalar
 from export.litert.graph import Graph
+from runtimes.mcu.residual.emit import ResidualGraph
 from zoo import Preprocessing
-
-_RELU = 1
 
 
 @dataclass(frozen=True)
@@ -30,23 +28,21 @@ class _Block:
     projection: nn.Conv2d | None
 
 
-class _Residual(Graph):
-    """A model with skip connections."""
+class _Residual(ResidualGraph):
+    """A model in float32."""
 
     def block(self, block: _Block) -> None:
         """Append a block: two convolutions, the sum with what the block was given, and a ReLU."""
-        given = (self._last, self._shape)
+        start = skip = self.point()
         first, second = block.chain
         self.layer(f"{block.name}.conv1", first, relu=True)
         self.layer(f"{block.name}.conv2", second)
-        computed = (self._last, self._shape)
-        skip = given[0]
         if block.projection is not None:
-            self._last, self._shape = given
+            computed = self.point()
+            self.back_to(start)
             self.layer(f"{block.name}.projection", block.projection)
-            skip = self._last
-        self._last, self._shape = computed
-        self._append("Add", [skip], block.name, {0: Scalar("Int8", _RELU)}, None)
+            skip = computed
+        self.add(block.name, skip)
 
     def layer(self, name: str, conv: nn.Conv2d, *, relu: bool = False) -> None:
         """Append a convolution."""

@@ -41,7 +41,7 @@ class ResidualGraph(Graph):
         """Go on from an earlier tensor."""
         self._last, self._shape, self._scales = point.tensor, point.shape, point.scales
 
-    def add(self, name: str, other: _Point, scales: Scales) -> None:
+    def add(self, name: str, other: _Point, scales: Scales | None = None) -> None:
         """Append the sum of the last tensor and another, followed by a ReLU."""
         self._append("Add", [other.tensor], name, {0: Scalar("Int8", _RELU)}, scales)
 
