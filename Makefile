@@ -84,10 +84,11 @@ paper: $(INSTALLED)
 evaluate: $(INSTALLED)
 	$(BIN)/python -m benchmarks.checkpoints $(DATA)
 
+# make runtimes DATA=FOLDER compares on the test pictures of a data set, for CIFAR-10's classes.
 runtimes: $(NODE)/installed
 	rm -rf build/runtimes
 	$(BIN)/diracnet export diracnet16_cifar:cifar10 --formats all --out build/runtimes
-	$(BIN)/python -m runtimes build/runtimes
+	$(BIN)/python -m runtimes build/runtimes $(if $(DATA),--data "$(DATA)")
 
 # The nets on microcontrollers in QEMU, for Debian and Ubuntu; make mcu DATA="FOLDER" measures accuracy too.
 ARM := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm

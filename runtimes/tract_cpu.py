@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtimes.runner import Runner
+from runtimes.runner import Runner, by_parts
 
 _TYPES = {"float32": "f32", "uint8": "u8"}
 
@@ -20,8 +20,8 @@ def _run(graph: Path, batch: NDArray[Any], output: int) -> NDArray[np.float32]:
     model = tract.onnx().load(graph)
     # tract must know the size of the pictures; the batch may stay free, under the name that it has in the graph.
     model.set_input_fact(0, ",".join(["batch", *map(str, batch.shape[1:]), _TYPES[str(batch.dtype)]]))
-    result: NDArray[np.float32] = model.into_model().into_runnable().run([batch])[output].to_numpy()
-    return result
+    runnable = model.into_model().into_runnable()
+    return by_parts(lambda part: runnable.run([part])[output].to_numpy(), batch)
 
 
-RUNNERS = (Runner("tract", lambda: version("tract"), _run),)
+RUNNERS = (Runner("tract", "tract", lambda: version("tract"), _run, halves=8),)
