@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,8 @@ from typing import Annotated
 import typer
 
 from export.site.links import check_links, forbid_foreign
-from zoo.command_line import run
+from export.site.notebooks import execute, write_page
+from zoo.command_line import run as run_command
 from zoo.files import new_folder
 from zoo.printing import say, status
 
@@ -30,6 +32,7 @@ PAGES = (
     *("docs/**/*.md", "export/*/README.md"),
 )
 """The pages, below the repository's root."""
+NOTEBOOKS = "notebooks/*.ipynb"
 MODULES = ("zoo", "export", "export.runtime", "pixels")
 """The modules whose public names are the reference."""
 DOORS = ("zoo.timm", "zoo.torchvision")
@@ -52,11 +55,26 @@ class Sources:
 
     def __init__(self, root: Path, code: str | None = None) -> None:
         self.root, self.code = root, code
+        self.notebooks = sorted(path.relative_to(root).as_posix() for path in root.glob(NOTEBOOKS))
         self.pages = sorted({path.relative_to(root).as_posix() for name in PAGES for path in root.glob(name)})
         self.assets: set[str] = set()
 
-    def write(self, out: Path) -> None:
-        """Write all pages, and the files that they show or lead to, below a folder."""
+    def write(self, out: Path, *, run: bool = True) -> None:
+        """Write all pages, and the files that they show or lead to, below a folder.
+
+        Args:
+            out: the folder.
+            run: whether notebooks are executed, so that their pages have what they print and draw.
+
+        Raises:
+            ValueError: a link leads to nothing, or a notebook's cell failed.
+        """
+        for notebook in self.notebooks:
+            file, target = self.root / notebook, out / place(notebook)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            outputs = execute(file, file.parent) if run else None
+            write_page(file, outputs, target, partial(self.page, notebook))
+            shutil.copyfile(file, out / notebook)
         for page in self.pages:
             target = out / place(page)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +114,7 @@ class Sources:
             return found[0]
         path, _, anchor = target.partition("#")
         file = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
-        if file in self.pages:
+        if file in self.pages or file in self.notebooks:
             way = posixpath.relpath(place(file), posixpath.dirname(place(page)) or ".")
             return f"[{text}]({way}{f'#{anchor}' if anchor else ''})"
         if file.startswith("docs/") and file.endswith(ASSETS):
@@ -120,7 +138,7 @@ def place(page: str) -> str:
         >>> place("docs/README.md"), place("docs/export.md")
         ('docs/index.md', 'docs/export.md')
     """
-    return re.sub(r"(^|/)README\.md$", r"\1index.md", page)
+    return re.sub(r"(^|/)README\.md$", r"\1index.md", page.replace(".ipynb", ".md"))
 
 
 def reference(module: str) -> str:
@@ -134,22 +152,24 @@ def reference(module: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build_guide(root: Path, out: Path, *, code: str | None = None) -> int:
+def build_guide(root: Path, out: Path, *, code: str | None = None, run: bool = True) -> int:
     """Write the guide, whole or not at all, and return how many pages it has.
 
     Args:
         root: the repository's root: its `site/guide/` has the configuration, the styles and the theme.
         out: the folder to write; a guide that this function wrote is replaced.
         code: the address of the code, which links to files that are no pages lead to.
+        run: whether the notebooks are executed.
 
     Raises:
-        ValueError: a link leads nowhere, something would be fetched from elsewhere, or Zensical has a complaint.
+        ValueError: a notebook's cell failed, a link leads nowhere, something would be fetched from elsewhere, or
+            Zensical has a complaint.
     """
     with new_folder(out, may_replace=require_guide) as folder, tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary)
         shutil.copytree(root / "site" / "guide", source, dirs_exist_ok=True)
         pages = source / "pages"
-        Sources(root, code).write(pages)
+        Sources(root, code).write(pages, run=run)
         shutil.copytree(root / "site" / "guide" / "assets", pages / "assets")
         shutil.copyfile(root / "site" / "styles" / "icon.svg", pages / "assets" / "icon.svg")
         run_zensical(source, root)
@@ -187,12 +207,13 @@ def require_guide(folder: Path) -> None:
 def main(
     out: Annotated[Path, typer.Argument(help="Folder to write; a guide that is there already is replaced.")],
     code: Annotated[str | None, typer.Option(help="Address of the code, for links to files.")] = None,
+    run: Annotated[bool, typer.Option(help="Execute the notebooks.")] = True,
 ) -> None:
-    """Build the guide from docs/, the docstrings and site/guide/."""
+    """Build the guide from docs/, notebooks/, the docstrings and site/guide/."""
     with status("building"):
-        count = build_guide(Path(), out, code=code or None)
+        count = build_guide(Path(), out, code=code or None, run=run)
     say(f"{out}: {count} pages, all links lead somewhere")
 
 
 if __name__ == "__main__":
-    run(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

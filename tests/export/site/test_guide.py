@@ -18,9 +18,9 @@ def test_every_page_is_in_the_navigation(root) -> None:
     text = (root / "site" / "guide" / "zensical.toml").read_text(encoding="utf-8")
     listed = re.findall(r'= "([^"]+\.md)"', text)
     assert len(listed) == len(set(listed))
-    assert set(listed) == {place(page) for page in Sources(root).pages} | {
-        f"reference/{name}.md" for name in (*MODULES, *DOORS)
-    }
+    sources = Sources(root)
+    pages = {place(page) for page in (*sources.pages, *sources.notebooks)}
+    assert set(listed) == pages | {f"reference/{name}.md" for name in (*MODULES, *DOORS)}
     assert {path.stem for path in (root / "docs").glob("*.md")} <= {Path(page).stem for page in Sources(root).pages}
 
 
@@ -128,9 +128,9 @@ def test_only_a_guide_is_replaced(tmp_path, root) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("zensical") is None, reason="the `site` extra is not installed")
 def test_the_built_guide_has_every_public_name(tmp_path, root) -> None:
-    count = build_guide(root, tmp_path / "guide")
+    count = build_guide(root, tmp_path / "guide", run=False)
     require_guide(tmp_path / "guide")
-    assert count == len(Sources(root).pages) + len(MODULES) + len(DOORS)
+    assert count == len(Sources(root).pages) + len(Sources(root).notebooks) + len(MODULES) + len(DOORS)
     for module in MODULES:
         text = (tmp_path / "guide" / "reference" / f"{module}.html").read_text(encoding="utf-8")
         public = importlib.import_module(module).__all__
