@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,8 +19,12 @@ from zoo.weights.record import all_weights
 
 DATA, MARK = "data/nets.json", "data/site.json"
 """The figures of all nets; and what a site is recognised by."""
-VENDOR = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-"""The files of onnxruntime-web that its WebAssembly backend needs."""
+LOADER, WASM = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm"
+VENDOR = {LOADER: "upstream.wasm.min.mjs", "ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.mjs"}
+"""The files of onnxruntime-web that its WebAssembly backend needs, beside WASM → their names in the site.
+
+WASM itself is packed; under the name LOADER stands what unpacks it, from `site/runtime/`.
+"""
 COPIED = ("styles", "scripts", "samples")
 """Folders of `site/` that are copied as they are."""
 
@@ -67,7 +72,7 @@ def build_site(
         shutil.copyfile(root / "docs" / "cat.jpg", folder / "samples" / "cat.jpg")
         if runtime is not None:
             on_stage("copying onnxruntime-web")
-            _copy_runtime(runtime, folder / "vendor" / "onnxruntime-web")
+            _copy_runtime(runtime, source / "runtime" / LOADER, folder / "vendor" / "onnxruntime-web")
         if guide is not None:
             shutil.copytree(guide, folder / "guide")
         pages = Pages(source / "templates", {"guide": guide is not None, "code": code})
@@ -94,9 +99,11 @@ def require_site(folder: Path) -> None:
         raise ValueError(f"{folder} is not a site that `make site` built: it has no {MARK} of one")
 
 
-def _copy_runtime(package: Path, out: Path) -> None:
+def _copy_runtime(package: Path, loader: Path, out: Path) -> None:
     out.mkdir(parents=True)
-    for name in VENDOR:
-        shutil.copyfile(package / "dist" / name, out / name)
+    for name, own in VENDOR.items():
+        shutil.copyfile(package / "dist" / name, out / own)
+    shutil.copyfile(loader, out / LOADER)
+    (out / f"{WASM}.gz").write_bytes(gzip.compress((package / "dist" / WASM).read_bytes(), mtime=0))
     version = read_json(package / "package.json")["version"]
     (out / "VERSION").write_text(f"onnxruntime-web {version}\n", encoding="utf-8")

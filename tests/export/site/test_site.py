@@ -1,5 +1,6 @@
 """What `make site` builds, without npm and without a browser: links, the policy, escaping, refusals."""
 
+import gzip
 import json
 import re
 import runpy
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from export.bundle.sums import read_sums
-from export.site.build import VENDOR, build_site, require_site
+from export.site.build import LOADER, VENDOR, WASM, build_site, require_site
 from export.site.bundles import site_bundle
 from zoo import Weight
 
@@ -156,12 +157,14 @@ def test_a_bundle_that_is_damaged_or_another_net_s_is_not_served(small: tuple[We
 def test_the_runtime_comes_along_with_its_version(small: tuple[Weight, Path], root: Path, tmp_path: Path) -> None:
     package = tmp_path / "package"
     (package / "dist").mkdir(parents=True)
-    for name in (*VENDOR, "ort.all.min.js"):
+    for name in (*VENDOR, WASM, "ort.all.min.js"):
         (package / "dist" / name).write_text(name)
     (package / "package.json").write_text('{"version": "1.2.3"}')
     build_site(root, tmp_path / "site", bundles=small[1], records=[small[0]], runtime=package)
     vendor = tmp_path / "site" / "vendor" / "onnxruntime-web"
-    assert {path.name for path in vendor.iterdir()} == {*VENDOR, "VERSION"}
+    assert {path.name for path in vendor.iterdir()} == {*VENDOR.values(), LOADER, f"{WASM}.gz", "VERSION"}
+    assert gzip.decompress((vendor / f"{WASM}.gz").read_bytes()) == WASM.encode()
+    assert all((vendor / own).read_text() == name for name, own in VENDOR.items())
     assert (vendor / "VERSION").read_text() == "onnxruntime-web 1.2.3\n"
 
 
