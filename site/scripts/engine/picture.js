@@ -4,6 +4,7 @@
  */
 
 import { DamagedError, require, size, stands, view } from "./bytes.js";
+import { orientation, upright } from "./exif.js";
 import { decodePng, pngHeader } from "./png.js";
 
 /**
@@ -124,7 +125,32 @@ export async function decode(content) {
     `the picture has ${kind.width}×${kind.height} pixels, that is ${Math.round(pixels / 1e6)} million; ` +
       `up to ${Math.floor(MOST_PIXELS / 1e6)} million are read here. Save it smaller`,
   );
-  return kind.name === "PNG" ? decodePng(content) : decodeByBrowser(content, kind);
+  if (kind.name === "PNG") return decodePng(content);
+  if (kind.name !== "WebP") return decodeByBrowser(content, kind);
+  const { turned, plain } = withoutExif(content);
+  return upright(await decodeByBrowser(plain, kind), turned);
+}
+
+/**
+ * Take the orientation out of a WebP: Chromium passes over it, and others may not.
+ *
+ * @param {Uint8Array<ArrayBuffer>} content
+ * @returns {{turned: number, plain: Uint8Array<ArrayBuffer>}} the orientation, and the file without it
+ */
+function withoutExif(content) {
+  const plain = content.slice();
+  const data = view(content);
+  let turned = 1;
+  for (let at = 12; at + 8 <= content.length; ) {
+    const length = data.getUint32(at + 4, true);
+    if (stands(content, at, "EXIF")) {
+      const start = at + 8 + (stands(content, at + 8, "Exif\0\0") ? 6 : 0);
+      turned = orientation(content.subarray(start, at + 8 + length));
+      plain.set([0x58, 0x58, 0x58, 0x58], at); // a chunk of no known kind
+    }
+    at += 8 + length + (length % 2);
+  }
+  return { turned, plain };
 }
 
 /**
