@@ -32,7 +32,7 @@ class Trained:
     """A finished run.
 
     Args:
-        net: a key of `LABELS`.
+        net: a key of `LABELS`, or the name of a net that has one shape only, such as ResNet-8.
         spec: the spec of the DiracNet that it is, or is compared with.
         size: pixels of the pictures.
         recipe: how it was trained.
@@ -55,7 +55,9 @@ class Trained:
 
     @property
     def title(self) -> str:
-        """The net with its depth and width, such as "DiracNet-28-1"; version 1 is named."""
+        """The net with its depth and width, such as "DiracNet-28-1", or its own name; version 1 is named."""
+        if self.net not in LABELS:
+            return self.net
         version = ", version 1" if self.spec.version == 1 and self.net == "DiracNet" else ""
         return f"{LABELS[self.net]}-{self.spec.depth}-{self.spec.width:g}{version}"
 

@@ -119,7 +119,7 @@ def _ncrelu_found(old: Trained, new: Trained) -> str:
 def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     gaps = [own.top1 - other.top1 for _, own, other in _pairs(logs, checkpoints)]
     return (
-        f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} shipped nets are level with the ResNet of their shape "
+        f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} shipped nets are level with a ResNet of their size "
         f"and budget; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
     )
 
