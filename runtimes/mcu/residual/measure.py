@@ -22,7 +22,7 @@ from zoo import Preprocessing, get_weight
 from zoo.files import read_json
 from zoo.training.run_folder import RunFolder
 from zoo.training.sources import load_test
-from zoo.weights.checkpoint import Checkpoint, load_strictly
+from zoo.weights.checkpoint import load_strictly
 
 NETS: dict[str, Callable[..., TinyResNet]] = {"resnet8": TinyResNet, "resnet20": resnet20}
 BESIDE = ("diracnet10_cifar", "cifar10")
@@ -73,9 +73,12 @@ def _measure(name: str, folder: Path | None, data: str | None, count: int) -> di
         torch.manual_seed(SEED)
         net = NETS[name](weight.spec)
     if folder is not None:
-        checkpoint = Checkpoint.load(RunFolder(folder).model)
-        load_strictly(net, checkpoint.state, str(folder))
-        preprocessing = checkpoint.known_preprocessing()
+        # Runs of comparators keep their last state alone, because model files are those of DiracNets.
+        state = RunFolder(folder).load()
+        if state is None:
+            raise ValueError(f"{folder} has no state.pt, which holds the weights")
+        load_strictly(net, state["model"], str(folder))
+        preprocessing = Preprocessing.from_dict(read_json(RunFolder(folder).request)["preprocessing"])
     folded = folded_residual(net)
     noise = (_noise(preprocessing, _CALIBRATION_CELLS), {"source": "noise, because the net is untrained"})
     given, origin = draw_pictures(data, preprocessing) if folder is not None and data is not None else noise
