@@ -31,6 +31,7 @@ HOW = [
     {"resize": 28, "size": 32, "interpolation": "bilinear", "mean": [0.286], "std": [0.353]},
     {"resize": 71, "size": 64, "interpolation": "bicubic", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
     {"resize": 19, "size": 17, "interpolation": "bicubic", "mean": [0.4, 0.5, 0.6, 0.5], "std": [0.2, 0.3, 0.4, 0.5]},
+    {"resize": 18, "size": 20, "interpolation": "bilinear", "mean": [0.4, 0.5, 0.6, 0.5], "std": [0.2, 0.3, 0.4, 0.5]},
     {"resize": 45, "size": 24, "interpolation": "bicubic", "mean": [0.3], "std": [0.2]},
 ]
 

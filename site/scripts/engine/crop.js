@@ -22,10 +22,12 @@ const WHOLE = 1 << 26;
 export function crop(picture, how) {
   const channels = how.mean.length;
   const plane = withChannels(picture, channels);
-  if (channels === 4) multiply(plane.data);
   const short = Math.min(plane.width, plane.height);
   const width = Math.trunc((how.resize * plane.width) / short);
   const height = Math.trunc((how.resize * plane.height) / short);
+  // As Pillow: colours are weighted by alpha where pixels are mixed, and stay exact in a picture that keeps its size.
+  const weighted = channels === 4 && (width !== plane.width || height !== plane.height);
+  if (weighted) multiply(plane.data);
   const left = half(width - how.size);
   const top = half(height - how.size);
   // What lies beyond the picture stays black.
@@ -39,7 +41,7 @@ export function crop(picture, how) {
     width * height <= WHOLE
       ? resize(plane, width, height, how.interpolation, window)
       : resizePart(plane, width, height, how.interpolation, window);
-  if (channels === 4) divide(shown.data);
+  if (weighted) divide(shown.data);
   const out = new Uint8ClampedArray(how.size * how.size * channels);
   for (let y = 0; y < shown.height; y++) {
     const row = shown.data.subarray(y * shown.width * channels, (y + 1) * shown.width * channels);
