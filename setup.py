@@ -19,7 +19,7 @@ if APART:
     Path("build").mkdir(exist_ok=True)
 
 # Its releases are nightly builds alone, for one platform; the tests compare with it where it is.
-MICRO = "tflite-micro>=0.dev20260101; sys_platform == 'linux' and platform_machine == 'x86_64'"
+MICRO = "tflite-micro>=0.dev20260108183429; sys_platform == 'linux' and platform_machine == 'x86_64'"
 EXTRAS = {
     "export": ["ai-edge-litert>=2.1,<3", "onnx>=1.17,<2", "onnxruntime>=1.20,<2"],
     # model-signing imports the other two, and does not require them.

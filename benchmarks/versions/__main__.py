@@ -1,6 +1,6 @@
 """Run the suite in environments of their own, and write docs/versions.json and docs/versions.md.
 
-`python -m benchmarks.versions run NAME… [--tests PATH]…`, `python -m benchmarks.versions page`.
+`python -m benchmarks.versions run NAME… [--tests PATH]… [--lacking] [--keep]`, `python -m benchmarks.versions page`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def run(
     names: Annotated[list[str], typer.Argument(help=f"Any of {', '.join(ENVIRONMENTS)}.")],
     tests: Annotated[list[str] | None, typer.Option(help="Test file or folder; repeatable. All by default.")] = None,
     processes: Annotated[int, typer.Option(min=0, help="Test processes side by side; 0: none but this one.")] = 2,
-    keep: Annotated[bool, typer.Option(help="Keep the environment, of several GB, for a look inside.")] = False,
+    keep: Annotated[bool, typer.Option(help="Keep the environment, of several GB, for the next run.")] = False,
+    lacking: Annotated[bool, typer.Option(help="Leave out files that passed with the same versions.")] = False,
 ) -> None:
     """Make environments, run tests in each, and record what every test file says, folder by folder."""
     unknown = [name for name in names if name not in ENVIRONMENTS]
@@ -37,7 +38,8 @@ def run(
         environment = ENVIRONMENTS[name]
         versions = make(environment)
         for part in suite.parts(tests or ["tests"]):
-            add(name, environment.python, versions, suite.run(environment, part, processes))
+            if files := left(name, versions, part) if lacking else part:
+                add(name, environment.python, versions, suite.run(environment, files, processes))
         if not keep:
             shutil.rmtree(environment.folder)
 
@@ -48,16 +50,30 @@ def page() -> None:
     write_report(RECORD, read_json(RECORD), text)
 
 
+def left(name: str, versions: dict[str, str], files: list[str], record: Path = RECORD) -> list[str]:
+    """Return the test files that were not run with these versions, or in which a test failed."""
+    earlier = _earlier(_read(record), name, versions)
+    return [file for file in files if file not in earlier or earlier[file]["failed"]]
+
+
 def add(name: str, python: str, versions: dict[str, str], files: dict[str, Any], record: Path = RECORD) -> None:
     """Add what files say to a record and write its page. What was found with other versions is dropped."""
-    result = read_json(record) if record.exists() else {"environments": {}}
-    known = result["environments"].get(name, {})
-    earlier = known.get("files", {}) if known.get("versions") == versions else {}
+    result = _read(record)
+    earlier = _earlier(result, name, versions)
     there = {path.as_posix() for path in Path("tests").rglob("test_*.py")}
     kept = {file: counts for file, counts in {**earlier, **files}.items() if file in there}
     environments = {**result["environments"], name: {"python": python, "versions": versions, "files": kept}}
     ordered = {each: environments[each] for each in ENVIRONMENTS if each in environments}
     write_report(record, {"environments": ordered, "files": len(there)}, text)
+
+
+def _read(record: Path) -> dict[str, Any]:
+    return dict(read_json(record)) if record.exists() else {"environments": {}}
+
+
+def _earlier(result: dict[str, Any], name: str, versions: dict[str, str]) -> dict[str, Any]:
+    known = result["environments"].get(name, {})
+    return dict(known.get("files", {})) if known.get("versions") == versions else {}
 
 
 if __name__ == "__main__":

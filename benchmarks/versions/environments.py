@@ -46,24 +46,27 @@ ENVIRONMENTS: Mapping[str, Environment] = {
 
 
 def make(environment: Environment) -> dict[str, str]:
-    """Make an environment afresh and return the version of each package that setup.py names.
+    """Make an environment, unless it was kept and is as it would be made, and return the version of each package.
 
-    The lowest versions of all requirements are installed at once. What those require in turn is as new as it may be, as
-    pip would have it.
+    The packages are those that setup.py names; the lowest versions of all are installed at once. What those require in
+    turn is as new as it may be, as pip would have it.
 
     Raises:
         RuntimeError: there is no such Python, or the versions exclude each other.
     """
-    uv("venv", "--quiet", "--clear", "--seed", "--python", environment.python, environment.folder)
     options = ["--quiet", "--no-annotate", "--no-header", "--python-version", environment.python, "--extra", EXTRA]
     resolution = "lowest-direct" if environment.lowest else "highest"
-    named = environment.folder / "requirements.txt"
     chosen = uv("pip", "compile", *options, "--no-deps", "--resolution", resolution, "setup.py")
-    with replace_file(named) as temporary:
+    named = environment.folder / "requirements.txt"
+    packages = {line.partition("==")[0] for line in chosen.splitlines()}
+    if named.exists() and named.read_text(encoding="utf-8") == chosen:
+        return installed(environment, packages)
+    uv("venv", "--quiet", "--clear", "--seed", "--python", environment.python, environment.folder)
+    with replace_file(named) as temporary:  # which is there once everything is
         temporary.write_text(chosen, encoding="utf-8")
-    exact: list[str | Path] = ["--constraint", named] if environment.lowest else []
-    uv("pip", "install", "--quiet", "--python", environment.interpreter, *exact, "--editable", f".[{EXTRA}]")
-    return installed(environment, {line.partition("==")[0] for line in chosen.splitlines()})
+        exact: list[str | Path] = ["--constraint", temporary] if environment.lowest else []
+        uv("pip", "install", "--quiet", "--python", environment.interpreter, *exact, "--editable", f".[{EXTRA}]")
+    return installed(environment, packages)
 
 
 def installed(environment: Environment, packages: set[str]) -> dict[str, str]:
