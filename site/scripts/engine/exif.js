@@ -30,6 +30,39 @@ export function orientation(block) {
 }
 
 /**
+ * Return the orientation in a block of XMP, which Pillow asks where Exif says nothing.
+ *
+ * @param {Uint8Array} block
+ * @returns {number} 1 to 8
+ */
+export function orientationInXmp(block) {
+  const found = /tiff:Orientation(?:="|>)([1-8])/.exec(new TextDecoder("latin1").decode(block));
+  return found ? Number(found[1]) : 1;
+}
+
+/**
+ * Find how a JPEG or WebP is to be turned. Browsers follow the Exif of a JPEG alone.
+ *
+ * @param {Uint8Array} content a file whose head was read already
+ * @returns {{exif: number, xmp: number}} 1 to 8 each
+ */
+export function orientations(content) {
+  const data = view(content);
+  const webp = stands(content, 0, "RIFF");
+  const found = { exif: 1, xmp: 1 };
+  for (let at = webp ? 12 : 2; at + 8 <= content.length; ) {
+    if (!webp && (content[at] !== 0xff || content[at + 1] === 0xda)) break;
+    const length = webp ? 8 + data.getUint32(at + 4, true) : 2 + data.getUint16(at + 2);
+    const block = content.subarray(at + (webp ? 8 : 4), at + length);
+    const bare = stands(block, 0, "Exif\0\0");
+    if (webp ? stands(content, at, "EXIF") : content[at + 1] === 0xe1 && bare) found.exif = orientation(bare ? block.subarray(6) : block);
+    else if (webp ? stands(content, at, "XMP ") : content[at + 1] === 0xe1) found.xmp = orientationInXmp(block);
+    at += length + (webp ? length % 2 : 0);
+  }
+  return found;
+}
+
+/**
  * Turn a picture upright.
  *
  * @param {import("./picture.js").Picture} picture

@@ -4,7 +4,7 @@
  */
 
 import { DamagedError, require, size, stands, view } from "./bytes.js";
-import { orientation, upright } from "./exif.js";
+import { orientations, upright } from "./exif.js";
 import { decodePng, pngHeader } from "./png.js";
 
 /**
@@ -126,31 +126,28 @@ export async function decode(content) {
       `up to ${Math.floor(MOST_PIXELS / 1e6)} million are read here. Save it smaller`,
   );
   if (kind.name === "PNG") return decodePng(content);
-  if (kind.name !== "WebP") return decodeByBrowser(content, kind);
-  const { turned, plain } = withoutExif(content);
-  return upright(await decodeByBrowser(plain, kind), turned);
+  const picture = await decodeByBrowser(kind.name === "WebP" ? withoutExif(content) : content, kind);
+  if (kind.name !== "JPEG" && kind.name !== "WebP") return picture;
+  const { exif, xmp } = orientations(content);
+  if (exif === 1) return upright(picture, xmp);
+  return kind.name === "JPEG" ? picture : upright(picture, exif); // a JPEG was turned by the browser
 }
 
 /**
- * Take the orientation out of a WebP: Chromium passes over it, and others may not.
+ * Take the Exif out of a WebP: Chromium passes over it, and others may not.
  *
  * @param {Uint8Array<ArrayBuffer>} content
- * @returns {{turned: number, plain: Uint8Array<ArrayBuffer>}} the orientation, and the file without it
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 function withoutExif(content) {
   const plain = content.slice();
   const data = view(content);
-  let turned = 1;
   for (let at = 12; at + 8 <= content.length; ) {
     const length = data.getUint32(at + 4, true);
-    if (stands(content, at, "EXIF")) {
-      const start = at + 8 + (stands(content, at + 8, "Exif\0\0") ? 6 : 0);
-      turned = orientation(content.subarray(start, at + 8 + length));
-      plain.set([0x58, 0x58, 0x58, 0x58], at); // a chunk of no known kind
-    }
+    if (stands(content, at, "EXIF")) plain.set([0x58, 0x58, 0x58, 0x58], at); // a chunk of no known kind
     at += 8 + length + (length % 2);
   }
-  return { turned, plain };
+  return plain;
 }
 
 /**
