@@ -36,7 +36,7 @@ export class Tryout {
     this.picture = null;
     this.pictureName = "";
     this.turn = 0;
-    this.status = el("p", { class: "note", role: "status" }, "Loading ONNX Runtime (12 MB, once) and the net …");
+    this.status = el("p", { class: "note", role: "status" }, "Loading ONNX Runtime (3 MB, once) and the net …");
     this.problem = el("p", { class: "problem", role: "alert", hidden: true });
     this.seen = el("canvas", { width: 32, height: 32, class: "crop", role: "img", "aria-label": "What the net sees" });
     this.whole = el("img", { alt: "The picture as it was given", class: "whole" });
