@@ -179,6 +179,16 @@ def test_what_is_no_net_is_refused(visit, tmp_path) -> None:
         page.get_by_role("alert").filter(has_text=reason).wait_for()
 
 
+def test_without_a_network_an_open_net_goes_on(visit, built) -> None:
+    page = visit(f"try/index.html?net={SMALL}", ignore="ERR_INTERNET_DISCONNECTED")
+    ready(page)
+    page.context.set_offline(True)
+    give(page, CAT)
+    same(found(page), expected(built / "bundles" / SMALL, CAT))
+    page.locator("#net").select_option("diracnet28_cifar-cifar10")
+    page.get_by_text("cannot be fetched; look whether the network is there").first.wait_for()
+
+
 def test_keyboard_alone(visit) -> None:
     page = visit(f"try/index.html?net={SMALL}")
     ready(page)
