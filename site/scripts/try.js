@@ -34,6 +34,7 @@ function chooser(id, label, nets, chosen, optional) {
     select.append(el("optgroup", { label: dataset }, ...options));
   }
   select.value = chosen;
+  if (select.selectedIndex < 0) select.selectedIndex = 0;
   return [el("label", { for: id }, label, " ", select), select];
 }
 
@@ -46,11 +47,11 @@ async function start() {
   } catch {
     throw new Error("the list of nets cannot be fetched; look whether the network is there, and reload the page");
   }
-  const asked = new URLSearchParams(location.search).get("net") ?? "";
+  const search = new URLSearchParams(location.search);
+  const asked = search.get("net") ?? "";
   const known = nets.some((net) => net.id === asked);
   const [netLabel, net] = chooser("net", "Net", nets, known ? asked : FIRST, false);
-  if (!net.value) net.selectedIndex = 0;
-  const [besideLabel, beside] = chooser("beside", "Beside it", nets, "", true);
+  const [besideLabel, beside] = chooser("beside", "Beside it", nets, search.get("beside") ?? "", true);
   const precisions = ["fp32", "fp16", "int8"].map((name) => el("input", { type: "checkbox", value: name, checked: true }));
   const form = el(
     "form",
