@@ -84,7 +84,7 @@ def test_the_published_accuracies_are_the_registry_s() -> None:
         assert NETS[f"DiracNet-{name.removeprefix('diracnet')}"].top1 == published
 
 
-def test_rounds_alternate_and_ratios_are_taken_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_alternate_and_ratios_are_taken_within_a_round() -> None:
     now, order = [0.0], []
 
     def call(name: str, seconds: float) -> None:
@@ -92,8 +92,8 @@ def test_rounds_alternate_and_ratios_are_taken_within_a_round(monkeypatch: pytes
         # The machine becomes slower from call to call: only neighbours can be compared.
         now[0] += seconds * 1.01 ** len(order)
 
-    monkeypatch.setattr(pairs.time, "perf_counter", lambda: now[0])
-    found = pairs.paired(pairs.Case("x", lambda: call("a", 3), lambda: call("b", 1), rounds=40))
+    case = pairs.Case("x", lambda: call("a", 3), lambda: call("b", 1), rounds=40, clock=lambda: now[0])
+    found = pairs.paired(case)
     assert found.rounds == 40 and len(order) == 2 * (40 + pairs.WARM_UP)
     firsts = [order[index] for index in range(0, len(order), 2)]
     assert firsts.count("a") == firsts.count("b")

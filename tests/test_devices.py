@@ -88,6 +88,7 @@ def test_a_board_computes_the_same(folded: FoldedNet) -> None:
     assert measured.instructions == pytest.approx(recorded["instructions"], rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_arena_of_tensorflow_lite_micro_is_read(folded: FoldedNet, tmp_path: Path) -> None:
     pytest.importorskip("tflite_micro")
     net = lower(folded.net, known_quantization(folded, zoo.get_weight("diracnet16_cifar", "cifar10")), CIFAR)

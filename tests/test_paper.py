@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks.comparators import COMPARATORS, ResNet, plain
 from benchmarks.paper.evidence import comparators, from_log, kept, shipped
 from benchmarks.paper.page import page
-from benchmarks.paper.runs import NETS, SHORT_RUNS, beside
+from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, beside
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.weights.record import all_weights
@@ -45,7 +45,7 @@ def test_a_short_run_was_run_as_it_is_written(name: str) -> None:
     assert Recipe(**found["recipe"]) == run.recipe
     assert found["preprocessing"]["size"] == run.size
     assert found["seed"] == run.seed
-    assert found["net"] == NETS[run.net].__name__
+    assert found["net"] == RECORDED[run.net]
     assert Spec.from_dict(found["spec"]) == replace(get_spec(run.recipe.model), num_classes=10)
     assert len(found["history"]) == run.recipe.epochs
     assert found["measured_on"] == "held-out training pictures"
@@ -107,7 +107,7 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     # Several processes have BatchNorm see a part of the batch each.
     assert found["environment"]["processes"] == weight.provenance["environment"]["processes"]
     assert Spec.from_dict(found["spec"]) == weight.spec
-    assert found["net"] == NETS[net].__name__
+    assert found["net"] == RECORDED[net]
     assert found["measured_on"] == "test pictures" and len(found["history"]) == run.recipe.epochs
     assert set(comparators(kept(DOCS), f"{model}:{tag}")) >= {net}
 
