@@ -79,7 +79,9 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs rights that root in a container lacks.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # The camera is Chromium's own test picture.
+        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
 
