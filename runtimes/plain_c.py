@@ -12,10 +12,10 @@ from export.bundle.reader import OpenBundle
 from export.c.run import compiler, run_c
 from export.formats.c import FOLDER
 from export.integer.net import lower
+from runtimes.mcu.speed import FLAGS
 from runtimes.runner import Reader
 
 NAME = "C"
-FLAGS = ("-O3", "-march=native")
 
 
 def _version() -> str:

@@ -9,6 +9,7 @@ import torch
 
 import zoo
 from benchmarks.comparators import TinyResNet, resnet20
+from benchmarks.nets import multiply_adds
 from export.c.source import Origin, write_c
 from export.folding.folded import FoldedNet
 from export.formats.table import FORMATS
@@ -24,7 +25,7 @@ from runtimes.mcu.micro import run_micro
 from runtimes.mcu.page import page
 from runtimes.mcu.residual.calibrate import calibrate_residual, folded_residual
 from runtimes.mcu.residual.emit import emit_residual
-from runtimes.mcu.residual.measure import measure_residual, multiply_adds
+from runtimes.mcu.residual.measure import measure_residual
 from zoo.preprocessing import CIFAR
 from zoo.weights.record import all_weights
 
@@ -149,7 +150,7 @@ def test_the_figures_of_resnet8_are_those_that_are_recorded() -> None:
 
 def test_multiply_adds_are_counted() -> None:
     layers = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=2, padding=1), torch.nn.Flatten())
-    assert multiply_adds(layers, CIFAR) == 16 * 16 * 4 * 27
+    assert multiply_adds(layers, CIFAR.size) == 16 * 16 * 4 * 27
 
 
 def test_a_run_of_another_net_is_refused(tmp_path: Path) -> None:

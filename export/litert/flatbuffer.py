@@ -110,8 +110,7 @@ class _Writer:
                 return self.put(struct.pack("<I", len(places)))
 
     def _array(self, content: bytes, count: int, alignment: int) -> int:
-        for size in sorted({_OFFSET, alignment}):
-            self.align(size, len(content))
+        self.align(max(_OFFSET, alignment), len(content))
         self.put(content)
         return self.put(struct.pack("<I", count))
 
@@ -120,12 +119,11 @@ class _Writer:
         # What a table refers to has to be there before the table begins.
         behind = {number: self.write(field) for number, field in fields.items() if not isinstance(field, Scalar)}
         end = self._size
-        places = [self._field(fields[number], behind.get(number)) for number in fields]
+        places = {number: self._field(field, behind.get(number)) for number, field in fields.items()}
         self.align(_OFFSET, 0)
         # How far away its vtable is; which is known when that is written.
         start, index = self.put(bytes(_OFFSET)), len(self._parts) - 1
-        by_number = dict(zip(fields, places, strict=True))
-        entries = [start - by_number[n] if n in by_number else 0 for n in range(max(fields, default=-1) + 1)]
+        entries = [start - places[n] if n in places else 0 for n in range(max(fields, default=-1) + 1)]
         vtable = struct.pack(f"<{2 + len(entries)}H", 2 * (2 + len(entries)), start - end, *entries)
         if vtable not in self._vtables:
             self._vtables[vtable] = self.put(vtable)

@@ -8,9 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.comparators import TinyResNet, resnet20
+from benchmarks.nets import multiply_adds
 from benchmarks.paper.runs import RECORDED
 from export.int8.samples import draw_pictures
 from pixels.mosaics import mosaics
@@ -83,7 +84,7 @@ def _measure(name: str, folder: Path | None, data: str | None, count: int) -> di
     noise = (_noise(preprocessing, _CALIBRATION_CELLS), {"source": "noise, because the net is untrained"})
     given, origin = draw_pictures(data, preprocessing) if folder is not None and data is not None else noise
     record = calibrate_residual(folded, given, preprocessing, origin)
-    found: dict[str, Any] = {"multiply_adds": multiply_adds(folded, preprocessing)}
+    found: dict[str, Any] = {"multiply_adds": multiply_adds(folded, preprocessing.size)}
     with TemporaryDirectory() as temporary:
         model = Path(temporary) / "model.tflite"
         model.write_bytes(emit_residual(folded, record, preprocessing).to_bytes())
@@ -109,21 +110,3 @@ def _measure(name: str, folder: Path | None, data: str | None, count: int) -> di
 
 def _noise(preprocessing: Preprocessing, cells: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(mosaics(preprocessing.size, len(preprocessing.mean), cells))
-
-
-@torch.no_grad()
-def multiply_adds(net: nn.Module, preprocessing: Preprocessing) -> int:
-    """Return how many multiply-adds a picture takes in the layers with weights."""
-    total = 0
-
-    def count(module: nn.Module, _: object, output: Tensor) -> None:
-        nonlocal total
-        weight = module.get_parameter("weight")
-        total += weight.numel() * output[0, 0].numel()
-
-    layers = [module for module in net.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
-    net(preprocessing.normalize(_noise(preprocessing, (1,)).permute(0, 3, 1, 2)))
-    for hook in hooks:
-        hook.remove()
-    return total

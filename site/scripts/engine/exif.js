@@ -3,6 +3,7 @@
 import { stands, view } from "./bytes.js";
 
 const ORIENTATION = 0x0112;
+const PREFIX = "Exif\0\0";
 
 /**
  * Return the orientation in a block of Exif. What is damaged says nothing: no reason to refuse the pixels.
@@ -41,23 +42,52 @@ export function orientationInXmp(block) {
 }
 
 /**
+ * @typedef {object} Block
+ * @property {"exif" | "xmp"} kind
+ * @property {number} at where it begins in the file, with its head
+ * @property {Uint8Array} content
+ */
+
+/**
+ * @param {Uint8Array} content a WebP
+ * @returns {Generator<Block>}
+ */
+export function* blocksOfWebp(content) {
+  const data = view(content);
+  for (let at = 12; at + 8 <= content.length; ) {
+    const length = data.getUint32(at + 4, true);
+    const block = content.subarray(at + 8, at + 8 + length);
+    if (stands(content, at, "EXIF")) yield { kind: "exif", at, content: block };
+    if (stands(content, at, "XMP ")) yield { kind: "xmp", at, content: block };
+    at += 8 + length + (length % 2);
+  }
+}
+
+/**
+ * @param {Uint8Array} content a JPEG
+ * @returns {Generator<Block>}
+ */
+function* blocksOfJpeg(content) {
+  const data = view(content);
+  for (let at = 2; at + 8 <= content.length && content[at] === 0xff && content[at + 1] !== 0xda; ) {
+    const length = 2 + data.getUint16(at + 2);
+    const block = content.subarray(at + 4, at + length);
+    if (content[at + 1] === 0xe1) yield { kind: stands(block, 0, PREFIX) ? "exif" : "xmp", at, content: block };
+    at += length;
+  }
+}
+
+/**
  * Find how a JPEG or WebP is to be turned. Browsers follow the Exif of a JPEG alone.
  *
  * @param {Uint8Array} content a file whose head was read already
  * @returns {{exif: number, xmp: number}} 1 to 8 each
  */
 export function orientations(content) {
-  const data = view(content);
-  const webp = stands(content, 0, "RIFF");
   const found = { exif: 1, xmp: 1 };
-  for (let at = webp ? 12 : 2; at + 8 <= content.length; ) {
-    if (!webp && (content[at] !== 0xff || content[at + 1] === 0xda)) break;
-    const length = webp ? 8 + data.getUint32(at + 4, true) : 2 + data.getUint16(at + 2);
-    const block = content.subarray(at + (webp ? 8 : 4), at + length);
-    const bare = stands(block, 0, "Exif\0\0");
-    if (webp ? stands(content, at, "EXIF") : content[at + 1] === 0xe1 && bare) found.exif = orientation(bare ? block.subarray(6) : block);
-    else if (webp ? stands(content, at, "XMP ") : content[at + 1] === 0xe1) found.xmp = orientationInXmp(block);
-    at += length + (webp ? length % 2 : 0);
+  for (const block of stands(content, 0, "RIFF") ? blocksOfWebp(content) : blocksOfJpeg(content)) {
+    const start = stands(block.content, 0, PREFIX) ? PREFIX.length : 0;
+    found[block.kind] = block.kind === "exif" ? orientation(block.content.subarray(start)) : orientationInXmp(block.content);
   }
   return found;
 }

@@ -4,7 +4,7 @@
  */
 
 import { DamagedError, require, size, stands, view } from "./bytes.js";
-import { orientations, upright } from "./exif.js";
+import { blocksOfWebp, orientations, upright } from "./exif.js";
 import { decodePng, pngHeader } from "./png.js";
 
 /**
@@ -141,11 +141,8 @@ export async function decode(content) {
  */
 function withoutExif(content) {
   const plain = content.slice();
-  const data = view(content);
-  for (let at = 12; at + 8 <= content.length; ) {
-    const length = data.getUint32(at + 4, true);
-    if (stands(content, at, "EXIF")) plain.set([0x58, 0x58, 0x58, 0x58], at); // a chunk of no known kind
-    at += 8 + length + (length % 2);
+  for (const { kind, at } of blocksOfWebp(content)) {
+    if (kind === "exif") plain.set([0x58, 0x58, 0x58, 0x58], at); // a chunk of no known kind
   }
   return plain;
 }
