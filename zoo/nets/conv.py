@@ -22,6 +22,12 @@ INITIAL_SCALES: dict[Scale, tuple[float, float]] = {"channel": (1.0, 0.1), "scal
 """Initial (alpha, beta) as in upstream's training code (diracnet.py on its branches master and v1)."""
 
 
+def draw_weight(weight: Tensor) -> None:
+    """Draw a convolution's weight as upstream does (He et al.'s normal), unless the tensor has no storage to fill."""
+    if not weight.is_meta:  # PyTorch would import its compiler, which takes seconds
+        nn.init.kaiming_normal_(weight, nonlinearity="relu")
+
+
 def check_identity(conv: nn.Module, delta: Delta) -> None:
     """Raise ValueError if a convolution of conv's geometry has no identity kernel, TypeError for other modules."""
     kinds = (_DiracConv, *STOCK.values())
@@ -126,8 +132,8 @@ class _DiracConv(nn.modules.conv._ConvNd):
         return (value,) * self.dims if isinstance(value, int) else tuple(value)
 
     def reset_parameters(self) -> None:
-        """Draw the weight as upstream does (He et al.'s normal); set alpha, beta and bias to their initial values."""
-        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        """Draw the weight by `draw_weight`; set alpha, beta and bias to their initial values."""
+        draw_weight(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
         if hasattr(self, "alpha"):  # absent while the base class's constructor runs

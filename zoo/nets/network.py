@@ -11,7 +11,7 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.nets.conv import DiracConv2d, NCReLU
+from zoo.nets.conv import DiracConv2d, NCReLU, draw_weight
 from zoo.nets.spec import Spec
 
 
@@ -71,7 +71,7 @@ class Network(nn.Module):
             padding=stem.kernel_size // 2,
             bias=False,
         )
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        draw_weight(self.conv.weight)
         self.bn = nn.BatchNorm2d(groups[0].in_channels)
         for index, group in enumerate(groups):
             blocks = ((f"block{b}", Block(spec, width, group.channels)) for b, width in enumerate(group.inputs))

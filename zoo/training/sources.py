@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torchvision
 
 from pixels import open_picture
 from zoo.labels import check_labels, difference, imagenet_classes
@@ -22,7 +21,10 @@ from zoo.training.data import Dataset, Pictures, split_classes
 from zoo.training.folders import HALVES, half_folder, labelled_pictures
 from zoo.training.places import DIGITS_KEY, find_place, kinds
 from zoo.training.reading import Samples, read_drawn, read_samples, undamaged
-from zoo.training.streaming import PictureFiles
+
+# torchvision takes as long to import as PyTorch, and few commands need it: it is imported where it is used.
+if TYPE_CHECKING:
+    from zoo.training.streaming import PictureFiles
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,9 @@ def _imagenet(folder: Path, half: str) -> Samples:
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; ImageNet's has train/ and val/, or the archives of them")
     if not (folder / name).is_dir():
-        torchvision.datasets.ImageNet(str(folder), name)  # unpacks the archives, or says which is missing
+        from torchvision.datasets import ImageNet
+
+        ImageNet(str(folder), name)  # unpacks the archives, or says which is missing
     paths, targets, found = labelled_pictures(folder / name)
     classes = imagenet_classes()
     if found != tuple(classes):
@@ -53,16 +57,22 @@ def _imagenet(folder: Path, half: str) -> Samples:
 
 
 def _cifar10(folder: Path, half: str) -> Samples:
-    return _samples(torchvision.datasets.CIFAR10(str(folder), half == "train", download=True))
+    from torchvision.datasets import CIFAR10
+
+    return _samples(CIFAR10(str(folder), half == "train", download=True))
 
 
 def _cifar100(folder: Path, half: str) -> Samples:
-    return _samples(torchvision.datasets.CIFAR100(str(folder), half == "train", download=True))
+    from torchvision.datasets import CIFAR100
+
+    return _samples(CIFAR100(str(folder), half == "train", download=True))
 
 
 def _fashion(folder: Path, half: str) -> Samples:
+    from torchvision.datasets import FashionMNIST
+
     with _unpacked(folder) as root:
-        return _samples(torchvision.datasets.FashionMNIST(str(root), half == "train", download=root == folder))
+        return _samples(FashionMNIST(str(root), half == "train", download=root == folder))
 
 
 def _samples(pictures: Any) -> Samples:
@@ -206,6 +216,8 @@ def _read(data: str, half: str) -> Samples:
 
 def _files(samples: Samples, data: str, preprocessing: Preprocessing, workers: int, *, skip: bool) -> PictureFiles:
     """Return the pictures of a half as files to be read in each epoch."""
+    from zoo.training.streaming import PictureFiles
+
     pictures, targets, classes = samples
     if not isinstance(pictures[0], Path):
         raise ValueError(f"{data} has no picture files to stream; crop=resized needs a folder of them")

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision import models
 
 from zoo.models import build_from
 from zoo.preprocessing import Preprocessing
@@ -169,6 +168,8 @@ def _of_timm(reference: str, name: str) -> Teacher:
 
 
 def _of_torchvision(reference: str, name: str) -> Teacher:
+    from torchvision import models  # as slow to import as PyTorch
+
     if name not in models.list_models(module=models):
         raise ValueError(
             f"teacher={reference!r}: torchvision has no classifier {name!r}; its names are those of "

@@ -128,3 +128,16 @@ def test_errors_in_the_call_of_every_command(root: Path, tmp_path: Path) -> None
         if "GRAPH.onnx" in call:
             assert "an ONNX graph, which only `diracnet predict` takes; name its bundle's folder" in errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["FOLDER", "GRAPH.onnx"]
+
+
+def test_training_from_memory_and_exporting_do_without_torchvision(root: Path) -> None:
+    """It brings PyTorch's compiler along, and so takes as long to import as PyTorch itself."""
+    program = "import sys, export.bundle.writer, zoo.training.run; print([n for n in sys.argv[1:] if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "torch", "torchvision", "torch._dynamo"],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["['torch']"]
