@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 
 import zoo
 from benchmarks.comparators import plain
+from benchmarks.nets import multiply_adds
 from benchmarks.pairs import Case, all_paired
 from zoo.nets.conv import DiracConv2d
 from zoo.preprocessing import CIFAR
@@ -20,8 +21,11 @@ from zoo.training.data import Pictures, Place
 from zoo.training.recipes import RECIPES
 
 NET = "diracnet28_cifar"
-BATCH = 128
+BATCH, SIZE = 128, 32
 ROUNDS = 60
+Precision = Literal["float32", "bf16"]
+_DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+_SIDE = 1024
 _PICTURES = 5000
 
 
@@ -45,6 +49,7 @@ def cases() -> Iterator[Case]:
         _step(_dense(zoo.get_model(NET))),
         ROUNDS,
     )
+    yield compiled_step()
     step = _step(zoo.get_model(NET))
     batches = _batches()
     one_by_one = _one_by_one()
@@ -64,6 +69,29 @@ def cases() -> Iterator[Case]:
         "A step's share of an epoch, pictures and training: from memory / torchvision, picture by picture",
         lambda: (next(batches), step()),
         lambda: (one_by_one(), step()),
+        ROUNDS,
+    )
+
+
+def product_step(precision: Precision) -> Case:
+    """Return a step of the 28-layer CIFAR net versus its multiply-adds, forward and backward, as matrix products."""
+    net = zoo.get_model(NET)
+    return Case(
+        f"28-layer CIFAR net, batch 128, {precision}: training step / its multiply-adds as matrix products",
+        _step(net, precision=precision),
+        _products(3 * BATCH * multiply_adds(net, SIZE), _DTYPES[precision]),
+        ROUNDS // 3,
+    )
+
+
+def compiled_step() -> Case:
+    """Return a compiled step of the 28-layer CIFAR net versus one that is not."""
+    compiled = zoo.get_model(NET)
+    compiled.compile()
+    return Case(
+        "28-layer CIFAR net, batch 128: training step with `--compile` / without",
+        _step(compiled, lambda net: nullcontext()),
+        _step(zoo.get_model(NET)),
         ROUNDS,
     )
 
@@ -100,19 +128,34 @@ def _dense(net: nn.Module) -> nn.Module:
     return net
 
 
+def _products(multiply_adds: int, dtype: torch.dtype) -> Callable[[], None]:
+    """Return a call that does so many multiply-adds as products of square matrices, which fit in the caches."""
+    first, second = (torch.randn(_SIDE, _SIDE).to(dtype) for _ in range(2))
+    product = torch.empty(_SIDE, _SIDE, dtype=dtype)
+
+    def products() -> None:
+        for _ in range(round(multiply_adds / _SIDE**3)):
+            torch.mm(first, second, out=product)
+
+    return products
+
+
 def _step(
-    net: nn.Module, composing: Callable[[nn.Module], AbstractContextManager[None]] = zoo.composed_together
+    net: nn.Module,
+    composing: Callable[[nn.Module], AbstractContextManager[None]] = zoo.composed_together,
+    precision: Precision = "float32",
 ) -> Callable[[], None]:
     """Return a training step as in `diracnet train`; `composed_together` leaves nets without Dirac layers alone."""
     model = net.train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, nesterov=True)
-    images = torch.randn(BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
+    images = torch.randn(BATCH, 3, SIZE, SIZE).to(memory_format=torch.channels_last)
     targets = torch.randint(10, (BATCH,))
 
     def step() -> None:
         optimizer.zero_grad()
-        with composing(model):
-            loss = F.cross_entropy(model(images), targets)
+        with composing(model), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            logits = model(images)
+        loss = F.cross_entropy(logits.float(), targets)
         loss.backward()
         optimizer.step()
 

@@ -14,17 +14,21 @@ from typing import Any
 from benchmarks.versions.environments import Environment
 
 _NONE_CHOSEN = 5  # as in a folder whose tests are all slow
+_ROOM = 2  # parts of its path
 OUTCOMES = ("passed", "skipped", "failed")
 
 
 def parts(tests: Sequence[str]) -> list[list[str]]:
-    """Return test files and folders as files by folder, so that a run that is interrupted keeps what it has."""
-    found: dict[Path, list[str]] = {}
+    """Return test files and folders as files by room, so that a run that is interrupted keeps what it has.
+
+    A room is a folder right below `tests`, with all that is in it.
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
     for path in map(Path, tests):
         if not path.exists():
             raise FileNotFoundError(f"there is no test file or folder {path}")
         for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
-            found.setdefault(file.parent, []).append(file.as_posix())
+            found.setdefault(file.parent.parts[:_ROOM], []).append(file.as_posix())
     return [list(dict.fromkeys(files)) for files in found.values()]
 
 
