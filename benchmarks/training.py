@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
 from torchvision.transforms import v2
 
 import zoo
@@ -25,13 +26,26 @@ BATCH, SIZE = 128, 32
 ROUNDS = 60
 Precision = Literal["float32", "bf16"]
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+LIMITS: Mapping[Precision, float] = {"float32": 1.25, "bf16": 1.5}
+"""What a step should not exceed, as a multiple of its multiply-adds' time."""
 _SIDE = 1024
 _PICTURES = 5000
 
 
 def measure(tell: Callable[[str], None]) -> dict[str, Any]:
-    """Return the ratios by name."""
-    return {"ratios": all_paired(cases(), tell)}
+    """Return the ratios by name, and the shares of a step's operators."""
+    return {"ratios": all_paired(cases(), tell), "operators": operators(_step(zoo.get_model(NET)))}
+
+
+def operators(step: Callable[[], None], steps: int = 10) -> dict[str, float]:
+    """Return PyTorch's operators and their shares of the time of a step, the largest first, in percent."""
+    step()
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        for _ in range(steps):
+            step()
+    times = {each.key: each.self_cpu_time_total for each in profiled.key_averages()}
+    total = sum(times.values())
+    return {name: 100 * times[name] / total for name in sorted(times, key=times.__getitem__, reverse=True)}
 
 
 def cases() -> Iterator[Case]:
@@ -49,6 +63,8 @@ def cases() -> Iterator[Case]:
         _step(_dense(zoo.get_model(NET))),
         ROUNDS,
     )
+    for precision in LIMITS:
+        yield product_step(precision)
     yield compiled_step()
     step = _step(zoo.get_model(NET))
     batches = _batches()
@@ -77,11 +93,16 @@ def product_step(precision: Precision) -> Case:
     """Return a step of the 28-layer CIFAR net versus its multiply-adds, forward and backward, as matrix products."""
     net = zoo.get_model(NET)
     return Case(
-        f"28-layer CIFAR net, batch 128, {precision}: training step / its multiply-adds as matrix products",
+        product_name(precision),
         _step(net, precision=precision),
         _products(3 * BATCH * multiply_adds(net, SIZE), _DTYPES[precision]),
         ROUNDS // 3,
     )
+
+
+def product_name(precision: Precision) -> str:
+    """Return the name of `product_step`'s case."""
+    return f"28-layer CIFAR net, batch 128, {precision}: training step / its multiply-adds as matrix products"
 
 
 def compiled_step() -> Case:
