@@ -51,7 +51,7 @@ def sign(
         raise ValueError(f"certificate={certificate}: the key that it certifies is needed too")
     from model_signing import signing
 
-    config: Any = cast(Any, signing).Config().set_hashing_config(_hashing(folder))
+    config: Any = cast(Any, signing).Config().set_hashing_config(_hashing())
     with _plain(f"cannot sign {folder}", key):
         if certificate and key:
             between = list(chain) or [certificate]  # the library takes no empty chain
@@ -101,7 +101,8 @@ def check_signature(
         )
     from model_signing import verifying
 
-    config: Any = cast(Any, verifying).Config()
+    # The library would ask the signature how to hash, and then refuse links, whatever that says.
+    config: Any = cast(Any, verifying).Config().set_hashing_config(_hashing())
     with _plain(f"cannot verify who signed {folder}"):
         if public_key:
             config.use_elliptic_key_verifier(public_key=public_key)
@@ -118,11 +119,11 @@ def check_signature(
     return Check("signature", 0, 0, f"made with {signer}")
 
 
-def _hashing(folder: Path) -> Any:
+def _hashing() -> Any:
     """Return how a bundle is hashed: every file, also behind links, as in the Hub's cache, but what is not its own."""
     from model_signing import hashing
 
-    ignored = [folder / name for name in (SIGNATURE, *FOREIGN)]
+    ignored = (SIGNATURE, *FOREIGN)  # below the bundle's folder, wherever that is
     return cast(Any, hashing).Config().set_ignored_paths(paths=ignored, ignore_git_paths=False).set_allow_symlinks(True)
 
 

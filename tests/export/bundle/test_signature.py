@@ -63,6 +63,34 @@ def test_what_was_signed_is_verified_by_us_and_by_the_library(keys: Path, bundle
     assert check_signature(bundle, public_key=keys / "you.pub").passed
 
 
+@pytest.mark.parametrize("where", ["bundle", "./bundle", "../{}/bundle", "{}/bundle"])
+def test_a_folder_may_be_named_in_any_way(
+    where: str, keys: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path if "{}/" not in where or where.startswith("..") else tmp_path.parent)
+    named = Path(where.format(tmp_path.name))
+    sign(named, key=keys / "me.pem")
+    assert check_signature(named, public_key=keys / "me.pub").passed
+    assert check_signature(bundle, public_key=keys / "me.pub").passed
+    sign(bundle, key=keys / "you.pem")
+    assert check_signature(named, public_key=keys / "you.pub").passed
+
+
+def test_a_signed_bundle_is_verified_in_the_hubs_cache(keys: Path, bundle: Path, tmp_path: Path) -> None:
+    """Where every file is a link to its content, and links lead out of the folder."""
+    sign(bundle, key=keys / "me.pem")
+    snapshot, blobs = tmp_path / "cache" / "snapshots" / "abc", tmp_path / "cache" / "blobs"
+    blobs.mkdir(parents=True)
+    for number, file in enumerate(sorted(path for path in bundle.rglob("*") if path.is_file())):
+        link = snapshot / file.relative_to(bundle)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(shutil.copyfile(file, blobs / str(number)))
+    assert check_signature(snapshot, public_key=keys / "me.pub").passed
+    (snapshot / "labels.txt").resolve().write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(VerificationError, match=r"not of these files: .*labels\.txt"):
+        check_signature(snapshot, public_key=keys / "me.pub")
+
+
 def test_certificates_lead_to_an_authority(keys: Path, bundle: Path) -> None:
     sign(bundle, key=keys / "me.pem", certificate=keys / "me.crt")
     assert check_signature(bundle, authority=keys / "authority.crt").passed
