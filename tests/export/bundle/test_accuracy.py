@@ -38,19 +38,20 @@ def source(randomised: Callable) -> Checkpoint:
     return Checkpoint(form="dirac", spec=SPEC, tag="mine", labels=labels, preprocessing=DIGITS, state=state)
 
 
-def bundle(source: Checkpoint, out: Path, metrics: dict[str, float], pictures_sha256: str) -> OpenBundle:
+def bundle(source: Checkpoint, out: Path, metrics: dict[str, float], pictures_sha256: str, *formats: str) -> OpenBundle:
     record = Weight(
         model=SPEC.name, tag="mine", spec=SPEC, labels=source.labels, preprocessing=DIGITS, dataset="Digits",
         metrics=metrics, licence="Apache-2.0", files={},
         provenance={"data_sha256": {"test": pictures_sha256}, "source": "a test"},
     )  # fmt: skip
-    export_bundle(source, out, record=record, formats=["all"], quantization=quantize_on(source, "digits"))
+    quantization = quantize_on(source, "digits") if formats else None
+    export_bundle(source, out, record=record, formats=formats or ["fp32"], quantization=quantization)
     return OpenBundle(out)
 
 
 def test_each_graph_is_measured_as_pytorch_measures(source: Checkpoint, pictures: Pictures, tmp_path: Path) -> None:
     expected = evaluate(build_from(source), pictures, DIGITS)
-    opened = bundle(source, tmp_path / "b", expected, pictures.sha256())
+    opened = bundle(source, tmp_path / "b", expected, pictures.sha256(), "all")
     done: list[int] = []
     found = list(measure(opened, load_pictures(opened, "digits"), done.append))
     graphs = [path for form in GRAPHS.values() for path in (form.path, form.pictures)]

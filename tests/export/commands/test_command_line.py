@@ -126,7 +126,7 @@ def test_how_much_is_printed(bundle: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "b"
     shutil.copytree(bundle, damaged)
     (damaged / "README.md").write_text("another card\n")
-    for flags in (["-q"], [], ["-v"]):
+    for flags in (["-q"], ["-v"]):
         result = diracnet("verify", damaged, *flags)
         assert result.status == 1 and "README.md is altered" in result.errors and "passed" not in result.output
         assert ("files that differ" in words(result.output)) == (flags != ["-q"])

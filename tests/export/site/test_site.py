@@ -175,8 +175,9 @@ def test_samples_come_along_with_their_licences(site: Path, root: Path) -> None:
     assert all(sample["licence"] and sample["source"] and sample["alt"] for sample in samples)
     drawn = runpy.run_path(str(root / "docs" / "pictures" / "clothes.py"))
     for name, parts in drawn["CLOTHES"].items():
-        kept = Image.open(site / "samples" / f"{name}.png")
-        assert (np.asarray(kept) == np.asarray(drawn["draw"](parts))).all()
+        kept, again = Image.open(site / "samples" / f"{name}.png"), drawn["draw"](parts)
+        # Pillow's versions differ by two levels in a pixel.
+        np.testing.assert_allclose(np.asarray(kept, int), np.asarray(again, int), rtol=0, atol=2)
 
 
 def test_the_lock_file_pins_hashes_and_names_no_host(root: Path) -> None:
