@@ -15,13 +15,14 @@ from benchmarks.versions.environments import Environment
 
 _NONE_CHOSEN = 5  # as in a folder whose tests are all slow
 _ROOM = 2  # parts of its path
+_SMALL = 20  # files, below which starting pytest would take longer than the tests
 OUTCOMES = ("passed", "skipped", "failed")
 
 
 def parts(tests: Sequence[str]) -> list[list[str]]:
     """Return test files and folders as files by room, so that a run that is interrupted keeps what it has.
 
-    A room is a folder right below `tests`, with all that is in it.
+    A room is a folder right below `tests`, with all that is in it; small ones share a part.
     """
     found: dict[tuple[str, ...], list[str]] = {}
     for path in map(Path, tests):
@@ -29,7 +30,9 @@ def parts(tests: Sequence[str]) -> list[list[str]]:
             raise FileNotFoundError(f"there is no test file or folder {path}")
         for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
             found.setdefault(file.parent.parts[:_ROOM], []).append(file.as_posix())
-    return [list(dict.fromkeys(files)) for files in found.values()]
+    rooms = [list(dict.fromkeys(files)) for files in found.values()]
+    small = [file for files in rooms if len(files) < _SMALL for file in files]
+    return [*(files for files in rooms if len(files) >= _SMALL), *([small] if small else [])]
 
 
 def run(environment: Environment, tests: Sequence[str], processes: int) -> dict[str, dict[str, Any]]:

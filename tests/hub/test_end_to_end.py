@@ -20,7 +20,7 @@ from export.hub.remote import local_files
 # The HTTP library beneath huggingface_hub finds the call by which that uploads files old-fashioned.
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning")
 
-RECORD = zoo.get_weight("diracnet16_cifar", "cifar10")
+RECORD = zoo.get_weight("diracnet10_cifar", "cifar10")
 NAME = f"{RECORD.model}-{RECORD.tag}"
 REPOSITORY = f"e2e/{NAME}"
 TOKEN_LIKE = "hf_wrong_" + "S3cr3t" * 5
@@ -99,13 +99,13 @@ def test_a_bundle_is_proposed(hub, published: dict, clone: Path, monkeypatch, ca
 
 LOAD = """
 import os, torch, zoo
-net = zoo.get_model("diracnet16_cifar", weights="cifar10", folded=True)
-again = torch.hub.load(".", "diracnet16_cifar", weights="cifar10", folded=True, source="local", trust_repo=True)
+net = zoo.get_model("diracnet10_cifar", weights="cifar10", folded=True)
+again = torch.hub.load(".", "diracnet10_cifar", weights="cifar10", folded=True, source="local", trust_repo=True)
 picture = torch.ones(1, 3, 32, 32)
 assert torch.equal(net(picture), again(picture))
-print(zoo.get_weight("diracnet16_cifar", "cifar10").labels[net(picture).argmax()])
+print(zoo.get_weight("diracnet10_cifar", "cifar10").labels[net(picture).argmax()])
 if os.environ.get("HF_HUB_OFFLINE"):
-    zoo.get_model("diracnet16_cifar", weights="cifar10")
+    zoo.get_model("diracnet10_cifar", weights="cifar10")
 """
 
 
@@ -157,7 +157,7 @@ def test_what_the_card_says_works(python, clone: Path, root: Path) -> None:
         "import torch\npictures = torch.ones(1, 3, 32, 32)\n"
         "zeros = torch.zeros_like(pictures)\n"
         "torch.testing.assert_close(trainable(pictures), net(pictures), rtol=0, atol=1e-4)\n"
-        "how = zoo.get_weight('diracnet16_cifar', 'cifar10').preprocessing\n"
+        "how = zoo.get_weight('diracnet10_cifar', 'cifar10').preprocessing\n"
         "mean, std = (torch.tensor(each).reshape(1, 3, 1, 1) for each in (how.mean, how.std))\n"
         "black = net((zeros - mean) / std).detach()\n"  # LiteRT's models normalize by themselves
         "torch.testing.assert_close(black, torch.from_numpy(logits), rtol=0, atol=1e-4)\n"
