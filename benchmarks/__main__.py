@@ -51,13 +51,14 @@ def main(
     if unknown:
         raise ValueError(f"no part is named {unknown[0]!r}; there are {', '.join(PARTS)}, and {PAGE}")
     record = docs / "benchmarks.json"
+    environment = _environment()  # which wants packages that not every part does, so before the time is spent
     console = Console(stderr=True)
     for part in chosen:
         if part in PARTS:
             with console.status("") as status:
                 found = PARTS[part](lambda text, part=part: status.update(escape(f"{part}: {text}")))  # type: ignore[misc]
             written = read_json(record) if record.exists() else {}
-            write_json(record, {**written, part: {**found, **_environment()}})
+            write_json(record, {**written, part: {**found, **environment, "load": os.getloadavg()[0]}})
     result = read_json(record)
     if write_report(record, result, page, needed=PARTS):
         draw(result["inference"], docs / "benchmarks")
@@ -67,8 +68,7 @@ def main(
 
 
 def _environment() -> dict[str, Any]:
-    measured = {"torch_threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
-    return {**describe(PACKAGES, THREADS), **measured}
+    return {**describe(PACKAGES, THREADS), "torch_threads": torch.get_num_threads()}
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -100,7 +100,7 @@ def _product_limits(ratios: Mapping[str, Any]) -> str:
 
 def _operators(shares: Mapping[str, float]) -> str:
     """Return a table of the operators with more than one percent of a step's time."""
-    large = {name: share for name, share in shares.items() if share > 1}
+    large = {name: shares[name] for name in sorted(shares, key=shares.__getitem__, reverse=True) if shares[name] > 1}
     rows = [[f"`{name}`", f"{share:.1f} %"] for name, share in large.items()]
     return table(["operator", "share"], [*rows, ["all others", f"{100 - sum(large.values()):.1f} %"]])
 

@@ -23,7 +23,7 @@ from zoo.training.recipes import RECIPES
 
 NET = "diracnet28_cifar"
 BATCH, SIZE = 128, 32
-ROUNDS = 60
+ROUNDS = 15
 Precision = Literal["float32", "bf16"]
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 LIMITS: Mapping[Precision, float] = {"float32": 1.25, "bf16": 1.5}
@@ -96,7 +96,7 @@ def product_step(precision: Precision) -> Case:
         product_name(precision),
         _step(net, precision=precision),
         _products(3 * BATCH * multiply_adds(net, SIZE), _DTYPES[precision]),
-        ROUNDS // 3,
+        ROUNDS,
     )
 
 
