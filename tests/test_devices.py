@@ -138,6 +138,7 @@ def test_a_residual_net_in_int8_computes_what_the_float_net_computes(build, tmp_
     assert error < 0.05 * expected.abs().max()
 
 
+@pytest.mark.slow
 def test_the_figures_of_resnet8_are_those_that_are_recorded() -> None:
     pytest.importorskip("tflite_micro")
     found, recorded = measure_residual([], None, 1, lambda text: None), RESULT["residual"]["nets"]

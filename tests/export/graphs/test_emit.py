@@ -127,6 +127,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_equal_bytes_in_another_process_and_folder(root: Path, tmp_path: Path) -> None:
     names = ["diracnet10_cifar", "diracnet10_v1_cifar"]
     metadata = {"set": ["x", "y", "z"], "labels": {"a": 2, "b": 1}}

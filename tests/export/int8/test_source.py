@@ -216,12 +216,12 @@ NOISE = """
 import sys
 from export.int8.source import quantize_on_noise
 from zoo.reference import open_model
-quantize_on_noise(open_model("diracnet16_v1_cifar")[0]).save(sys.argv[1])
+quantize_on_noise(open_model("diracnet10_v1_cifar")[0]).save(sys.argv[1])
 """
 
 
 def test_the_record_of_an_untrained_net_has_the_same_bytes_with_other_instructions(root: Path, tmp_path: Path) -> None:
-    quantize_on_noise(open_model("diracnet16_v1_cifar")[0]).save(tmp_path / "here")
+    quantize_on_noise(open_model("diracnet10_v1_cifar")[0]).save(tmp_path / "here")
     settings = {
         "OMP_NUM_THREADS": "3",
         "ATEN_CPU_CAPABILITY": "default",
