@@ -98,7 +98,7 @@ def push(
             raise ValueError(f"{repository} is public already; make it private in its settings, or leave out --private")
         remote = branch.files(head)
         changes = compare(local, remote)
-        if foreign := foreign_files(branch.api, repository, head, remote, changes.deleted, kind):
+        if foreign := foreign_files(repository, head, remote, changes.deleted, kind):
             raise ValueError(
                 f"{repository} holds files that no publication brought: {', '.join(foreign)}; publishing would delete "
                 "them. Remove them by hand, or choose another repository"

@@ -84,26 +84,15 @@ def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) ->
 
 
 def foreign_files(
-    api: HfApi, repository: str, commit: str, remote: Mapping[str, RemoteFile], doomed: tuple[str, ...], kind: str
+    repository: str, commit: str, remote: Mapping[str, RemoteFile], doomed: tuple[str, ...], kind: str
 ) -> list[str]:
     """Return the doomed files that no earlier publication brought: the repository's SHA256SUMS does not list them."""
     if not doomed:
         return []
     brought: set[str] = set()
     if SUMS in remote:
-        brought = read_sums(_sums(api, repository, commit, remote[SUMS], kind)).keys() | UNLISTED
+        brought = read_sums(fetch(repository, SUMS, revision=commit, repo_type=kind)).keys() | UNLISTED
     return [name for name in doomed if name not in brought]
-
-
-def _sums(api: HfApi, repository: str, commit: str, file: RemoteFile, kind: str) -> Path:
-    """Return a commit's SHA256SUMS from the local cache, downloaded if it is absent there or damaged."""
-    if kind == MODEL:
-        return fetch(repository, SUMS, revision=commit)
-    for again in (False, True):
-        path = Path(api.hf_hub_download(repository, SUMS, revision=commit, repo_type=kind, force_download=again))
-        if file.holds(_hashed(path)):
-            return path
-    raise ValueError(f"{SUMS} of {repository} at {commit} was fetched twice and is not what the Hub says it is")
 
 
 def _parts(folder: Path, name: str) -> list[Path]:

@@ -42,36 +42,43 @@ class Version:
 
 
 def ask(
-    repository: str, path: str, revision: str | None, token: str | bool | None = None, endpoint: str | None = None
+    repository: str,
+    path: str,
+    revision: str | None,
+    repo_type: str | None = None,
+    token: str | bool | None = None,
+    endpoint: str | None = None,
 ) -> Version | None:
     """Return what the Hub says about a file; None if its answer lacks commit or ETag.
 
     Raises what huggingface_hub raises: its own errors, and those of the HTTP library beneath it.
     """
-    url = hf_hub_url(repository, path, revision=revision, endpoint=endpoint)
+    url = hf_hub_url(repository, path, revision=revision, repo_type=repo_type, endpoint=endpoint)
     said = get_hf_file_metadata(url, token=token, endpoint=endpoint)
     return Version(said.commit_hash, said.etag) if said.commit_hash and said.etag else None
 
 
-def remember(repository: str, path: str, revision: str | None, version: Version) -> None:
+def remember(repository: str, path: str, revision: str | None, version: Version, repo_type: str | None = None) -> None:
     """Keep what the Hub said, for this revision and for its commit. If nothing can be written, nothing is kept."""
     for name in {revision or "main", version.commit}:
-        if recall(repository, path, name) != version:
+        if recall(repository, path, name, repo_type) != version:
             with suppress(OSError, ValueError):  # as in a cache that is mounted read-only
                 told = {"repository": repository, "path": path, "revision": name, **asdict(version)}
-                write_json(_file(repository, path, name), told)
+                write_json(_file(repository, path, name, repo_type), told)
 
 
-def recall(repository: str, path: str, revision: str | None) -> Version | None:
+def recall(repository: str, path: str, revision: str | None, repo_type: str | None = None) -> Version | None:
     """Return what the Hub said last; None if that is not known."""
     try:
-        kept = read_json(_file(repository, path, revision or "main"))
+        kept = read_json(_file(repository, path, revision or "main", repo_type))
         return Version(str(kept["commit"]), str(kept["etag"]))
     except (OSError, ValueError, KeyError):
         return None
 
 
-def _file(repository: str, path: str, revision: str) -> Path:
-    name = hashlib.sha256(f"{repository}\n{revision}\n{path}".encode()).hexdigest()  # whatever characters they have
+def _file(repository: str, path: str, revision: str, repo_type: str | None) -> Path:
+    # A model and a space may have the same name. The hash is there because all of these may have any characters.
+    whole = "\n".join((constants.REPO_TYPES_URL_PREFIXES.get(repo_type or "", "") + repository, revision, path))
+    name = hashlib.sha256(whole.encode()).hexdigest()
     assets = constants.HF_ASSETS_CACHE
     return cached_assets_path("diracnet-zoo", repository, "etags", assets_dir=assets) / f"{name}.json"

@@ -61,7 +61,7 @@ def fetch_version(
         revision: a branch, tag or commit; by default the branch main.
         digest: the sha256 that the file must have. By default its hash is compared with what the Hub says or, without a
             connection, said before; nothing is known about a file that other programs put into the cache.
-        client: further arguments of `huggingface_hub.hf_hub_download`.
+        client: further arguments of `huggingface_hub.hf_hub_download`, such as `repo_type="space"`.
 
     Returns:
         The path, and the commit. If the Hub was not asked, the revision takes the place of the commit.
@@ -74,12 +74,13 @@ def fetch_version(
     if not path or any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
         raise ValueError(f"path={path!r} is not the path of a file below a repository's root")
     offline = constants.HF_HUB_OFFLINE or client.get("local_files_only", False)
+    kind = client.get("repo_type")
     again = client.pop("force_download", False)
     while True:
         here = "" if Path(repository).exists() else f"; there is no folder {repository} here either"
         with plain_errors(repository, f"cannot fetch {path} of the repository {repository}", here):
             said = None if digest or offline else _ask(repository, path, revision, client, again)
-            known = said or (None if digest else recall(repository, path, revision))
+            known = said or (None if digest else recall(repository, path, revision, kind))
             local = None
             if known and not said and not again:
                 local = _cached(repository, path, known.commit, client)
@@ -92,7 +93,7 @@ def fetch_version(
         found = expected.digest(local)
         if found == expected.etag:
             if said:
-                remember(repository, path, revision, said)
+                remember(repository, path, revision, said, kind)
             return local, expected.commit
         if offline:
             raise ValueError(
@@ -112,11 +113,11 @@ def fetch_version(
 
 def _ask(repository: str, path: str, revision: str | None, client: Mapping[str, Any], again: bool) -> Version | None:
     """Return what the Hub says about a file; for a commit, which never changes, a remembered answer does at first."""
-    known = recall(repository, path, revision)
+    known = recall(repository, path, revision, client.get("repo_type"))
     if known and known.commit == revision and not again:
         return known
     try:
-        return ask(repository, path, revision, client.get("token"), client.get("endpoint"))
+        return ask(repository, path, revision, *(client.get(name) for name in ("repo_type", "token", "endpoint")))
     except Exception:  # the download meets the same error, but may still find the file in the cache
         return None
 

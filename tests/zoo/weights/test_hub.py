@@ -416,6 +416,21 @@ def test_the_hash_is_what_the_hub_said(hub, xet: bool, name: str, monkeypatch) -
         fetch(f"acme/said-{xet}", name)
 
 
+def test_a_net_and_a_space_of_one_name_are_kept_apart(hub, monkeypatch) -> None:
+    contents = {"acme/twin": b"of the net\n", "spaces/acme/twin": b"of the space\n"}
+    for name, content in contents.items():
+        hub.plant(name, {"SHA256SUMS": content})
+    found = {kind: fetch("acme/twin", "SHA256SUMS", repo_type=kind) for kind in ("model", "space")}
+    assert [path.read_bytes() for path in found.values()] == list(contents.values())
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    for kind, path in found.items():
+        assert fetch("acme/twin", "SHA256SUMS", repo_type=kind) == path
+    damage(found["space"])
+    assert fetch("acme/twin", "SHA256SUMS") == found["model"]
+    with pytest.raises(ValueError, match="is damaged: its Git hash is"):
+        fetch("acme/twin", "SHA256SUMS", repo_type="space")
+
+
 def test_what_was_said_may_be_lost_or_wrong(hub, tmp_path: Path, monkeypatch) -> None:
     commit = hub.plant("acme/notes", BUNDLE)
     fetch("acme/notes", "config.json", revision=commit)
