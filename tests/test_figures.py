@@ -1,17 +1,21 @@
 """docs/figures.md: made of its figures, which are those of the shipped files and fit each other."""
 
 import json
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from benchmarks.figures.corruptions import CORRUPTIONS
-from benchmarks.figures.measure import SEVERITIES
-from benchmarks.figures.page import NONE, corrupted_mean, page, plot_name, results
+from benchmarks.figures.manifests import summary, write_manifests
+from benchmarks.figures.page import page, plot_name, results
+from export.figures.corruptions import CORRUPTIONS
+from export.figures.measure import NONE, SEVERITIES, corrupted_mean
 from zoo import Weight
+from zoo.files import write_json
 from zoo.training.calibration import BINS, Bin, calibration_error
-from zoo.weights.record import all_weights
+from zoo.weights.record import MANIFEST, all_weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULT = json.loads((DOCS / "figures.json").read_text(encoding="utf-8"))
@@ -33,6 +37,7 @@ def test_the_figures_are_those_of_the_shipped_files(record: Weight) -> None:
     assert record.temperature == figures["temperature"] and len(figures["temperatures_of_halves"]) == 2
     assert figures["fp32"]["metrics"]["top1"] == pytest.approx(record.metrics["top1"], abs=0.05)
     assert figures["fp32"]["metrics"]["loss"] == pytest.approx(record.metrics["loss"], abs=1e-3)
+    assert record.figures == summary(figures)  # `python -m benchmarks.figures page` writes them
     with Image.open(DOCS / "figures" / plot_name(f"{record.model}:{record.tag}")) as picture:
         assert picture.format == "PNG"
 
@@ -69,3 +74,33 @@ def test_int8_stands_corruptions_as_float32_does(record: Weight) -> None:
         )
         < 1
     )
+
+
+@pytest.mark.parametrize("record", SHIPPED)
+def test_the_zoos_card_has_the_figures(record: Weight) -> None:
+    net = RESULT["nets"][f"{record.model}:{record.tag}"]
+    card = (DOCS.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+    _, section = card.split(f"### {record.model}:{record.tag}\n")
+    section = section.split("\n#")[0]
+    for precision in ("fp32", "int8"):
+        calibration = net[precision]["calibration"]
+        before, after = (calibration[key]["error"] for key in ("as computed", "with temperature"))
+        assert f"{before:.2f} % → {after:.2f} % in {precision}" in section
+        assert f"{corrupted_mean(net[precision]):.2f} % in {precision}" in section
+    assert f"on {net['corrupted_pictures']:,} test pictures. [docs/figures.md](docs/figures.md)" in section
+
+
+def test_manifests_follow_the_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = SHIPPED[0].values[0]
+    model = f"{record.model}:{record.tag}"
+    folder = tmp_path / record.model / record.tag
+    folder.mkdir(parents=True)
+    stale = replace(record, folder=folder, figures={}, temperature=2.0)
+    monkeypatch.setattr("benchmarks.figures.manifests.get_weight", lambda name, tag: stale)
+    write_manifests({model: RESULT["nets"][model]})
+    assert (folder / MANIFEST).read_bytes() == (record.folder / MANIFEST).read_bytes()
+    damaged = deepcopy(record.to_manifest())
+    damaged["figures"]["int8"]["corrupted_top1"] = 101
+    write_json(folder / MANIFEST, damaged)
+    with pytest.raises(ValueError, match=r"figures\.int8\.corrupted_top1=101: must be a number from 0 to 100"):
+        Weight.from_manifest(folder / MANIFEST)

@@ -10,7 +10,7 @@ from zoo.printing import prepare_streams, say
 
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
 _EXTRAS = {
-    **dict.fromkeys(("accelerate", "sklearn"), "train"),
+    **dict.fromkeys(("accelerate", "scipy", "sklearn"), "train"),
     **dict.fromkeys(("ai_edge_litert", "onnx", "onnxruntime"), "export"),
     "model_signing": "sign",
 }

@@ -142,6 +142,20 @@ _FILE = Fields(
         **optional({"size": whole(0, 1 << 50)}, null=True),
     }
 )
+_PERCENT = number(0, 100)
+_PRECISION = Fields(
+    {"calibration_error": _PERCENT, "calibration_error_with_temperature": _PERCENT, "corrupted_top1": _PERCENT}
+)
+_FIGURES = Fields(
+    {
+        "test_pictures": whole(1, 1 << 40),
+        "corrupted_pictures": whole(1, 1 << 40),
+        "fp32": _PRECISION,
+        "int8": _PRECISION,
+    },
+    required=False,
+)
+"""What the zoo's card says of a net beyond its metrics; `benchmarks/figures/manifests.py` writes it."""
 MANIFEST = Fields(
     {
         "model": text(),
@@ -152,6 +166,7 @@ MANIFEST = Fields(
         "files": Each(_FILE, dict),
         **_RECORD,
         **optional({"repository": text(), "revision": text(), **_TEMPERATURE}),
+        "figures": _FIGURES,
     }
 )
 """manifest.json of shipped weights."""

@@ -1,14 +1,14 @@
 """Measures the shipped nets beyond their top-1, and writes docs/figures.json, the page made from it and its plots.
 
-`python -m benchmarks.figures measure NAME:TAG … --data DATA` measures nets, and writes their temperatures into their
-manifests; `… page` writes the page alone.
+`python -m benchmarks.figures measure NAME:TAG … --data DATA` measures nets; `… page` writes the page alone. Both write
+the nets' temperatures, and the figures that are on the zoo's card, into their manifests. For other nets there is
+`diracnet evaluate --full`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,14 +19,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks.figures.manifests import write_manifests
 from benchmarks.figures.measure import CORRUPTED
 from benchmarks.figures.measure import measure as measure_nets
 from benchmarks.figures.page import draw, page
 from benchmarks.report import write_report
-from zoo import Weight, get_weight
+from zoo import get_weight
 from zoo.command_line import run
-from zoo.files import read_json, write_json
-from zoo.weights.record import MANIFEST
+from zoo.files import read_json
 from zoo.weights.reference import Tagged, parse_reference
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -40,27 +40,24 @@ def measure(
     corrupted: Annotated[int, typer.Option(min=10, help="Number of test pictures to corrupt.")] = CORRUPTED,
     docs: Docs = Path("docs"),
 ) -> None:
-    """Measure nets, and write their temperatures into their manifests."""
-    weights = {model: _weight(model) for model in models}
+    """Measure nets, and write the page, its plots and the nets' manifests."""
+    for model in models:
+        _check(model)
     with Console(stderr=True).status("") as status:
-        result = measure_nets(models, data, lambda text: status.update(escape(text)), corrupted=corrupted)
-    for model, weight in weights.items():
-        if weight.folder is not None:
-            manifest = replace(weight, temperature=result[model]["temperature"]).to_manifest()
-            write_json(weight.folder / MANIFEST, manifest)
+        result = measure_nets(models, data, lambda text: status.update(escape(text)), count=corrupted)
     _write(docs, {"nets": {**_read(docs).get("nets", {}), **result}})
 
 
-def _weight(model: str) -> Weight:
+def _check(model: str) -> None:
     reference = parse_reference(model)
     if not isinstance(reference, Tagged):
         raise ValueError(f"{model} is not NAME:TAG of a shipped net")
-    return get_weight(reference.name, reference.tag)
+    get_weight(reference.name, reference.tag)
 
 
 @app.command("page")
 def page_(docs: Docs = Path("docs")) -> None:
-    """Write docs/figures.md and its plots from the recorded figures."""
+    """Write docs/figures.md, its plots and the nets' manifests from the recorded figures."""
     _write(docs, {})
 
 
@@ -72,6 +69,7 @@ def _write(docs: Path, found: Mapping[str, Any]) -> None:
     result = {**_read(docs), **found}
     write_report(docs / "figures.json", result, page, needed=("nets",))
     draw(result, docs / "figures")
+    write_manifests(result.get("nets", {}))
 
 
 if __name__ == "__main__":

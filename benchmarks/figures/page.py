@@ -11,14 +11,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 
-from benchmarks.figures.corruptions import CORRUPTIONS
 from benchmarks.plots import Panel, save
 from benchmarks.report import fill, table, versions
+from export.figures.corruptions import CORRUPTIONS
+from export.figures.measure import COMPUTED, FITTED, NONE, corrupted_mean
 from zoo.training.confusion import ClassResult, class_results
 
 TEMPLATE = Path(__file__).with_suffix(".md")
-NONE = "none"
-"""Key of the accuracy on the same pictures before they are corrupted."""
 SHADES = ("#9ecae1", "#4292c6", "#08519c")
 
 
@@ -51,17 +50,12 @@ def plot_name(net: str) -> str:
     return f"{net.replace(':', '-')}.png"
 
 
-def corrupted_mean(figures: Mapping[str, Any]) -> float:
-    """Return the mean top-1 over all corruptions and severities, in percent."""
-    return fmean(top1 for name in CORRUPTIONS for top1 in figures["corruptions"][name].values())
-
-
 def _summary(nets: Mapping[str, Any]) -> str:
     rows = []
     for name, net in nets.items():
         for precision in ("fp32", "int8"):
             found = net[precision]
-            before, after = (found["calibration"][key]["error"] for key in ("as computed", "with temperature"))
+            before, after = (found["calibration"][key]["error"] for key in (COMPUTED, FITTED))
             clean = found["corruptions"][NONE]
             numbers = (found["metrics"]["top1"], before, after, corrupted_mean(found), clean)
             rows.append([f"`{name}`" if precision == "fp32" else "", precision, *(f"{each:.2f} %" for each in numbers)])
@@ -72,7 +66,7 @@ def _summary(nets: Mapping[str, Any]) -> str:
 def _temperatures(nets: Mapping[str, Any]) -> str:
     rows = []
     for name, net in nets.items():
-        before, after = (net["fp32"]["calibration"][key]["loss"] for key in ("as computed", "with temperature"))
+        before, after = (net["fp32"]["calibration"][key]["loss"] for key in (COMPUTED, FITTED))
         halves = " and ".join(f"{each:.3f}" for each in net["temperatures_of_halves"])
         loss = f"{before:.4f} → {after:.4f}"
         own, training = (f"{net[key]:.3f}" for key in ("temperature", "temperature_of_training_pictures"))
@@ -150,7 +144,7 @@ def _confusion(net: Mapping[str, Any]) -> Panel:
 def _reliability(net: Mapping[str, Any]) -> Panel:
     def draw(axes: Axes) -> None:
         axes.plot((0, 100), (0, 100), color="grey", linewidth=1)
-        for key, marker in (("as computed", "o-"), ("with temperature", "s-")):
+        for key, marker in ((COMPUTED, "o-"), (FITTED, "s-")):
             bins: Sequence[Mapping[str, float]] = net["fp32"]["calibration"][key]["bins"]
             error = net["fp32"]["calibration"][key]["error"]
             points = [each["confidence"] for each in bins], [each["top1"] for each in bins]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from export.commands.evaluate import evaluate
 from export.commands.export import export
 from export.commands.predict import predict
 from export.commands.quantize import quantize
@@ -16,6 +17,7 @@ from zoo.commands.application import application
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     **ZOO,
+    "evaluate": evaluate,
     "export": export,
     "verify": verify,
     "reproduce": reproduce,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from export.cards.template import fill
@@ -81,6 +81,29 @@ def _details(record: Weight) -> str:
         f"- To train it again: `{again_command(f'{record.model}:{record.tag}', record.dataset)}`.",
         f"- {run_text(record.provenance)}.",
         *(f"- sha256, {form} form: `{digest}`" for form, digest in sorted(record.digests.items())),
+        *_beyond(record),
         f"- Licence: {record.licence}.",
     ]
     return "\n".join((f"### {record.model}:{record.tag}", "", *lines))
+
+
+def _beyond(record: Weight) -> Iterator[str]:
+    """Yield the lines on calibration and on corrupted pictures, if the manifest has these figures."""
+    if not record.figures:
+        return
+    errors, top1s = [], []
+    for precision in ("fp32", "int8"):
+        found = record.figures[precision]
+        before, after = found["calibration_error"], found["calibration_error_with_temperature"]
+        errors.append(f"{before:.2f} % → {after:.2f} % in {precision}")
+        top1s.append(f"{found['corrupted_top1']:.2f} % in {precision}")
+    tested, corrupted = record.figures["test_pictures"], record.figures["corrupted_pictures"]
+    yield (
+        f"- Calibration error before and after a temperature: {', '.join(errors)}. Measured on {tested:,} test "
+        f"pictures, each half with the temperature of the other; on all of them it is {record.temperature:g}, which "
+        "the net has."
+    )
+    yield (
+        f"- Top-1 under fifteen corruptions, mean of severities 1, 3 and 5: {', '.join(top1s)}, on {corrupted:,} test "
+        "pictures. [docs/figures.md](docs/figures.md) has all of this in detail."
+    )

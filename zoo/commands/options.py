@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from zoo.commands.completion import models, offer
+from zoo.commands.completion import data, forms, models, offer
 from zoo.commands.declare import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -35,4 +35,31 @@ Licence = Annotated[
 Named = Annotated[
     str | None,
     typer.Option("--dataset", help="Name of the data set of weights of your own, for the card; ORG/NAME on the Hub."),
+]
+
+# Of `evaluate`, which the zoo and the export have.
+TestData = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="Folder with test/CLASS/*, NAME:FOLDER of a known data set, or the word digits.",
+        autocompletion=offer(data),
+    ),
+]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        help="Form to measure: dirac (the training form, the default) or folded.", autocompletion=offer(forms)
+    ),
+]
+Confusion = Annotated[
+    Path | None, typer.Option(help="Draw the confusion matrix to this file (.png), or write its numbers (.csv).")
+]
+TopErrors = Annotated[
+    tuple[int, Path] | None,
+    typer.Option(metavar="N FILE", help="Draw the N pictures that it is most wrong about to a sheet (.png)."),
+]
+FiguresOut = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write the figures to this file (.json), for the card: diracnet export --figures."),
 ]

@@ -78,6 +78,7 @@ class Weight:
         recipe: how it was trained, as fields of `zoo.training.recipes.Recipe`.
         provenance: everything else that was recorded: seed, versions, hardware, hours, where the figures come from.
         temperature: what logits are divided by before they become probabilities; see `zoo.training.calibration`.
+        figures: for the zoo's card: calibration errors and the accuracy on corrupted pictures, in fp32 and int8.
     """
 
     model: str
@@ -95,6 +96,7 @@ class Weight:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
@@ -127,6 +129,7 @@ class Weight:
             "provenance": dict(self.provenance),
             "files": {form: file.to_dict() for form, file in self.files.items()},
             **({"temperature": self.temperature} if self.temperature != 1 else {}),
+            **({"figures": dict(self.figures)} if self.figures else {}),
             **({"repository": self.repository, "revision": self.revision} if self.repository else {}),
         }
 
@@ -157,6 +160,7 @@ class Weight:
                 recipe=value["recipe"],
                 provenance=value["provenance"],
                 temperature=value.get("temperature", 1.0),
+                figures=value.get("figures", {}),
             )
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.figures import corruptions
-from benchmarks.figures.corruptions import CORRUPTIONS, apply, corrupt
+from export.figures import photographs
+from export.figures.corruptions import CORRUPTIONS, apply, corrupt
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 KEPT = np.load(GOLDEN / "corruptions.npz")
 CASES = [name for name in KEPT.files if name != "picture"]
 DRAWS = 400
@@ -24,7 +24,7 @@ def frost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg"):
         Image.fromarray(generator.integers(0, 256, (300, 400, 3), np.uint8)).save(tmp_path / "frost" / name)
     spec = importlib.util.spec_from_file_location("imagecorruptions", tmp_path / "__init__.py")
-    monkeypatch.setattr(corruptions, "find_spec", lambda name: spec)
+    monkeypatch.setattr(photographs, "find_spec", lambda name: spec)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,6 @@ def test_what_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         corrupt(pictures, "rain", 1)
     with pytest.raises(ValueError, match="severity=6: allowed are 1 to 5"):
         corrupt(pictures, "fog", 6)
-    monkeypatch.setattr(corruptions, "find_spec", lambda name: None)
+    monkeypatch.setattr(photographs, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"imagecorruptions-imaug: pip install 'diracnet-zoo\[figures\]'"):
         corrupt(pictures, "frost", 1)

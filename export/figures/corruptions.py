@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-Floats = NDArray[np.float64]
-"""Pictures between 0 and 1, (n, height, width, channels)."""
+from export.figures.photographs import photographs
+from export.figures.warps import Floats, blurred, clouds, moved, sampled, zoomed
+
 Strength = Any
 """A number, or several."""
 
@@ -95,7 +94,7 @@ def glass_blur(x: Floats, strength: Strength, drawn: np.random.Generator) -> Flo
     The paper speaks of swapping them; its program, and so CIFAR-10-C, overwrites the one with the other.
     """
     deviation, reach, times = strength
-    x = (_blurred(x, deviation) * 255).astype(np.uint8)
+    x = (blurred(x, deviation) * 255).astype(np.uint8)
     count, height, width, _ = x.shape
     every = np.arange(count)
     for _ in range(times):
@@ -103,26 +102,26 @@ def glass_blur(x: Floats, strength: Strength, drawn: np.random.Generator) -> Flo
             for column in range(width - reach, reach, -1):
                 down, right = drawn.integers(-reach, reach, (2, count))
                 x[:, row, column] = x[every, row + down, column + right]
-    return _blurred(x / 255, deviation)
+    return blurred(x / 255, deviation)
 
 
 def motion_blur(x: Floats, strength: Strength, drawn: np.random.Generator) -> Floats:
     """Blur along a line within 45° of the horizontal."""
     radius, sigma = strength
-    return _moved(x, radius, sigma, drawn.uniform(-45, 45, len(x)))
+    return moved(x, radius, sigma, drawn.uniform(-45, 45, len(x)))
 
 
 def zoom_blur(x: Floats, factors: Sequence[float], drawn: np.random.Generator) -> Floats:  # noqa: ARG001
     """Average a picture with enlarged ones of itself."""
-    return (x + sum(_zoomed(x, factor) for factor in factors)) / (len(factors) + 1)
+    return (x + sum(zoomed(x, factor) for factor in factors)) / (len(factors) + 1)
 
 
 def snow(x: Floats, strength: Strength, drawn: np.random.Generator) -> Floats:
     """Let snow fall, and whiten the scene."""
     mean, deviation, zoom, threshold, radius, sigma, kept = strength
-    flakes = _zoomed(drawn.normal(mean, deviation, (*x.shape[:3], 1)), zoom)
+    flakes = zoomed(drawn.normal(mean, deviation, (*x.shape[:3], 1)), zoom)
     flakes = np.where(flakes < threshold, 0, flakes).clip(0, 1)
-    flakes = _moved(flakes, radius, sigma, drawn.uniform(-135, -45, len(x)))
+    flakes = moved(flakes, radius, sigma, drawn.uniform(-135, -45, len(x)))
     grey = x @ (_GREY if x.shape[3] == 3 else np.ones(1))
     x = kept * x + (1 - kept) * np.maximum(x, grey[..., None] * 1.5 + 0.5)
     return x + flakes + np.rot90(flakes, 2, axes=(1, 2))
@@ -132,9 +131,9 @@ def frost(x: Floats, strength: Strength, drawn: np.random.Generator) -> Floats:
     """Lay a part of a photograph of frost over each picture."""
     kept, added = strength
     _, height, width, channels = x.shape
-    photographs, parts = _photographs(), []
-    for which in drawn.integers(0, len(photographs), len(x)):
-        whole = photographs[which]
+    wholes, parts = photographs(), []
+    for which in drawn.integers(0, len(wholes), len(x)):
+        whole = wholes[which]
         top, left = (
             drawn.integers(0, side - length) for side, length in zip(whole.shape, (height, width), strict=False)
         )
@@ -148,8 +147,8 @@ def fog(x: Floats, strength: Strength, drawn: np.random.Generator) -> Floats:
     amount, decay = strength
     _, height, width, _ = x.shape
     brightest = x.max(axis=(1, 2, 3), keepdims=True)
-    clouds = _clouds(len(x), 1 << (max(height, width) - 1).bit_length(), decay, drawn)
-    return (x + amount * clouds[:, :height, :width, None]) * brightest / (brightest + amount)
+    cover = clouds(len(x), 1 << (max(height, width) - 1).bit_length(), decay, drawn)
+    return (x + amount * cover[:, :height, :width, None]) * brightest / (brightest + amount)
 
 
 def brightness(x: Floats, added: float, drawn: np.random.Generator) -> Floats:  # noqa: ARG001
@@ -178,10 +177,10 @@ def elastic_transform(x: Floats, strength: Strength, drawn: np.random.Generator)
     )
     row, column = np.mgrid[:height, :width].astype(float)
     found = np.stack([column, row, np.ones_like(row)], axis=-1) @ back[:, None]
-    moved = _sampled(x, found[..., 1], found[..., 0], "mirror")
+    mapped = sampled(x, found[..., 1], found[..., 0], "mirror")
     shifts = drawn.uniform(-1, 1, (2, count, height, width))
     smooth = ndimage.gaussian_filter(shifts, (0, 0, deviation, deviation), mode="reflect", truncate=3)
-    return _sampled(moved, row + distance * smooth[1], column + distance * smooth[0], "reflect")
+    return sampled(mapped, row + distance * smooth[1], column + distance * smooth[0], "reflect")
 
 
 def pixelate(x: Floats, share: float, drawn: np.random.Generator) -> Floats:  # noqa: ARG001
@@ -244,89 +243,8 @@ CORRUPTIONS: Mapping[str, tuple[Callable[..., Floats], Sequence[Strength]]] = {
 _GREY = np.array([0.299, 0.587, 0.114])
 
 
-def _blurred(x: Floats, deviation: float) -> Floats:
-    return ndimage.gaussian_filter(x, (0, deviation, deviation, 0), mode="nearest")
-
-
-def _moved(x: Floats, radius: int, sigma: float, angles: NDArray[np.float64]) -> Floats:
-    """Blur along a line from each pixel, as ImageMagick does: a half Gaussian; angles in degrees, one a picture."""
-    steps = np.arange(2 * radius + 1)
-    weights = np.exp(-(steps**2) / (2 * sigma**2))
-    count, height, width, _ = x.shape
-    rows, columns = np.arange(height)[None, :, None], np.arange(width)[None, None, :]
-    blurred = np.zeros_like(x)
-    for step, weight in zip(steps, weights / weights.sum(), strict=True):
-        down, right = (
-            np.ceil(step * part(np.deg2rad(angles)) - 0.5).astype(int)[:, None, None] for part in (np.sin, np.cos)
-        )
-        places = (rows + down).clip(0, height - 1), (columns + right).clip(0, width - 1)
-        blurred += weight * x[(np.arange(count)[:, None, None], *places)]
-    return blurred
-
-
-def _zoomed(x: Floats, factor: float) -> Floats:
-    """Return the centre of pictures, enlarged to their size."""
-    parts, wanted = [slice(None)], x.shape[1:3]
-    for side in wanted:
-        kept = int(np.ceil(side / factor))
-        parts.append(slice((side - kept) // 2, (side - kept) // 2 + kept))
-    large = ndimage.zoom(x[tuple(parts)], (1, factor, factor, 1), order=1)
-    top, left = ((long - side) // 2 for long, side in zip(large.shape[1:3], wanted, strict=True))
-    return large[:, top : top + wanted[0], left : left + wanted[1]]
-
-
-def _clouds(count: int, size: int, decay: float, drawn: np.random.Generator) -> NDArray[np.float64]:
-    """Return height maps between 0 and 1 by the diamond-square algorithm, whose borders meet: (count, size, size)."""
-    heights = np.zeros((count, size, size))
-    step, wobble = size, 100.0
-
-    def displaced(total: Floats) -> Floats:
-        return total / 4 + drawn.uniform(-(wobble**2), wobble**2, total.shape)
-
-    while step >= 2:
-        half = step // 2
-        corners = heights[:, ::step, ::step]
-        pairs = corners + np.roll(corners, -1, axis=1)
-        heights[:, half::step, half::step] = displaced(pairs + np.roll(pairs, -1, axis=2))
-        middles = heights[:, half::step, half::step]
-        beside = middles + np.roll(middles, 1, axis=1) + corners + np.roll(corners, -1, axis=2)
-        heights[:, ::step, half::step] = displaced(beside)
-        above = middles + np.roll(middles, 1, axis=2) + corners + np.roll(corners, -1, axis=1)
-        heights[:, half::step, ::step] = displaced(above)
-        step, wobble = half, wobble / decay
-    heights -= heights.min(axis=(1, 2), keepdims=True)
-    return heights / heights.max(axis=(1, 2), keepdims=True)
-
-
-def _sampled(x: Floats, rows: Floats, columns: Floats, border: str) -> Floats:
-    """Return pictures sampled, bilinearly, at these rows and columns, (n, height, width)."""
-    count, *_, channels = x.shape
-    which, channel = np.arange(count)[:, None, None, None], np.arange(channels)
-    places = np.broadcast_arrays(which, rows[..., None], columns[..., None], channel)
-    return ndimage.map_coordinates(x, places, order=1, mode=border)
-
-
 def _each(x: Floats, change: Callable[[Image.Image], Image.Image]) -> Floats:
     pictures = (x * 255).round().astype(np.uint8)
     shape = x.shape[1:]
     changed = [np.asarray(change(Image.fromarray(one.squeeze(-1) if shape[2] == 1 else one))) for one in pictures]
     return np.stack(changed).reshape(x.shape) / 255
-
-
-def _photographs() -> list[Floats]:
-    """Return the photographs of frost at a fifth of their size, (height, width, 3), between 0 and 1."""
-    found = find_spec("imagecorruptions")
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError(
-            "frost needs the photographs of the package imagecorruptions-imaug: pip install 'diracnet-zoo[figures]'"
-        )
-    folder, photographs = Path(found.origin).parent / "frost", []
-    for name in ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg"):  # as the paper's program does
-        with Image.open(folder / name) as picture:
-            size = round(picture.width / 5), round(picture.height / 5)
-            # Every fifth point, between pixels: `resize` would average the pixels around it.
-            small = picture.convert("RGB").transform(
-                size, Image.Transform.AFFINE, (5, 0, 0, 0, 5, 0), Image.Resampling.BILINEAR
-            )
-            photographs.append(np.asarray(small) / 255)
-    return photographs
