@@ -1,5 +1,6 @@
 """torch.hub as GitHub serves it: the archive, its refs, and the weights that are no part of it."""
 
+import inspect
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+import torch
 
 import zoo
 from zoo.files import sha256
@@ -126,16 +128,20 @@ print(labels[net(picture).argmax()])
 """
 
 
+ASKS = inspect.signature(torch.hub.load).parameters["trust_repo"].default == "check"
+"""Whether torch.hub asks before it runs a repository's code when nothing is said; torch 2.8 only warns."""
+
+
 def test_a_session_as_users_type_it(github: GitHub, tmp_path: Path) -> None:
     github.asked()
     program = f"PICTURE = {str(ROOT / 'docs' / 'cat.jpg')!r}\n{SESSION}"
     done = user(github, tmp_path, program, answers="y\n")
     assert done.returncode == 0, done.stderr
-    assert "Do you trust this repository" in done.stdout  # once, for four calls
+    assert done.stdout.count("Do you trust this repository") == ASKS  # for four calls
     assert f"{len(zoo.list_models()) + 3}\n" in done.stdout and "Tags: cifar10" in done.stdout
     assert done.stdout.endswith("cat\n")
     hub = tmp_path / "torch" / "hub"
-    assert (hub / "trusted_list").read_text(encoding="utf-8") == "me_diracnet-zoo\n"
+    assert (hub / "trusted_list").read_text(encoding="utf-8") == "me_diracnet-zoo\n" * ASKS
     weights = zoo.get_weight("diracnet16_cifar", "cifar10").files
     kept = {sha256(path) for path in (hub / "checkpoints").iterdir()}
     assert kept == {weights["dirac"].sha256, weights["folded"].sha256}
@@ -188,7 +194,8 @@ def test_code_that_was_fetched_again_is_not_mixed_with_the_code_in_memory(github
 
 
 def test_what_goes_wrong_is_said(github: GitHub, tmp_path: Path) -> None:
-    untrusted = user(github, tmp_path / "a", LOAD.format("me/diracnet-zoo"), answers="n\n")
+    asking = LOAD.format("me/diracnet-zoo")[:-1] + ", trust_repo='check')"
+    untrusted = user(github, tmp_path / "a", asking, answers="n\n")
     assert untrusted.returncode != 0 and "Untrusted repository" in untrusted.stderr
     assert not [url for url in github.asked() if "zipball" in url]
 
