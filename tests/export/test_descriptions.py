@@ -39,6 +39,9 @@ NO_LABELS = [
 ]
 NO_LABELS += [["cat"], ["cat", "dog"], ["cat", "dog", "fox", "owl"]]
 NO_LIST = [1, True, "cat", {}]
+PERCENTAGES = ("calibration_error", "calibration_error_with_temperature", "corrupted_top1")
+NO_COUNT = [None, "1", 1.0, True, 0, -1, 10**30, NAN, [], {}]
+NO_PERCENTAGE = [None, "1", True, -1, 101, NAN, INF, 10**400, [], {}]
 WRONG: dict[str, list[Any]] = {
     "preprocessing.size": NO_SIZE,
     "preprocessing.resize": NO_SIZE,
@@ -68,6 +71,12 @@ WRONG: dict[str, list[Any]] = {
         *({str(index): label for index, label in enumerate(labels)} for labels in NO_LABELS),
     ],
     "temperature": [None, "1", True, 0, -1, 0.01, 21, NAN, INF, 10**400, [], {}],
+    "figures": NO_OBJECT,
+    "figures.test_pictures": NO_COUNT,
+    "figures.corrupted_pictures": NO_COUNT,
+    "figures.unknown": [1],
+    **{f"figures.{precision}": NO_OBJECT for precision in ("fp32", "int8")},
+    **{f"figures.{precision}.{key}": NO_PERCENTAGE for precision in ("fp32", "int8") for key in PERCENTAGES},
     "name": NO_TEXT,
     "model": NO_TEXT,
     "tag": NO_TEXT,
@@ -163,6 +172,12 @@ MANIFEST_OF = {
     "revision": "r",
     "preprocessing": CIFAR.to_dict(),
     **RECORD,
+    "figures": {
+        "test_pictures": 9,
+        "corrupted_pictures": 9,
+        "fp32": dict.fromkeys(PERCENTAGES, 1.0),
+        "int8": dict.fromkeys(PERCENTAGES, 1),
+    },
     "files": {"dirac": {"path": "model.safetensors", "sha256": "0" * 64, "size": 1}},
 }
 PLACES = {

@@ -1,5 +1,6 @@
 """What several tests of training in several processes share."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,6 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from zoo.training.data import Dataset
+from zoo.training.sources import load_dataset
+
+
+@pytest.fixture(scope="session")
+def few_digits() -> Dataset:
+    """A quarter of the digits: 22 batches of 16 pictures, as all are 22 batches of 64."""
+    digits = load_dataset("digits")
+    train, test = (half.split(0.25, seed=0)[1] for half in (digits.train, digits.test))
+    assert len(train) // 16 == len(digits.train) // 64 == 22
+    return dataclasses.replace(digits, train=train, test=test)
 
 
 @pytest.fixture

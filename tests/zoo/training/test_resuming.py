@@ -16,8 +16,14 @@ from zoo.files import sha256
 from zoo.training.data import Dataset
 from zoo.training.loop import InterruptedRunError, Progress, train
 from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.sources import load_dataset
 
-DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
+DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3, batch_size=16)
+
+
+@pytest.fixture
+def digits(few_digits: Dataset) -> Dataset:
+    return few_digits
 
 
 class PowerCutError(Exception):
@@ -35,7 +41,7 @@ def cut(digits: Dataset, out: Path, epoch: int, step: int, recipe: Recipe = DIGI
         train(recipe, digits, out, on_step=stop, **arguments)
 
 
-COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "4")
+COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "3")
 
 
 def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path) -> None:
@@ -222,16 +228,17 @@ def test_ten_kills_at_random_moments_change_nothing(root: Path, tmp_path: Path) 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
-def test_a_full_disk_keeps_the_last_good_state(digits: Dataset, root: Path, tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk's: writing fails in the middle of the state."""
-    cut(digits, tmp_path / "run", 1, 2)
+    everything, whole = load_dataset("digits"), dataclasses.replace(RECIPES["digits"], epochs=2)
+    cut(everything, tmp_path / "run", 1, 2, whole)
     good = {path.name: sha256(path) for path in (tmp_path / "run").iterdir()}
     program = (
         "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
         "sys.argv = sys.argv[:1] + sys.argv[2:]; runpy.run_module('zoo', run_name='__main__')"
     )
-    recipe = ["--recipe", "digits", "--data", "digits", "--epochs", "3"]
+    recipe = ["--recipe", "digits", "--data", "digits", "--epochs", "2"]
     command = [sys.executable, "-c", program, "-", "train", *recipe, "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -241,8 +248,8 @@ def test_a_full_disk_keeps_the_last_good_state(digits: Dataset, root: Path, tmp_
         and "Traceback" not in done.stderr
     ), done.stderr
     assert {path.name: sha256(path) for path in (tmp_path / "run").iterdir()} == good
-    train(DIGITS, digits, tmp_path / "run")
-    train(DIGITS, digits, tmp_path / "whole")
+    train(whole, everything, tmp_path / "run")
+    train(whole, everything, tmp_path / "whole")
     assert sha256(tmp_path / "run" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
 
 

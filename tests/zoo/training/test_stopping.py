@@ -17,7 +17,12 @@ from zoo.training.loop import Progress, train
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.signals import InterruptedRunError
 
-DIGITS = dataclasses.replace(RECIPES["digits"], epochs=2)
+DIGITS = dataclasses.replace(RECIPES["digits"], epochs=2, batch_size=16)
+
+
+@pytest.fixture
+def digits(few_digits: Dataset) -> Dataset:
+    return few_digits
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -19,7 +19,12 @@ from zoo.training.recipes import RECIPES
 from zoo.training.teacher import Teacher, divergence, open_teacher
 
 CPU = torch.device("cpu")
-RECIPE = dataclasses.replace(RECIPES["digits"], epochs=1, teacher_weight=0.9, temperature=4.0)
+RECIPE = dataclasses.replace(RECIPES["digits"], epochs=1, batch_size=16, teacher_weight=0.9, temperature=4.0)
+
+
+@pytest.fixture
+def digits(few_digits: Dataset) -> Dataset:
+    return few_digits
 
 
 def resnet(seed: int = 0, classes: int = 10) -> nn.Module:
