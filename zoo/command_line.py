@@ -36,9 +36,15 @@ def run(app: Callable[[], object]) -> None:
         app()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if not package or package in (*_OWN, *sys.stdlib_module_names) or DEBUG in os.environ:
+        if not package or package in sys.stdlib_module_names or DEBUG in os.environ:
             raise
-        say(f"error: this needs {package}: pip install {REMEDIES.get(package, package)}", error=True)
+        remedy = f"this needs {package}: pip install {REMEDIES.get(package, package)}"
+        if package in _OWN:
+            remedy = (
+                f"{error.name} is not in this installation; GitHub's archive of the code has only what torch.hub "
+                "needs: install a wheel, or a clone"
+            )
+        say(f"error: {remedy}", error=True)
         sys.exit(2)
     except USER_ERRORS as error:
         if DEBUG in os.environ:

@@ -436,16 +436,26 @@ def test_a_shipped_file_is_recognised(tmp_path: Path) -> None:
     assert f"{record.metrics['top1']:.2f} %" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    def needs_onnx() -> None:
-        raise ModuleNotFoundError("No module named 'onnx'", name="onnx.checker")
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("onnx.checker", r"this needs onnx: pip install 'diracnet-zoo\[export\]'"),
+        ("export.figures", r"export\.figures is not in this installation; GitHub.*: install a wheel, or a clone"),
+    ],
+)
+def test_what_is_missing_is_named(
+    name: str, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def needs_it() -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     with pytest.raises(SystemExit) as ended:
-        run(needs_onnx)
-    assert ended.value.code == 2 and "pip install 'diracnet-zoo[export]'" in capsys.readouterr().err
+        run(needs_it)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and re.fullmatch(f"error: {remedy}", line)
     monkeypatch.setenv("DIRACNET_DEBUG", "1")
     with pytest.raises(ModuleNotFoundError):
-        run(needs_onnx)
+        run(needs_it)
 
 
 def test_as_processes(bundle: Path, picture: Path, root: Path, tmp_path: Path) -> None:
