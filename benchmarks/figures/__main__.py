@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from benchmarks.figures.manifests import write_manifests
-from benchmarks.figures.measure import CORRUPTED
 from benchmarks.figures.measure import measure as measure_nets
 from benchmarks.figures.page import draw, page
 from benchmarks.report import write_report
+from export.commands.evaluate import CORRUPTED
 from zoo import get_weight
 from zoo.command_line import run
 from zoo.files import read_json

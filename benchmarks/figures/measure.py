@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from export.commands.evaluate import CORRUPTED
 from export.figures.corruptions import CORRUPTIONS
 from export.figures.measure import DIGITS, NONE, Fitted, corrupted, figures
 from export.figures.net import FP32, Net
@@ -19,8 +20,6 @@ from zoo.training.evaluate import Answers, check_classes
 from zoo.training.sources import load_sample
 from zoo.weights.locate import weight_file
 
-CORRUPTED = 2000
-"""Test pictures that are corrupted, the same number of each class, drawn with seed 0; `measure` takes all if fewer."""
 TRAINING = 2000
 """Training pictures on which a temperature is fitted too, to show how far off it is."""
 
@@ -43,7 +42,7 @@ def measure(
         models: shipped nets with records of their quantization, as NAME:TAG.
         data: the data set that they were trained and tested on.
         tell: called with what comes next.
-        count: how many pictures to corrupt.
+        count: how many test pictures to corrupt; see `choose`.
 
     Raises:
         ValueError: a net is not shipped or has no record, the data set has other classes, or its pictures have no size

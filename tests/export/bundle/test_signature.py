@@ -63,12 +63,14 @@ def test_what_was_signed_is_verified_by_us_and_by_the_library(keys: Path, bundle
     assert check_signature(bundle, public_key=keys / "you.pub").passed
 
 
-@pytest.mark.parametrize("where", ["bundle", "./bundle", "../{}/bundle", "{}/bundle"])
+@pytest.mark.parametrize(
+    ("here", "name"), [(".", "bundle"), (".", "./bundle"), (".", "../{}/bundle"), ("..", "{}/bundle")]
+)
 def test_a_folder_may_be_named_in_any_way(
-    where: str, keys: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: str, name: str, keys: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path if "{}/" not in where or where.startswith("..") else tmp_path.parent)
-    named = Path(where.format(tmp_path.name))
+    monkeypatch.chdir(tmp_path / here)
+    named = Path(name.format(tmp_path.name))
     sign(named, key=keys / "me.pem")
     assert check_signature(named, public_key=keys / "me.pub").passed
     assert check_signature(bundle, public_key=keys / "me.pub").passed
