@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -114,12 +115,14 @@ class RunFolder:
         Raises:
             OSError: the disk is full, or the folder is gone; the previous state is kept.
         """
-        # Through memory, because PyTorch's own writer does not report a full disk.
+        # Through memory, because PyTorch's own writer does not report a full disk; copied, because an error that is
+        # raised while a view of the memory exists lets Python 3.12.1 crash (cpython#111049).
         buffer = io.BytesIO()
         torch.save(state, buffer)
+        buffer.seek(0)
         try:
-            with replace_file(self._state) as temporary:
-                temporary.write_bytes(buffer.getbuffer())
+            with replace_file(self._state) as temporary, temporary.open("wb") as file:
+                shutil.copyfileobj(buffer, file)
         except OSError as error:
             what = f"{error.strerror}; the last good state is kept. Make room, and give the same command line again"
             raise OSError(error.errno, what, str(self._state)) from error
