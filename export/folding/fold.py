@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from export.folding.chain import record_outputs
 from export.folding.pairing import CONVS, DIRAC_CONVS, find_pairs, has_hooks, is_dirac, is_norm, unwrapped
 from zoo import DiracNet, plain
-from zoo.nets.conv import Conv, plain_conv
+from zoo.nets.conv import Conv, allocate, plain_conv
 from zoo.weights.checkpoint import load_strictly
 
 
@@ -152,7 +152,7 @@ def _fold_diracnet(model: DiracNet, pairs: Mapping[str, str]) -> nn.Sequential:
     reference = model.fc.weight
     with torch.device("meta"):  # draws no random numbers
         folded = plain(model.spec).to(reference.dtype)
-    folded.to_empty(device=reference.device)
+    allocate(folded, reference.device)
     state = {f"fc.{name}": tensor for name, tensor in model.fc.state_dict().items()}
     for conv, norm in pairs.items():
         layer = _folded(cast(Conv, model.get_submodule(conv)), model.get_submodule(norm))

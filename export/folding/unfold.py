@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from export.folding.chain import leaves, record_outputs
 from zoo import DiracConv2d, DiracNet, Spec, dirac_delta, plain
+from zoo.nets.conv import allocate
 from zoo.weights.checkpoint import load_strictly
 from zoo.weights.upstream import read_upstream
 
@@ -93,7 +94,7 @@ def _empty(kind: Callable[[Spec], nn.Module], spec: Spec) -> Any:
     """Return a net whose values are still to be set, without drawing random numbers."""
     with torch.device("meta"):
         net = kind(spec)
-    return net.to_empty(device="cpu").double()
+    return allocate(net).double()
 
 
 def _decomposed(kernel: Tensor, layer: nn.Module) -> tuple[dict[str, Tensor], Tensor]:

@@ -28,6 +28,14 @@ def draw_weight(weight: Tensor) -> None:
         nn.init.kaiming_normal_(weight, nonlinearity="relu")
 
 
+def allocate(module: nn.Module, device: torch.device | str = "cpu") -> nn.Module:
+    """Give a module on the meta device memory, in place, whose values are still to be set; return the module.
+
+    As `nn.Module.to_empty` does, which imports PyTorch's symbolic shapes and sympy for it.
+    """
+    return module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device))
+
+
 def check_identity(conv: nn.Module, delta: Delta) -> None:
     """Raise ValueError if a convolution of conv's geometry has no identity kernel, TypeError for other modules."""
     kinds = (_DiracConv, *STOCK.values())
@@ -59,8 +67,7 @@ def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
     source = cast(nn.Conv2d, conv)  # or another dimension, whose attributes have the same names
     kind = STOCK[len(source.kernel_size)]
     own = next(source.parameters())
-    plain: Conv = nn.utils.skip_init(  # drawing initial values would advance the user's random numbers
-        kind,
+    plain: Conv = kind(
         source.in_channels,
         source.out_channels,
         cast(Any, source.kernel_size),
@@ -70,9 +77,10 @@ def plain_conv(conv: nn.Module, weight: Tensor, bias: Tensor | None) -> Conv:
         groups=source.groups,
         bias=bias is not None,
         padding_mode=source.padding_mode,
-        device=own.device,
+        device="meta",  # drawing initial values would advance the user's random numbers
         dtype=own.dtype,
     ).train(source.training)
+    allocate(plain, own.device)
     with torch.no_grad():
         plain.weight.copy_(weight)
         if plain.bias is not None and bias is not None:

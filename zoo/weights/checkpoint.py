@@ -21,6 +21,7 @@ from zoo.layout import SAVED as SAVED
 from zoo.layout import TRAINED as TRAINED
 from zoo.layout import UNTRAINED as UNTRAINED
 from zoo.layout import UPSTREAM as UPSTREAM
+from zoo.nets.conv import allocate
 from zoo.nets.network import Network
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
@@ -207,5 +208,5 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> N
         shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
         raise ValueError(f"these weights do not fit {what}: {shown}")
     if any(expected[name].is_meta and not state[name].is_meta for name in expected):
-        model.to_empty(device="cpu")
+        allocate(model)
     model.load_state_dict(dict(state))

@@ -135,11 +135,15 @@ def test_errors_in_the_call_of_every_command(root: Path, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["FOLDER", "GRAPH.onnx"]
 
 
-def test_training_from_memory_and_exporting_do_without_torchvision(root: Path) -> None:
+def test_training_from_memory_and_folding_do_without_torchvision(root: Path) -> None:
     """It brings PyTorch's compiler along, and so takes as long to import as PyTorch itself."""
-    program = "import sys, export.bundle.writer, zoo.training.run; print([n for n in sys.argv[1:] if n in sys.modules])"
+    program = """
+import sys, export, export.bundle.writer, zoo, zoo.training.run
+export.fold(zoo.get_model("diracnet10_cifar", weights="cifar10").eval())
+print([name for name in sys.argv[1:] if name in sys.modules])
+"""
     done = subprocess.run(
-        [sys.executable, "-c", program, "torch", "torchvision", "torch._dynamo"],
+        [sys.executable, "-c", program, "torch", "torchvision", "torch._dynamo", "sympy"],
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
