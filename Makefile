@@ -15,12 +15,15 @@ demo: $(INSTALLED)
 	cd build/demo && sha256sum -c SHA256SUMS
 	$(BIN)/diracnet predict build/demo docs/cat.jpg
 
+# File by file as they stand, so that long files with few tests are not left for the end.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(PYTEST)
 
 # With the tests that are marked slow.
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m ''
+	$(PYTEST) -m ''
 
 # The suite with the lowest versions that setup.py allows, and on every Python with the newest: docs/versions.md.
 # make floors TESTS="--tests tests/zoo/nets" runs a part.
@@ -126,7 +129,8 @@ $(NODE)/installed: $(INSTALLED) runtimes/package.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix $(NODE) --ignore-scripts --no-package-lock --no-audit --no-fund
 	touch $@
 
+# Not compiled at once: few of the modules are ever imported, and those are compiled then.
 $(INSTALLED): setup.py pyproject.toml distributions/parts.py
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[all]'
 	touch $@

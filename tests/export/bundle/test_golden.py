@@ -125,19 +125,23 @@ import zoo
 folded = FoldedNet.of(load_weight(zoo.get_weight("diracnet16_cifar", "cifar10"), "folded"))
 print(hashlib.sha256(to_bytes(golden(folded, ["group1"]))).hexdigest())
 """
-MACHINES = {
-    "no vector instructions in PyTorch": {"ATEN_CPU_CAPABILITY": "default", "PYTHONHASHSEED": "77"},
-    "three threads and another path in BLAS": {
-        "OMP_NUM_THREADS": "3",
-        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
-        "MKL_CBWR": "COMPATIBLE",
-        "OPENBLAS_CORETYPE": "Nehalem",
-    },
-}
+MACHINES = [
+    pytest.param({"ATEN_CPU_CAPABILITY": "default", "PYTHONHASHSEED": "77"}, id="no vector instructions in PyTorch"),
+    pytest.param(
+        {
+            "OMP_NUM_THREADS": "3",
+            "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+            "MKL_CBWR": "COMPATIBLE",
+            "OPENBLAS_CORETYPE": "Nehalem",
+        },
+        id="three threads and another path in BLAS",
+        marks=pytest.mark.slow,
+    ),
+]
 DIGEST = "838a2cf51517a475a0033a62efb7fa1a482d38ba73492b0cc8cb9fd6e5510055"
 
 
-@pytest.mark.parametrize("settings", MACHINES.values(), ids=MACHINES)
+@pytest.mark.parametrize("settings", MACHINES)
 def test_the_same_bytes_on_other_machines(settings: dict[str, str], root: Path, tmp_path: Path) -> None:
     """The digest was made once; what a processor can be told to do otherwise, it is told here."""
     environment = {**os.environ, **settings, "PYTHONPATH": str(root)}

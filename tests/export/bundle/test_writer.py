@@ -74,7 +74,9 @@ def metadata(path: Path) -> dict:
     return json.loads(entry.value)
 
 
-@pytest.mark.parametrize(("name", "formats"), [(NAMES[0], ["all"]), (NAMES[1], ["fp32"])])
+@pytest.mark.parametrize(
+    ("name", "formats"), [pytest.param(NAMES[0], ["all"], marks=pytest.mark.slow), (NAMES[1], ["fp32"])]
+)
 def test_two_exports_are_complete_and_equal(
     name: str, formats: list[str], randomised_checkpoint: Callable[[str], Checkpoint], tmp_path: Path
 ) -> None:

@@ -220,6 +220,7 @@ quantize_on_noise(open_model("diracnet10_v1_cifar")[0]).save(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_the_record_of_an_untrained_net_has_the_same_bytes_with_other_instructions(root: Path, tmp_path: Path) -> None:
     quantize_on_noise(open_model("diracnet10_v1_cifar")[0]).save(tmp_path / "here")
     settings = {
