@@ -1,4 +1,4 @@
-"""Nets to compare a DiracNet with: the same net without the identity, and residual nets of its depth and width."""
+"""Nets to compare a DiracNet with: the same net without the identity, and ResNets and a RepVGG of its shape."""
 
 from __future__ import annotations
 
@@ -146,5 +146,57 @@ def resnet20(spec: Spec) -> TinyResNet:
     return TinyResNet(spec, blocks=3)
 
 
-COMPARATORS = {"plain": plain, "resnet": ResNet, "resnet8": TinyResNet, "resnet20": resnet20}
+class RepVGGBlock(nn.Module):
+    """A 3×3 convolution beside one of 1×1, and beside the identity where the shape allows; a BatchNorm after each.
+
+    Folded, it is a 3×3 convolution with a bias and a ReLU. Source: Ding et al., "RepVGG" (arXiv 2101.03697), figure 4.
+
+    (batch, in_channels, h, w) → (batch, channels, h / stride, w / stride).
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv3 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn = nn.BatchNorm2d(channels) if stride == 1 and in_channels == channels else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = self.bn3(self.conv3(input)) + self.bn1(self.conv1(input))
+        return F.relu(x if self.bn is None else x + self.bn(input))
+
+
+class RepVGG(nn.Module):
+    """The RepVGG whose folded form has the layers, channels and multiply-adds of a folded DiracNet of the CIFAR family.
+
+    Convolutions of stride 2 replace the pools between groups. The spec's version decides how it is trained, not its
+    structure. Source: Ding et al., "RepVGG: Making VGG-style ConvNets Great Again" (arXiv 2101.03697), section 3.
+
+    Raises:
+        ValueError: the spec is of another family, whose first layer is no 3×3 convolution.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        if spec.family != "cifar":
+            raise ValueError(f"{spec.name}: a RepVGG begins with a 3×3 convolution, as the CIFAR family does")
+        self.spec = spec
+        channels = spec.groups[0].in_channels
+        blocks: list[tuple[str, nn.Module]] = [("stem", RepVGGBlock(spec.in_channels, channels))]
+        for number, group in enumerate(spec.groups):
+            for index in range(group.blocks):
+                block = RepVGGBlock(channels, group.channels, stride=2 if number and not index else 1)
+                blocks.append((f"group{number}block{index}", block))
+                channels = group.channels
+        self.blocks = nn.Sequential(OrderedDict(blocks))
+        self.fc = nn.Linear(channels, spec.num_classes)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the logits, (batch, num_classes)."""
+        logits: Tensor = self.fc(torch.flatten(F.adaptive_avg_pool2d(self.blocks(input), 1), 1))
+        return logits
+
+
+COMPARATORS = {"plain": plain, "resnet": ResNet, "resnet8": TinyResNet, "resnet20": resnet20, "repvgg": RepVGG}
 """The nets that `python -m benchmarks.paper beside` can train to compare with a DiracNet."""

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.comparators import COMPARATORS, ResNet, plain
-from benchmarks.paper.evidence import comparators, from_log, kept, shipped
+from benchmarks.comparators import COMPARATORS, RepVGG, RepVGGBlock, ResNet, plain
+from benchmarks.nets import multiply_adds
+from benchmarks.paper.evidence import comparators, from_log, kept, retired, shipped
 from benchmarks.paper.page import page
 from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, beside
+from export import fold
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.weights.record import all_weights
@@ -92,7 +94,11 @@ def test_a_search_was_measured_on_held_out_pictures_of_its_net(path: Path) -> No
     assert title in (DOCS / "recipes.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", [path for path in LOGS if "-beside-" in path.stem], ids=lambda path: path.stem)
+BESIDE = [path for path in LOGS if "-beside-" in path.stem]
+ONCE = [path for path in BESIDE if tuple(path.stem.partition("-beside-")[2].split("-")) not in all_weights()]
+
+
+@pytest.mark.parametrize("path", [path for path in BESIDE if path not in ONCE], ids=lambda path: path.stem)
 def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     found = log(path.stem)
     net, _, key = path.stem.partition("-beside-")
@@ -110,6 +116,18 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     assert found["net"] == RECORDED[net]
     assert found["measured_on"] == "test pictures" and len(found["history"]) == run.recipe.epochs
     assert set(comparators(kept(DOCS), f"{model}:{tag}")) >= {net}
+
+
+def test_a_comparator_of_a_net_that_is_no_longer_shipped_was_trained_as_it() -> None:
+    names = {path.stem.partition("-beside-")[::2] for path in ONCE}
+    for net, key in names - {("dirac", key) for _, key in names}:
+        found, own = log(f"{net}-beside-{key}"), log(f"dirac-beside-{key}")
+        assert Recipe(**found["recipe"]).without_dirac_layers() == Recipe(**own["recipe"]).without_dirac_layers()
+        for name in ("preprocessing", "data", "seed", "spec", "environment", "measured_on"):
+            assert found[name] == own[name], name
+        assert found["net"] == RECORDED[net] and len(found["history"]) == len(own["history"])
+    assert all(key.replace("-", ":") in retired(kept(DOCS), {f"{m}:{t}" for m, t in all_weights()}) for _, key in names)
+    assert names
 
 
 def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +185,28 @@ def test_a_residual_block_without_its_branch_is_the_identity() -> None:
     nn.init.zeros_(block.conv2.weight)
     given = torch.randn(2, 8, 5, 5)
     assert torch.equal(block(given), given)
+
+
+def test_a_repvgg_folded_has_the_shape_and_the_cost_of_the_dirac_net() -> None:
+    net, other = fold(DiracNet(SPECS[0]).eval()), RepVGG(SPECS[0])
+    blocks = list(other.blocks)
+    ours = [module.weight.shape for module in net.modules() if isinstance(module, nn.Conv2d)]
+    assert [block.conv3.weight.shape for block in blocks] == ours
+    for block in blocks:  # as they would be after folding
+        block.conv1, block.bn1, block.bn = nn.Identity(), None, None
+        block.forward = block.conv3.forward
+    assert multiply_adds(other, 32) == multiply_adds(net, 32)
+    with pytest.raises(ValueError, match="diracnet18_x0_125: a RepVGG begins with a 3×3 convolution"):
+        RepVGG(SPECS[1])
+
+
+def test_a_repvgg_block_adds_its_three_branches() -> None:
+    block = RepVGGBlock(4, 4).eval()
+    given = torch.randn(2, 4, 5, 5)
+    scale = (1 + block.bn.eps) ** -0.5  # of fresh statistics
+    expected = (block.conv3(given) + block.conv1(given) + given) * scale
+    torch.testing.assert_close(block(given), expected.relu())
+    assert RepVGGBlock(4, 4, stride=2).bn is RepVGGBlock(4, 8).bn is None
 
 
 def test_the_share_of_the_identity_is_that_of_the_scales() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from zoo.nets.spec import Spec
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight, all_weights
 
-LABELS = {"DiracNet": "DiracNet", "plain": "PlainNet", "ResNet": "ResNet"}
+LABELS = {"DiracNet": "DiracNet", "plain": "PlainNet", "ResNet": "ResNet", "RepVGG": "RepVGG"}
 
 
 IDENTITY = 99.0
@@ -119,3 +119,14 @@ def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
     """Return the kept runs that were trained as the shipped checkpoint NAME:TAG was, by the comparator's name."""
     ending = f"-beside-{key.replace(':', '-')}"
     return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
+
+
+def retired(logs: Mapping[str, Trained], keys: Collection[str]) -> dict[str, Trained]:
+    """Return the nets that were shipped once, by NAME:TAG: their logs are kept as `dirac` beside no shipped key."""
+    found = {}
+    for name, run in logs.items():
+        net, _, place = name.partition("-beside-")
+        key = f"{run.spec.name}:{place.removeprefix(f'{run.spec.name}-')}"
+        if net == "dirac" and place and key not in keys:
+            found[key] = run
+    return found

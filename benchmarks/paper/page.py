@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.paper import plots
-from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, shipped
+from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, retired, shipped
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
 from benchmarks.plots import save
 from benchmarks.report import fill, table, write_page
@@ -119,8 +119,8 @@ def _ncrelu_found(old: Trained, new: Trained) -> str:
 def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     gaps = [own.top1 - other.top1 for _, own, other in _pairs(logs, checkpoints)]
     return (
-        f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} shipped nets are level with a ResNet of their size "
-        f"and budget; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
+        f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} nets, shipped now or once, are level with a ResNet of "
+        f"their size and budget; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
     )
 
 
@@ -153,10 +153,11 @@ def _scales(checkpoints: Shipped) -> str:
 
 
 def _pairs(logs: Mapping[str, Trained], checkpoints: Shipped) -> list[tuple[str, Trained, Trained]]:
-    """Return each shipped net with each comparator that was trained as it was."""
+    """Return each net, shipped now or once, with each comparator that was trained as it was."""
+    nets = {**{key: own for key, (_, own) in checkpoints.items()}, **retired(logs, checkpoints)}
     return [
         (key, own, other)
-        for key, (_, own) in checkpoints.items()
+        for key, own in nets.items()
         for name, other in comparators(logs, key).items()
         if name != "dirac"
     ]
@@ -168,7 +169,8 @@ def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         gap = own.top1 - other.top1
         compared = [f"{own.top1:.2f} %", other.title, f"{other.top1:.2f} %", f"{gap:+.2f}"]
         hours = f"{own.cpu_hours:.2f}, {other.cpu_hours:.2f}"
-        rows.append([f"`{key}`", *compared, "yes" if gap >= -LEVEL else "no", hours])
+        name = f"`{key}`" if key in checkpoints else f"`{key}`, no longer shipped"
+        rows.append([name, *compared, "yes" if gap >= -LEVEL else "no", hours])
     columns = ["checkpoint", "top-1", "comparator", "top-1", "difference", "level", "CPU-hours, ours and theirs"]
     return table(columns, rows)
 

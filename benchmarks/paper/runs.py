@@ -19,7 +19,14 @@ from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.record import get_weight
 
 NETS = {"dirac": DiracNet, **COMPARATORS}
-RECORDED = {"dirac": "DiracNet", "plain": "plain", "resnet": "ResNet", "resnet8": "ResNet-8", "resnet20": "ResNet-20"}
+RECORDED = {
+    "dirac": "DiracNet",
+    "plain": "plain",
+    "resnet": "ResNet",
+    "resnet8": "ResNet-8",
+    "resnet20": "ResNet-20",
+    "repvgg": "RepVGG",
+}
 """What the logs of runs call each net."""
 SMALL = Recipe(epochs=3, lr=0.1, crop_padding=2, holdout=0.1, precision="bf16")
 """The recipe of the short runs: SGD as in the paper, annealed to zero, measured on held-out training pictures."""
