@@ -33,7 +33,8 @@ def allocate(module: nn.Module, device: torch.device | str = "cpu") -> nn.Module
 
     As `nn.Module.to_empty` does, which imports PyTorch's symbolic shapes and sympy for it.
     """
-    return module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device))
+    module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device))
+    return module
 
 
 def check_identity(conv: nn.Module, delta: Delta) -> None:
