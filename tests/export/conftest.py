@@ -1,8 +1,14 @@
 """Nets and bundles that several tests of export share; a file may have a `source` of its own."""
 
+import io
+import json
+import re
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,6 +16,7 @@ import torch
 from torch import nn
 
 from export import export_bundle, fold
+from export.__main__ import main
 from export.int8.calibration import PLAIN, calibrate
 from export.int8.record import Quantization
 from pixels.mosaics import mosaics
@@ -18,6 +25,34 @@ from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
 
 NAME = "diracnet10_cifar"
+
+
+class Result(NamedTuple):
+    """How a command ended and what it printed, without colours."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def value(self) -> Any:
+        return json.loads(self.output)
+
+
+@pytest.fixture(scope="session")
+def diracnet() -> Callable[..., Result]:
+    """Give a call that runs `diracnet` in this process, which spares the seconds that importing PyTorch takes."""
+
+    def run(*arguments: object) -> Result:
+        output, errors = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+            patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        plain = (re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue()) for text in (output, errors))
+        return Result(ended.value.code or 0, *plain)
+
+    return run
 
 
 @pytest.fixture(scope="session")

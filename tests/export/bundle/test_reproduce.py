@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from export import VerificationError, export_bundle, verify
-from export.__main__ import main
 from export.bundle import provenance, reproduce
 from export.bundle.claims import Claims
 from export.bundle.reproduce import EQUAL, MEASURED, Reproduction
@@ -38,18 +36,6 @@ def bundle(tmp_path: Path) -> Path:
 def as_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bundle that is made again be the kept one, which takes no time."""
     monkeypatch.setattr(reproduce, "export_bundle", lambda source, out, **options: shutil.copytree(CURRENT, out))
-
-
-@pytest.fixture
-def diracnet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, str, str]]:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 def edit(folder: Path, change: Callable[[dict], object]) -> None:

@@ -1,16 +1,14 @@
 """The command line: what each command prints and writes, and how it ends."""
 
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -20,7 +18,6 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 import zoo
-from export.__main__ import main
 from export.bundle.sums import write_sums
 from export.layout import GRAPH
 from zoo.command_line import run
@@ -29,27 +26,6 @@ from zoo.weights.locate import load_weight
 from zoo.weights.record import MANIFEST, Weight
 
 DIGITS = ("train", "--recipe", "digits", "--data", "digits")
-
-
-class Result(NamedTuple):
-    status: int
-    output: str
-    errors: str
-
-    @property
-    def value(self) -> object:
-        return json.loads(self.output)
-
-
-def diracnet(*arguments: object) -> Result:
-    """Run `diracnet` in this process, which spares the seconds that importing PyTorch takes."""
-    output, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    plain = (re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue()) for text in (output, errors))
-    return Result(ended.value.code or 0, *plain)
 
 
 def words(text: str) -> str:
@@ -65,7 +41,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(diracnet: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundle") / "b"
     result = diracnet("export", "diracnet10_cifar", "--out", out)
     assert (result.status, result.errors) == (0, "")
@@ -76,7 +52,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(diracnet: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "r"
     result = diracnet(*DIGITS, "--epochs", 2, "--out", out)
     assert result.status == 0
@@ -85,7 +61,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_list() -> None:
+def test_list(diracnet: Callable) -> None:
     result = diracnet("list", "diracnet34*")
     assert result.status == 0 and not result.errors
     assert "diracnet34_v1_x0_5" in result.output and "diracnet18" not in result.output
@@ -97,7 +73,7 @@ def test_list() -> None:
     assert by_name["diracnet10_v1_cifar"]["parameters"] == sum(p.numel() for p in net.parameters())
 
 
-def test_info(bundle: Path) -> None:
+def test_info(diracnet: Callable, bundle: Path) -> None:
     net = diracnet("info", "diracnet18_v1", "--json").value
     assert net["smallest picture"] == 29 and net["spec"]["version"] == 1 and "metrics" not in net
     assert net["parameters, training form"] > net["parameters, folded"] > 1e7
@@ -108,7 +84,7 @@ def test_info(bundle: Path) -> None:
     assert "smallest picture" in text and "… (1000)" in text and "69.63" in text
 
 
-def test_export_prints_its_report(tmp_path: Path, bundle: Path) -> None:
+def test_export_prints_its_report(diracnet: Callable, tmp_path: Path, bundle: Path) -> None:
     report = diracnet("export", "diracnet10_v1_cifar", "--out", tmp_path / "b", "--json").value
     assert report == json.loads((tmp_path / "b" / "report.json").read_text(encoding="utf-8"))
     assert report["name"] == "diracnet10_v1_cifar" and all(check["passed"] for check in report["checks"])
@@ -117,7 +93,7 @@ def test_export_prints_its_report(tmp_path: Path, bundle: Path) -> None:
     assert again.status == 2 and "exists already" in again.errors and sha256(bundle / "SHA256SUMS") == before
 
 
-def test_how_much_is_printed(bundle: Path, tmp_path: Path) -> None:
+def test_how_much_is_printed(diracnet: Callable, bundle: Path, tmp_path: Path) -> None:
     quiet, short, long = (diracnet("verify", bundle, *flags) for flags in (["-q"], [], ["-v"]))
     assert quiet == (0, "", "")
     assert re.fullmatch(rf"{bundle}: 33 checks passed; the nearest to its limit, .*, has \d+ % of it\n", short.output)
@@ -135,7 +111,9 @@ def test_how_much_is_printed(bundle: Path, tmp_path: Path) -> None:
     assert all(path.name in listed for path in bundle.rglob("*.onnx")) and "fp32: PyTorch / ONNX Runtime" in listed
 
 
-def test_export_writes_the_formats_features_and_labels_that_are_asked_for(finished: Path, tmp_path: Path) -> None:
+def test_export_writes_the_formats_features_and_labels_that_are_asked_for(
+    diracnet: Callable, finished: Path, tmp_path: Path
+) -> None:
     (tmp_path / "labels.txt").write_text("".join(f"digit {index}\n" for index in range(10)), encoding="utf-8")
     command = ("--formats", "fp16", "--feature", "group1", "--feature", "view", "--labels", tmp_path / "labels.txt")
     result = diracnet("export", finished / "model.safetensors", *command, "--out", tmp_path / "b")
@@ -151,7 +129,7 @@ def test_export_writes_the_formats_features_and_labels_that_are_asked_for(finish
     assert diracnet("verify", tmp_path / "b").status == 0
 
 
-def test_verify_measures_accuracy(finished: Path, tmp_path: Path) -> None:
+def test_verify_measures_accuracy(diracnet: Callable, finished: Path, tmp_path: Path) -> None:
     trained = json.loads((finished / "result.json").read_text(encoding="utf-8"))
     assert diracnet("export", finished / "model.safetensors", "--out", tmp_path / "b").status == 0
     report = diracnet("verify", tmp_path / "b", "--data", "digits", "--json").value
@@ -164,7 +142,7 @@ def test_verify_measures_accuracy(finished: Path, tmp_path: Path) -> None:
     assert diracnet("verify", tmp_path / "b", "--json").value["accuracy"] == []
 
 
-def test_predict_gives_the_same_answers_from_every_source(bundle: Path, picture: Path) -> None:
+def test_predict_gives_the_same_answers_from_every_source(diracnet: Callable, bundle: Path, picture: Path) -> None:
     sources = (bundle, bundle / "onnx/model.onnx", "diracnet10_cifar", bundle / "dirac/model.safetensors")
     results = [diracnet("predict", source, picture, picture, "--top", 3, "--json") for source in sources]
     for result in results:
@@ -176,7 +154,7 @@ def test_predict_gives_the_same_answers_from_every_source(bundle: Path, picture:
                 assert one["probability"] == pytest.approx(expected["probability"], abs=1e-5)
 
 
-def test_predict_warns_of_untrained_weights(bundle: Path, picture: Path, finished: Path) -> None:
+def test_predict_warns_of_untrained_weights(diracnet: Callable, bundle: Path, picture: Path, finished: Path) -> None:
     result = diracnet("predict", bundle, picture)
     assert result.status == 0 and "is untrained: these answers mean nothing" in words(result.errors)
     assert words(result.output).count("%") == 5 and "p.png: class " in words(result.output)
@@ -184,14 +162,16 @@ def test_predict_warns_of_untrained_weights(bundle: Path, picture: Path, finishe
     assert trained.status == 0 and not trained.errors and "class" not in trained.output
 
 
-def test_names_of_pictures_are_printed_as_they_are(bundle: Path, picture: Path, tmp_path: Path) -> None:
+def test_names_of_pictures_are_printed_as_they_are(
+    diracnet: Callable, bundle: Path, picture: Path, tmp_path: Path
+) -> None:
     odd = tmp_path / ("long" * 30 + "[b]cat[") / "x].png"
     odd.parent.mkdir()
     odd.write_bytes(picture.read_bytes())
     assert diracnet("predict", bundle, odd).output.startswith(f"{odd}: class ")
 
 
-def test_a_finished_run_is_given_back_and_guarded(finished: Path) -> None:
+def test_a_finished_run_is_given_back_and_guarded(diracnet: Callable, finished: Path) -> None:
     before = sha256(finished / "state.pt")
     again = diracnet(*DIGITS, "--epochs", 2, "--out", finished, "--json")
     assert again.value == json.loads((finished / "result.json").read_text(encoding="utf-8"))
@@ -200,7 +180,7 @@ def test_a_finished_run_is_given_back_and_guarded(finished: Path) -> None:
     assert sha256(finished / "state.pt") == before
 
 
-def test_evaluate_measures_what_training_measured(finished: Path) -> None:
+def test_evaluate_measures_what_training_measured(diracnet: Callable, finished: Path) -> None:
     trained = json.loads((finished / "result.json").read_text(encoding="utf-8"))
     model = finished / "model.safetensors"
     result = diracnet("evaluate", model, "--data", "digits", "--json").value
@@ -211,7 +191,7 @@ def test_evaluate_measures_what_training_measured(finished: Path) -> None:
     assert other.status == 2 and "dirac form, not in folded form" in other.errors
 
 
-def test_ship(finished: Path, tmp_path: Path) -> None:
+def test_ship(diracnet: Callable, finished: Path, tmp_path: Path) -> None:
     command = ("--tag", "digits", "--dataset", "digits", "--checkpoints", tmp_path / "checkpoints")
     result = diracnet("ship", finished, *command)
     folder = tmp_path / "checkpoints" / "diracnet10_cifar" / "digits"
@@ -230,7 +210,9 @@ def test_ship(finished: Path, tmp_path: Path) -> None:
     assert again.status == 2 and "exists already" in again.errors
 
 
-def test_a_shipped_net_needs_a_name_for_its_data_and_a_place(finished: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_shipped_net_needs_a_name_for_its_data_and_a_place(
+    diracnet: Callable, finished: Path, tmp_path: Path, monkeypatch
+) -> None:
     named = diracnet(
         "ship", finished, "--tag", "t", "--dataset", "my pets", "--license", "mit", "--checkpoints", tmp_path
     )
@@ -249,7 +231,7 @@ def test_a_shipped_net_needs_a_name_for_its_data_and_a_place(finished: Path, tmp
     assert not Path("checkpoints").exists()
 
 
-def test_the_card_of_a_run_says_what_the_run_knows(finished: Path, tmp_path: Path) -> None:
+def test_the_card_of_a_run_says_what_the_run_knows(diracnet: Callable, finished: Path, tmp_path: Path) -> None:
     result = json.loads((finished / "result.json").read_text(encoding="utf-8"))
     moved = shutil.copy(finished / "model.safetensors", tmp_path / "elsewhere.safetensors")
     for index, model in enumerate((finished, moved)):
@@ -275,7 +257,9 @@ def test_the_card_of_a_run_says_what_the_run_knows(finished: Path, tmp_path: Pat
     assert refused.status == 1 and "config.json is not what follows from" in refused.errors + refused.output
 
 
-def test_a_bundle_is_written_again_with_what_its_publisher_says(finished: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_bundle_is_written_again_with_what_its_publisher_says(
+    diracnet: Callable, finished: Path, tmp_path: Path, monkeypatch
+) -> None:
     published = []
     monkeypatch.setattr("export.hub.publish.push", lambda folder, *_, **options: published.append(folder) or 1 / 0)
     out = tmp_path / "b"
@@ -295,7 +279,7 @@ def test_a_bundle_is_written_again_with_what_its_publisher_says(finished: Path, 
     assert diracnet("verify", out).status == 0
 
 
-def test_measured_figures_go_on_the_card(finished: Path, tmp_path: Path) -> None:
+def test_measured_figures_go_on_the_card(diracnet: Callable, finished: Path, tmp_path: Path) -> None:
     net, figures = tmp_path / "own.safetensors", tmp_path / "f.json"
     own = zoo.Checkpoint.load(finished / "model.safetensors")
     replace(own, facts=zoo.Facts()).save(net)  # from a loop of one's own, which says nothing
@@ -313,7 +297,9 @@ def test_measured_figures_go_on_the_card(finished: Path, tmp_path: Path) -> None
         assert refused.status == 2 and message in words(refused.errors) and not (tmp_path / "c").exists()
 
 
-def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tmp_path: Path) -> None:
+def test_a_shipped_net_says_which_weights_it_was_trained_from(
+    diracnet: Callable, finished: Path, tmp_path: Path
+) -> None:
     first = finished / "model.safetensors"
     # With the default recipe, which says what a new net starts from, too.
     run = ("train", "--data", "digits", "--epochs", 1, "--init", first, "--out", tmp_path / "run")
@@ -327,7 +313,7 @@ def test_a_shipped_net_says_which_weights_it_was_trained_from(finished: Path, tm
     assert record.provenance["base"] == "diracnet10_cifar (trained)"
 
 
-def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
+def test_a_run_that_held_pictures_out_is_not_shipped(diracnet: Callable, tmp_path: Path) -> None:
     assert diracnet(*DIGITS, "--epochs", 1, "--holdout", 0.2, "--out", tmp_path / "r").status == 0
     result = diracnet("ship", tmp_path / "r", "--tag", "t", "--dataset", "digits", "--checkpoints", tmp_path / "c")
     assert result.status == 2 and "held out 20% of its pictures" in result.errors
@@ -342,7 +328,9 @@ def test_a_run_that_held_pictures_out_is_not_shipped(tmp_path: Path) -> None:
         ("v1-cifar10-16-0.5.pth", "diracnet16_v1_x0_5_cifar, dirac form", 31),
     ],
 )
-def test_upstreams_files_become_bundles(file: str, description: str, checks: int, root: Path, tmp_path: Path) -> None:
+def test_upstreams_files_become_bundles(
+    diracnet: Callable, file: str, description: str, checks: int, root: Path, tmp_path: Path
+) -> None:
     imported = diracnet("import-upstream", root / "tests" / "golden" / file, "--out", tmp_path / "net.safetensors")
     assert imported.status == 0 and description in imported.output
     exported = diracnet("export", tmp_path / "net.safetensors", "--out", tmp_path / "b")
@@ -400,7 +388,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])
-def test_errors_are_one_clear_line(line: str, message: str, bundle: Path, picture: Path, tmp_path: Path) -> None:
+def test_errors_are_one_clear_line(
+    diracnet: Callable, line: str, message: str, bundle: Path, picture: Path, tmp_path: Path
+) -> None:
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "TEXT").write_text("no picture and no net\n")
     places = {"BUNDLE": bundle, "GRAPH.onnx": bundle / GRAPH, "PICTURE": picture}
@@ -417,19 +407,19 @@ def test_errors_are_one_clear_line(line: str, message: str, bundle: Path, pictur
 @pytest.mark.parametrize(
     "line", ["nonsense", "export diracnet10_cifar", "list --nope", "train --data d --out o --lr x"]
 )
-def test_wrong_usage_ends_with_two(line: str) -> None:
+def test_wrong_usage_ends_with_two(diracnet: Callable, line: str) -> None:
     result = diracnet(*line.split())
     assert result.status == 2 and not result.output and "Usage:" in result.errors
 
 
-def test_help_lists_both_packages_commands() -> None:
+def test_help_lists_both_packages_commands(diracnet: Callable) -> None:
     result = diracnet("--help")
     listed = {line.split()[1] for line in result.output.splitlines() if re.match("│ [a-z]", line)}
     commands = {"list", "info", "evaluate", "import-upstream", "train", "export", "ship", "predict", "publish"}
     assert result.status == 0 and commands <= listed
 
 
-def test_a_shipped_file_is_recognised(tmp_path: Path) -> None:
+def test_a_shipped_file_is_recognised(diracnet: Callable, tmp_path: Path) -> None:
     record = zoo.get_weight("diracnet16_cifar", "cifar10")
     file = record.folder / record.files["dirac"].path
     assert diracnet("export", file, "--out", tmp_path / "b").status == 0

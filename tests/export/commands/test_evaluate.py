@@ -1,13 +1,10 @@
 """`diracnet evaluate`: what it says about classes, probabilities and mistakes, and the pictures that it draws."""
 
 import csv
-import io
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +14,6 @@ import torch
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
-from export.__main__ import main
 from zoo import Checkpoint, DiracNet, Spec, build_from
 from zoo.preprocessing import CIFAR
 from zoo.training.data import Pictures
@@ -27,16 +23,6 @@ from zoo.training.sheet import draw_sheet, worst_mistakes
 from zoo.training.sources import load_test
 
 CLASSES = ("cat", "dog", "猫 $x_1$")
-
-
-def diracnet(*arguments: object) -> tuple[int, str, str]:
-    """Run a command in this process; return status, output and errors."""
-    output, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return ended.value.code or 0, output.getvalue(), re.sub(r"\x1b\[[0-9;]*m", "", errors.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +54,9 @@ def answers(net: Path, data: Path) -> Answers:
     return answer_pictures(build_from(Checkpoint.load(net)), load_test(str(data), CIFAR), CIFAR)
 
 
-def test_programs_get_classes_calibration_and_confusion(net: Path, data: Path, answers: Answers) -> None:
+def test_programs_get_classes_calibration_and_confusion(
+    diracnet: Callable, net: Path, data: Path, answers: Answers
+) -> None:
     status, output, _ = diracnet("evaluate", net, "--data", data, "--json")
     found = json.loads(output)
     expected = confusion_matrix(answers.targets, answers.predicted, labels=range(3))
@@ -80,7 +68,7 @@ def test_programs_get_classes_calibration_and_confusion(net: Path, data: Path, a
     assert 0 <= found["calibration"]["error"] <= 100 and "skipped" not in found
 
 
-def test_people_get_the_matrix_in_a_few_lines(net: Path, data: Path, answers: Answers) -> None:
+def test_people_get_the_matrix_in_a_few_lines(diracnet: Callable, net: Path, data: Path, answers: Answers) -> None:
     status, output, _ = diracnet("evaluate", net, "--data", data)
     first, second, title, heads, *rows = output.splitlines()
     assert (
@@ -107,7 +95,9 @@ def test_of_many_classes_the_worst_ten_are_listed(classes: int) -> None:
     assert len(report.to_dict()["confusion"]) == classes
 
 
-def test_pictures_are_drawn_where_they_are_asked_for(net: Path, data: Path, tmp_path: Path, answers: Answers) -> None:
+def test_pictures_are_drawn_where_they_are_asked_for(
+    diracnet: Callable, net: Path, data: Path, tmp_path: Path, answers: Answers
+) -> None:
     sheet, matrix, numbers = (tmp_path / name for name in ("new/e.png", "c.PNG", "c.csv"))
     command = ("evaluate", net, "--data", data, "--top-errors", 7, sheet, "--confusion")
     for path in (matrix, numbers):
@@ -142,7 +132,7 @@ def test_a_sheet_shows_pictures_of_any_kind_and_names_of_any_length(size: int, c
         assert sheet.size == (3 * 172 + 12, 160 + 3 * 17 + 12 + 12)
 
 
-def test_damaged_pictures_are_left_out_and_named(net: Path, data: Path, tmp_path: Path) -> None:
+def test_damaged_pictures_are_left_out_and_named(diracnet: Callable, net: Path, data: Path, tmp_path: Path) -> None:
     for path in data.rglob("*.png"):
         copy = tmp_path / path.relative_to(data)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +150,7 @@ def test_damaged_pictures_are_left_out_and_named(net: Path, data: Path, tmp_path
 
 
 def test_classes_are_told_by_their_names_and_may_be_missing(
-    net: Path, data: Path, answers: Answers, tmp_path: Path
+    diracnet: Callable, net: Path, data: Path, answers: Answers, tmp_path: Path
 ) -> None:
     """Not by their place: the pictures of the last class would count as those of the one that is missing."""
     for label in (CLASSES[0], CLASSES[2]):
@@ -197,7 +187,12 @@ def turned(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     ],
 )
 def test_wrong_files_are_refused_before_anything_is_read(
-    arguments: tuple[object, ...], message: str, net: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+    diracnet: Callable,
+    arguments: tuple[object, ...],
+    message: str,
+    net: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("zoo.training.sources.load_test", None)
     status, _, errors = diracnet("evaluate", net, "--data", data, *arguments)

@@ -1,16 +1,12 @@
 """--force replaces what the command itself wrote, whole or not at all, and nothing of anybody else's."""
 
-import io
 import json
 import shutil
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from export.__main__ import main
 from export.bundle.sums import faults, own_bundle
 from zoo.commands.arguments import own_file
 from zoo.files import new_folder
@@ -19,19 +15,10 @@ GOLDEN = Path("tests/golden/v2-cifar10-16-0.5.pth")
 DIGITS = ("train", "--recipe", "digits", "--epochs", "1")
 
 
-def diracnet(*arguments: object) -> tuple[int, str]:
-    errors = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()), redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return ended.value.code or 0, errors.getvalue()
-
-
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(diracnet: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("exported") / "b"
-    assert diracnet("export", "diracnet10_cifar", "--out", out) == (0, "")
+    assert diracnet("export", "diracnet10_cifar", "--out", out)[::2] == (0, "")
     return out
 
 
@@ -40,11 +27,11 @@ def bundle(exported: Path, tmp_path: Path) -> Path:
     return shutil.copytree(exported, tmp_path / "b")
 
 
-def test_a_bundle_is_replaced(bundle: Path) -> None:
+def test_a_bundle_is_replaced(diracnet: Callable, bundle: Path) -> None:
     (bundle / "README.md").write_text("an older card\n")
-    status, errors = diracnet("export", "diracnet10_v1_cifar", "--out", bundle)
+    status, _, errors = diracnet("export", "diracnet10_v1_cifar", "--out", bundle)
     assert status == 2 and "exists already; remove it, name another, or replace it with --force" in errors
-    assert diracnet("export", "diracnet10_v1_cifar", "--out", bundle, "--force") == (0, "")
+    assert diracnet("export", "diracnet10_v1_cifar", "--out", bundle, "--force")[::2] == (0, "")
     assert json.loads((bundle / "config.json").read_text())["name"] == "diracnet10_v1_cifar" and not faults(bundle)
     assert [path.name for path in bundle.parent.iterdir()] == ["b"]
 
@@ -82,28 +69,30 @@ def _damaged_config(folder: Path) -> str:
 @pytest.mark.parametrize(
     "change", [_add_a_file, _add_a_folder, _of_another_tool, _without_sums, _damaged_sums, _damaged_config]
 )
-def test_what_is_no_bundle_or_holds_more_stays(change: Callable[[Path], str], bundle: Path) -> None:
+def test_what_is_no_bundle_or_holds_more_stays(diracnet: Callable, change: Callable[[Path], str], bundle: Path) -> None:
     message = change(bundle)
     before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
-    status, errors = diracnet("export", "diracnet10_cifar", "--out", bundle, "--force")
+    status, _, errors = diracnet("export", "diracnet10_cifar", "--out", bundle, "--force")
     assert status == 2 and message in errors and "so it is not replaced; name another folder" in errors
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
 
 
-def test_neither_files_nor_links_nor_empty_folders_are_bundles(tmp_path: Path, bundle: Path) -> None:
+def test_neither_files_nor_links_nor_empty_folders_are_bundles(
+    diracnet: Callable, tmp_path: Path, bundle: Path
+) -> None:
     (tmp_path / "file").write_text("mine\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(bundle)
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for name in ("file", "empty", "link", "dangling"):
-        status, errors = diracnet("export", "diracnet10_cifar", "--out", tmp_path / name, "--force")
+        status, _, errors = diracnet("export", "diracnet10_cifar", "--out", tmp_path / name, "--force")
         assert status == 2 and f"{tmp_path / name} is " in errors
     assert (tmp_path / "file").read_text() == "mine\n" and (tmp_path / "link").is_symlink()
 
 
-def test_a_bundle_stays_when_the_export_fails(bundle: Path, tmp_path: Path) -> None:
+def test_a_bundle_stays_when_the_export_fails(diracnet: Callable, bundle: Path, tmp_path: Path) -> None:
     before = (bundle / "SHA256SUMS").read_bytes()
-    status, errors = diracnet("export", "diracnet10_cifar", "--feature", "nope", "--out", bundle, "--force")
+    status, _, errors = diracnet("export", "diracnet10_cifar", "--feature", "nope", "--out", bundle, "--force")
     assert status == 2 and "no feature 'nope'" in errors
     with pytest.raises(OSError, match="disk full"), new_folder(bundle, own_bundle) as folder:
         (folder / "half").touch()
@@ -130,26 +119,26 @@ def test_the_old_folder_comes_back_if_the_new_one_cannot_take_its_place(
     assert not faults(bundle) and [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
-def test_files(tmp_path: Path, root: Path) -> None:
+def test_files(diracnet: Callable, tmp_path: Path, root: Path) -> None:
     out = tmp_path / "net.safetensors"
     command = ("import-upstream", root / GOLDEN, "--out", out)
-    assert diracnet(*command) == (0, "")
+    assert diracnet(*command)[::2] == (0, "")
     before = out.read_bytes()
-    assert diracnet(*command)[0] == 2 and diracnet(*command, "--force") == (0, "") and out.read_bytes() == before
+    assert diracnet(*command)[0] == 2 and diracnet(*command, "--force")[::2] == (0, "") and out.read_bytes() == before
     for content in (b"", b"a letter\n", (2).to_bytes(8, "little") + b"{}", b"\xff" * 64):
         out.write_bytes(content)
-        status, errors = diracnet(*command, "--force")
+        status, _, errors = diracnet(*command, "--force")
         assert status == 2 and "was not written by this package" in errors and out.read_bytes() == content
     with pytest.raises(ValueError, match="was not written by this package"):
         own_file(tmp_path)
 
 
-def test_a_run_starts_anew(tmp_path: Path) -> None:
+def test_a_run_starts_anew(diracnet: Callable, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert diracnet(*DIGITS, "--out", run)[0] == 0
     first = (run / "model.safetensors").read_bytes()
     (run / "notes.txt").write_text("mine\n")
-    status, errors = diracnet(*DIGITS, "--seed", 1, "--out", run)
+    status, _, errors = diracnet(*DIGITS, "--seed", 1, "--out", run)
     assert status == 2 and "seed=0, not 1" in errors
     assert diracnet(*DIGITS, "--seed", 1, "--out", run, "--force")[0] == 0
     assert json.loads((run / "run.json").read_text())["seed"] == 1 and (run / "notes.txt").read_text() == "mine\n"
@@ -157,5 +146,5 @@ def test_a_run_starts_anew(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "letter.txt").write_text("mine\n")
-    status, errors = diracnet(*DIGITS, "--out", other, "--force")
+    status, _, errors = diracnet(*DIGITS, "--out", other, "--force")
     assert status == 2 and "is not empty and holds no run" in errors

@@ -1,12 +1,9 @@
 """`diracnet evaluate --full`: int8 beside float32, calibration and corrupted pictures, of any net and data set."""
 
-import io
 import json
-import re
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +13,6 @@ import torch
 from PIL import Image
 
 from benchmarks.figures import measure as benchmark
-from export.__main__ import main
 from export.bundle.accuracy import load_pictures, measure
 from export.bundle.reader import OpenBundle
 from export.bundle.writer import export_bundle
@@ -36,17 +32,6 @@ from zoo.training.sources import load_test
 
 CLASSES = ("cat", "dog", "猫 $x_1$")
 SHIPPED = "diracnet10_cifar:cifar10"
-
-
-def diracnet(*arguments: object) -> tuple[int, str, str]:
-    """Run a command in this process; return status, output and errors, the latter on one line."""
-    output, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    text = re.sub(r"\x1b\[[0-9;]*m", "", errors.getvalue())
-    return ended.value.code or 0, output.getvalue(), " ".join(text.split())
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +84,7 @@ def net(randomised: Callable, data: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_a_file_and_its_bundle_are_measured_alike_and_the_figures_go_on_the_card(
-    net: Path, data: Path, tmp_path: Path
+    diracnet: Callable, net: Path, data: Path, tmp_path: Path
 ) -> None:
     figures = tmp_path / "figures.json"
     call = ("--data", data, "--full", "--corrupted", 12, "--json")
@@ -134,7 +119,7 @@ def test_a_file_and_its_bundle_are_measured_alike_and_the_figures_go_on_the_card
         assert again[precision]["corruptions"] == full[precision]["corruptions"]
 
 
-def test_people_get_three_tables(net: Path, data: Path) -> None:
+def test_people_get_three_tables(diracnet: Callable, net: Path, data: Path) -> None:
     call = ("evaluate", net, "--data", data, "--full", "--corrupted", 12)
     full = json.loads(diracnet(*call, "--json")[1])["full"]
     status, output, _ = diracnet(*call)
@@ -156,7 +141,9 @@ def test_people_get_three_tables(net: Path, data: Path) -> None:
     assert "made at the size of the net's input" in output
 
 
-def test_its_numbers_are_those_of_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_numbers_are_those_of_the_benchmark(
+    diracnet: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On pictures that carry the net's own answers as labels, three quarters of them."""
     kept = {"fog": corruptions.CORRUPTIONS["fog"]}
     for module in (corruptions, benchmark):
@@ -185,7 +172,9 @@ def test_its_numbers_are_those_of_the_benchmark(tmp_path: Path, monkeypatch: pyt
             assert error == pytest.approx(other, abs=1e-3)  # there one thread, here as many as there are
 
 
-def test_without_quantization_int8_is_left_out_with_the_remedy(net: Path, data: Path, tmp_path: Path) -> None:
+def test_without_quantization_int8_is_left_out_with_the_remedy(
+    diracnet: Callable, net: Path, data: Path, tmp_path: Path
+) -> None:
     alone = tmp_path / "model.safetensors"
     shutil.copy(net, alone)
     status, output, errors = diracnet("evaluate", alone, "--data", data, "--full", "--corrupted", 0, "--json")
@@ -199,7 +188,7 @@ def test_without_quantization_int8_is_left_out_with_the_remedy(net: Path, data: 
     assert "corrupt" not in table and "int8" not in table and "fp32" in table
 
 
-def test_another_nets_quantization_is_refused(net: Path, data: Path, tmp_path: Path) -> None:
+def test_another_nets_quantization_is_refused(diracnet: Callable, net: Path, data: Path, tmp_path: Path) -> None:
     checkpoint = Checkpoint.load(net)
     other = {name: each * 2 if name == "fc.weight" else each for name, each in checkpoint.state.items()}
     replace(checkpoint, state=other).save(tmp_path / "model.safetensors")
@@ -210,7 +199,7 @@ def test_another_nets_quantization_is_refused(net: Path, data: Path, tmp_path: P
 
 
 def test_what_cannot_be_corrupted_is_refused_before_pictures_are_read(
-    net: Path, data: Path, tmp_path: Path, randomised: Callable, monkeypatch: pytest.MonkeyPatch
+    diracnet: Callable, net: Path, data: Path, tmp_path: Path, randomised: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("export.figures.pictures.load_test", None)
     rgba = make(tmp_path / "rgba.safetensors", randomised, in_channels=4)

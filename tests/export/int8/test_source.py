@@ -1,14 +1,11 @@
 """Where records of quantizations come from: pictures, the registry, noise; and the commands that make them."""
 
-import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +15,6 @@ import torch
 from PIL import Image
 
 import zoo
-from export.__main__ import main
 from export.bundle.audit import audit
 from export.bundle.golden import CELLS as GOLDEN_CELLS
 from export.bundle.writer import export_bundle
@@ -35,16 +31,6 @@ from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
 
 SPEC = Spec(depth=10, width=0.25, family="cifar", num_classes=3)
-
-
-def diracnet(*arguments: object) -> tuple[int, str, str]:
-    """Run a command in this process; return status, output and errors."""
-    output, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["diracnet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return ended.value.code or 0, output.getvalue(), re.sub(r"\x1b\[[0-9;]*m", "", errors.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +147,9 @@ def test_a_record_is_shipped_with_its_hash(data: Path, source: Checkpoint, tmp_p
         ship_quantization(zoo.get_weight("diracnet18", "imagenet1k"), quantization)
 
 
-def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(
+    diracnet: Callable, checkpoint_file: Path, data: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "bundle"
     status, output, errors = diracnet(
         "export", checkpoint_file, "--formats", "int8", "--calibration", data, "--out", out, "-v"
@@ -173,7 +161,9 @@ def test_a_checkpoint_of_the_users_becomes_an_int8_bundle(checkpoint_file: Path,
     assert all(check.passed for check in audit(out))
 
 
-def test_int8_without_pictures_is_refused_with_the_remedy(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
+def test_int8_without_pictures_is_refused_with_the_remedy(
+    diracnet: Callable, checkpoint_file: Path, data: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "bundle"
     for arguments, message in (
         (("--formats", "int8"), "give a data set or a folder of pictures with --calibration"),
@@ -185,7 +175,7 @@ def test_int8_without_pictures_is_refused_with_the_remedy(checkpoint_file: Path,
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_that_makes_a_record(checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
+def test_the_command_that_makes_a_record(diracnet: Callable, checkpoint_file: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "record.safetensors"
     status, output, errors = diracnet("quantize", checkpoint_file, "--calibration", data, "--out", out)
     assert status == 0, errors
