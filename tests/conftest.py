@@ -5,7 +5,10 @@ import struct
 import zlib
 
 # Two threads at most, of one process or of several: the suite is meant to run beside other work, and repeatably.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# Workers have inherited what their controller set; two with two threads each, which spin as they wait, are slow.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import base64
