@@ -285,6 +285,7 @@ def test_compile_and_export_compute_the_same(dims, groups, delta, randomised):
 
 @pytest.mark.skipif(not shutil.which("c++"), reason="inductor needs a C++ compiler")
 @pytest.mark.filterwarnings("ignore::FutureWarning:torch")  # inductor calls what torch itself has deprecated
+@pytest.mark.slow  # as tests of tools do with nets
 def test_default_compiler_computes_the_same(randomised):
     conv, x = layer(2, 4, 6, 3, randomised=randomised), picture(2)
     torch.testing.assert_close(torch.compile(conv, fullgraph=True)(x), conv(x))

@@ -41,7 +41,7 @@ def cut(digits: Dataset, out: Path, epoch: int, step: int, recipe: Recipe = DIGI
         train(recipe, digits, out, on_step=stop, **arguments)
 
 
-COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--epochs", "3")
+COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--image-size", "8", "--epochs", "3")
 
 
 def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def saved(out: Path) -> int:
 
 def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    recipe, everything = dataclasses.replace(RECIPES["digits"], epochs=3), load_dataset("digits")
+    recipe, everything = dataclasses.replace(RECIPES["digits"], epochs=3), load_dataset("digits", 8)
     train(recipe, everything, whole)
     for number, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
         before, running = saved(parts), process(root, parts)
@@ -231,7 +231,7 @@ def test_ten_kills_at_random_moments_change_nothing(root: Path, tmp_path: Path) 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
 def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk's: writing fails in the middle of the state."""
-    everything, whole = load_dataset("digits"), dataclasses.replace(RECIPES["digits"], epochs=2)
+    everything, whole = load_dataset("digits", 8), dataclasses.replace(RECIPES["digits"], epochs=2)
     cut(everything, tmp_path / "run", 1, 2, whole)
     good = {path.name: sha256(path) for path in (tmp_path / "run").iterdir()}
     program = (
@@ -239,8 +239,7 @@ def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path) -> No
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
         "sys.argv = sys.argv[:1] + sys.argv[2:]; runpy.run_module('zoo', run_name='__main__')"
     )
-    recipe = ["--recipe", "digits", "--data", "digits", "--epochs", "2"]
-    command = [sys.executable, "-c", program, "-", "train", *recipe, "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-c", program, "-", *COMMAND, "--epochs", "2", "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (
