@@ -35,6 +35,15 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """Give back the threads that a test sets, as commands do that are told a number."""
+    before = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def randomised() -> Callable[[nn.Module], nn.Module]:
     """Draws alpha, beta, biases and BatchNorm's statistics at random (gammas of both signs), in place.
