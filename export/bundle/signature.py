@@ -7,7 +7,9 @@ curves in PEM files: `openssl ecparam -name prime256v1 -genkey -noout -out key.p
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -164,9 +166,28 @@ def _reason(error: Exception, signer: object) -> str:
     """Return what a failed verification means."""
     text = str(error)
     if text.startswith("Signature mismatch: "):
-        return f"the signature is good, but not of these files: {text.removeprefix('Signature mismatch: ').strip('[]')}"
+        return f"the signature is good, but not of these files: {_changes(text.removeprefix('Signature mismatch: '))}"
     if "Key mismatch" in text or type(error).__name__ == "InvalidSignature":
         return f"it was not made with the key of {signer}"
     if type(error).__name__ == "X509StoreContextError":
         return f"its certificate is not one of {signer}: {text}"
     return f"it is damaged, or no signature of this kind: {text or type(error).__name__}"
+
+
+_CHANGES = {
+    r"Hash mismatch for '(.*)': Expected .*": r"altered: \1",
+    r"Extra files found in model '.*': (.*)": r"added: \1",
+    r"Missing files in model '.*': (.*)": r"removed: \1",
+}
+"""What model-signing says of each difference, and we, who leave out the digests."""
+
+
+def _changes(told: str) -> str:
+    """Return the differences that model-signing lists, in fewer words; what it says otherwise, as it stands."""
+    try:
+        changes = "\n".join(ast.literal_eval(told))
+    except (SyntaxError, TypeError, ValueError):
+        return told
+    for theirs, ours in _CHANGES.items():
+        changes = re.sub(f"^{theirs}$", ours, changes, flags=re.MULTILINE)
+    return "; ".join(changes.splitlines())
