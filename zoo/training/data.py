@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from zoo.weights.checkpoint import tensor_bytes
 
 _NO_EPOCH = 2**31
 """Takes the place of an epoch in the key of random numbers that are drawn once per run."""
+_VERSION = 1
+"""Ends the key of random numbers that belong to a version of the pictures, not to an epoch."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,31 @@ class Place:
     epoch: int
     first_step: int = 0
     share: tuple[int, int] = (0, 1)
+
+    def batches(self, order: Tensor, batch_size: int) -> list[Tensor]:
+        """Return this process's share of each batch that is left of an epoch, as indices of pictures.
+
+        Args:
+            order: the epoch's order of all pictures, (n,).
+            batch_size: pictures per step, over all processes; an incomplete last batch is dropped.
+        """
+        part, parts = self.share
+        starts = range(self.first_step * batch_size, len(order) - batch_size + 1, batch_size)
+        return [order[start : start + batch_size].chunk(parts)[part] for start in starts]
+
+
+class Batch(NamedTuple):
+    """What a net is trained on in a step.
+
+    Args:
+        images: the net's input, (batch, channels, height, width).
+        targets: index of each picture's class, int64, (batch,).
+        indices: position of each picture among the training pictures, int64, (batch,).
+    """
+
+    images: Tensor
+    targets: Tensor
+    indices: Tensor
 
 
 class Measurable(Protocol):
@@ -66,13 +93,15 @@ class Trainable(Measurable, Protocol):
     def split(self, share: float, seed: int) -> tuple[Trainable, Trainable]:
         """Return (rest, held out) where the second has this share of each class, drawn by the seed."""
 
-    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield an epoch's (input, targets) in a fresh order, augmented as the recipe says.
+    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[Batch]:
+        """Yield an epoch's batches in a fresh order, augmented as the recipe says.
 
         Order and augmentation depend on the place's seed and epoch alone, so that a run resumed within an epoch sees
-        what an uninterrupted one saw. The input is float32, (batch_size / processes, channels, height, width), in
-        channels_last order.
+        what an uninterrupted one saw. The input is float32, batch_size / processes pictures in channels_last order.
         """
+
+    def version(self, preprocessing: Preprocessing, recipe: Recipe, number: int, batch_size: int) -> Iterator[Tensor]:
+        """Yield the input of all pictures, in order, in one of the recipe's versions: as its epochs show them."""
 
 
 @dataclass(frozen=True)
@@ -153,20 +182,52 @@ class Pictures:
         for images, targets in zip(self.images.split(batch_size), self.targets.split(batch_size), strict=True):
             yield images.permute(0, 3, 1, 2), targets
 
-    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[Batch]:
         generator = random_stream(place.seed, place.epoch)
+        order = torch.randperm(len(self), generator=generator)
+        shown = self._augmented(recipe, *drawn_from(recipe, place, generator))
+        for chosen in place.batches(order, recipe.batch_size):
+            yield Batch(shown(preprocessing, chosen), self.targets[chosen], chosen)
+
+    def version(self, preprocessing: Preprocessing, recipe: Recipe, number: int, batch_size: int) -> Iterator[Tensor]:
+        shown = self._augmented(recipe, *of_version(number))
+        for chosen in torch.arange(len(self)).split(batch_size):
+            yield shown(preprocessing, chosen)
+
+    def _augmented(
+        self, recipe: Recipe, place: Place, generator: torch.Generator
+    ) -> Callable[[Preprocessing, Tensor], Tensor]:
+        """Draw an augmentation for each picture, and return the function that gives the input of the chosen ones."""
         count, (height, width) = len(self), self.images.shape[1:3]
-        order = torch.randperm(count, generator=generator)
         pad = recipe.crop_padding
         tops, lefts = torch.randint(-pad, pad + 1, (2, count), generator=generator)
         mirrored = mirror(recipe, count, generator, place)
-        for start in range(place.first_step * recipe.batch_size, count - recipe.batch_size + 1, recipe.batch_size):
-            chosen = order[start : start + recipe.batch_size].chunk(place.share[1])[place.share[0]]
+        centres = torch.randint(height, (count, 2), generator=generator)
+
+        def show(preprocessing: Preprocessing, chosen: Tensor) -> Tensor:
             rows = _reflect(tops[chosen, None] + torch.arange(height), height)
             columns = _reflect(lefts[chosen, None] + torch.arange(width), width)
             columns = torch.where(mirrored[chosen, None], columns.flip(1), columns)
             crops = self.images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
-            yield preprocessing.normalize(crops.permute(0, 3, 1, 2)), self.targets[chosen]
+            return cut_out(preprocessing.normalize(crops.permute(0, 3, 1, 2)), centres[chosen], recipe.cutout)
+
+        return show
+
+
+def drawn_from(recipe: Recipe, place: Place, generator: torch.Generator) -> tuple[Place, torch.Generator]:
+    """Return what an epoch's augmentation is drawn from: with versions, what the one whose turn it is was drawn from.
+
+    Args:
+        recipe: tells how many versions there are.
+        place: the epoch.
+        generator: the epoch's own stream, which goes on where there are no versions.
+    """
+    return of_version(place.epoch % recipe.versions) if recipe.versions else (place, generator)
+
+
+def of_version(number: int) -> tuple[Place, torch.Generator]:
+    """Return what a version's augmentation is drawn from: its number alone, so that runs of any seed share it."""
+    return Place(0, number), random_stream(0, number, _VERSION)
 
 
 def mirror(recipe: Recipe, count: int, generator: torch.Generator, place: Place) -> Tensor:
@@ -176,6 +237,26 @@ def mirror(recipe: Recipe, count: int, generator: torch.Generator, place: Place)
         # (KellerJordan/cifar10-airbench).
         return (torch.rand(count, generator=random_stream(place.seed, _NO_EPOCH)) < 0.5) ^ bool(place.epoch % 2)
     return (torch.rand(count, generator=generator) < 0.5) & (recipe.flip == "random")
+
+
+def cut_out(images: Tensor, centres: Tensor, side: int) -> Tensor:
+    """Return pictures with a square set to zero in each, which is the mean colour in a net's input.
+
+    A centre near the border leaves a part of the square outside. Source: DeVries and Taylor, "Improved regularization
+    of convolutional neural networks with cutout", arXiv 1708.04552.
+
+    Args:
+        images: (batch, channels, height, width), normalized.
+        centres: row and column of each square's centre, int64, (batch, 2).
+        side: of the squares, in pixels; 0 for none.
+    """
+    if not side:
+        return images
+    tops, lefts = (centres - side // 2).unsqueeze(-1).unbind(1)
+    rows, columns = (torch.arange(length) for length in images.shape[2:])
+    down = (tops <= rows) & (rows < tops + side)
+    across = (lefts <= columns) & (columns < lefts + side)
+    return images.masked_fill((down[:, :, None] & across[:, None, :])[:, None], 0.0)
 
 
 def split_classes(targets: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from zoo.models import DiracNet
 from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Dataset, Measurable, Place, Trainable
+from zoo.training.data import Batch, Dataset, Measurable, Place, Trainable
 from zoo.training.recipes import Recipe
 from zoo.training.start import fresh, trained_before
 from zoo.training.teacher import Teacher, open_teacher
@@ -73,16 +73,35 @@ class Job:
                 return fresh(self.build, self.spec, self.recipe)
             return trained_before(self.init, self.spec, self.recipe)
 
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield this process's share of an epoch's batches, on the device: (input, targets)."""
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """Yield this process's share of an epoch's batches, with input and targets on the device."""
         device = self.accelerator.device
         batches = self.pictures.batches(
             self.data.preprocessing,
             self.recipe,
             Place(self.seed, epoch, first_step, (self.accelerator.process_index, self.accelerator.num_processes)),
         )
-        for images, targets in batches:
-            yield images.to(device, self.dtype), targets.to(device)
+        for images, targets, indices in batches:
+            yield Batch(images.to(device, self.dtype), targets.to(device), indices)
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the recipe's precision applies."""
+        bf16 = self.recipe.precision == "bf16"
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16)
+
+    def answering(self) -> Callable[[Tensor], Tensor] | None:
+        """Return the function that gives the teacher's logits for the net's input, on the device; None without one."""
+        if self.teacher is None:
+            return None
+        module = self.teacher.module(self.data.preprocessing, self.accelerator.device, self.dtype)
+
+        def answer(images: Tensor) -> Tensor:
+            # Not inference_mode, whose tensors a backward pass must not keep.
+            with torch.no_grad(), self.autocast():
+                logits: Tensor = module(images)
+            return logits
+
+        return answer
 
     def request(self) -> dict[str, Any]:
         """Return what `run.json` keeps: everything that decides what the run computes."""

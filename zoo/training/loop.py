@@ -116,10 +116,10 @@ def _loop(trainer: Trainer, folder: RunFolder, save_every: float, stop: StopRequ
     recipe, state, steps = trainer.job.recipe, trainer.state, trainer.job.steps_per_epoch
     last_save = time.monotonic()
     while state.now.epoch < recipe.epochs:
-        for images, targets in trainer.job.batches(state.now.epoch, state.now.step):
+        for batch in trainer.job.batches(state.now.epoch, state.now.step):
             rate = recipe.rate(state.now.epoch * steps + state.now.step, steps)
             state.set_rate(rate)
-            loss, right = trainer.gradients(images, targets)
+            loss, right = trainer.gradients(batch)
             if not math.isfinite(loss):
                 raise _diverged(trainer, folder, f"the loss is {loss / recipe.batch_size}")
             trainer.move(loss, right)

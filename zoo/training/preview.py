@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo.machine import processor
 from zoo.models import DiracNet
@@ -40,6 +41,7 @@ class Preview:
         step_seconds: fastest, median and slowest of the timed steps, in seconds.
         timed: number of timed steps.
         measure_seconds: estimate for measuring the net once on the test (or held-out) pictures, in seconds.
+        answer_seconds: estimate for a teacher's answers to the versions of the pictures, if none are kept, in seconds.
         device: what was timed on.
     """
 
@@ -52,13 +54,15 @@ class Preview:
     step_seconds: tuple[float, float, float]
     timed: int
     measure_seconds: float
+    answer_seconds: float
     device: str
 
     @property
     def seconds(self) -> tuple[float, float]:
         """Seconds for the whole run if every step is as fast as the fastest, or as slow as the slowest, timed one."""
         times = self.recipe["epochs"] + 1 if self.recipe["holdout"] else 1
-        fastest, _, slowest = (self.steps * each + times * self.measure_seconds for each in self.step_seconds)
+        once = times * self.measure_seconds + self.answer_seconds
+        fastest, _, slowest = (self.steps * each + once for each in self.step_seconds)
         return fastest, slowest
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +80,11 @@ class Preview:
             "recipe: " + ", ".join(f"{name} {value}" for name, value in self.recipe.items() if value not in ("", [])),
             f"{self.steps:,} steps in {self.recipe['epochs']} epochs, {self.step_seconds[1]:.3f} s a step (median of "
             f"{self.timed}; {self.step_seconds[0]:.3f} to {self.step_seconds[2]:.3f}) on {self.device}",
+            *(
+                [f"the teacher answers once for all such runs: {_duration(self.answer_seconds)}"]
+                if self.answer_seconds
+                else []
+            ),
             f"the whole run: {low}" if low == high else f"the whole run: {low} to {high}",
             "That assumes that the machine stays as busy as it is now. Nothing was written.",
         ]
@@ -97,12 +106,13 @@ def preview(
     job = plan_job(recipe, data, seed=seed, init=init, build=DiracNet, architecture=None, teacher=teacher)
     net = job.net()
     parameters = sum(parameter.numel() for parameter in net.parameters())
-    trainer = Trainer(job, net)
+    kept = recipe.versions if job.teacher is not None else 0
+    trainer = Trainer(job, net, [torch.zeros(len(job.pictures), len(job.pictures.classes))] * kept)
     trainer.state.set_rate(0.0)
     times: list[float] = []
     begin = last = time.monotonic()
-    for images, targets in job.batches(epoch=0):
-        trainer.move(*trainer.gradients(images, targets))
+    for batch in job.batches(epoch=0):
+        trainer.move(*trainer.gradients(batch))
         now = time.monotonic()
         times.append(now - last)
         last = now
@@ -110,11 +120,11 @@ def preview(
             break
     timed = times[_WARM_UP:] or times  # an epoch may have fewer steps
     pictures, _ = next(iter(job.measured.in_order(_MEASURED)))
-    begin = time.monotonic()
     with torch.inference_mode():
         inputs = data.preprocessing.normalize(pictures.to(job.accelerator.device)).to(job.dtype)
-        trainer.state.trained.eval()(inputs).sum().item()  # .item() waits for the device
-    measure_seconds = (time.monotonic() - begin) * len(job.measured) / len(pictures)
+        each = _seconds(trainer.state.trained.eval(), inputs) / len(inputs)
+        answer = job.answering() if kept else None
+        answering = 0.0 if answer is None else _seconds(answer, inputs) / len(inputs) * kept * len(job.pictures)
     device = job.accelerator.device
     return Preview(
         data=describe_data(data),
@@ -125,9 +135,16 @@ def preview(
         steps=recipe.epochs * job.steps_per_epoch,
         step_seconds=(min(timed), median(timed), max(timed)),
         timed=len(timed),
-        measure_seconds=measure_seconds,
+        measure_seconds=each * len(job.measured),
+        answer_seconds=answering,
         device=processor() if device.type == "cpu" else str(device),
     )
+
+
+def _seconds(net: Callable[[Tensor], Tensor], inputs: Tensor) -> float:
+    begin = time.monotonic()
+    net(inputs).sum().item()  # .item() waits for the device
+    return time.monotonic() - begin
 
 
 def class_counts(data: Dataset) -> dict[str, int]:

@@ -74,6 +74,14 @@ class Recipe:
     ] = "padded"
     crop_padding: Annotated[int, "pixels of reflection around each picture, for padded crops"] = 4
     flip: Annotated[str, "mirroring: none; random (half of the pictures); alternating (every other epoch)"] = "random"
+    cutout: Annotated[
+        int, "side in pixels of a square, centred anywhere in each picture, that is painted the mean colour (0 = none)"
+    ] = 0
+    versions: Annotated[
+        int,
+        "augmented versions of each picture, drawn once and shown in turn, one in each epoch; a teacher then answers "
+        "each of them only once (0: new ones in every epoch)",
+    ] = 0
     holdout: Annotated[
         float, "share of the training pictures that is held out and measured on instead of the test pictures"
     ] = 0.0
@@ -86,7 +94,7 @@ class Recipe:
         for name in ("epochs", "batch_size", "accumulation", "lr", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be above zero and finite")
-        for name in ("momentum", "muon_lr", "beta", "bn_bias", "weight_decay", "crop_padding"):
+        for name in ("momentum", "muon_lr", "beta", "bn_bias", "weight_decay", "crop_padding", "cutout", "versions"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be finite and at least 0")
         for name in ("ema", "warmup", "label_smoothing", "holdout"):

@@ -11,6 +11,7 @@ import torch
 from zoo.files import read_json, write_json
 from zoo.machine import environment
 from zoo.models import DiracNet
+from zoo.training.answers import kept_answers
 from zoo.training.curves import plot_curves
 from zoo.training.data import Place
 from zoo.training.evaluate import evaluate
@@ -40,8 +41,8 @@ def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None], *, anew: 
         return None
     if job.recipe.stem == "principal" and not folder.has_state:
         first = job.pictures.batches(job.data.preprocessing, job.recipe, Place(job.seed, epoch=0))
-        set_stem(net, (images for images, _ in islice(first, _BATCHES_FOR_STEM)))
-    trainer = Trainer(job, net)
+        set_stem(net, (batch.images for batch in islice(first, _BATCHES_FOR_STEM)))
+    trainer = Trainer(job, net, kept_answers(job, on_note))
     saved = folder.load()
     if saved is not None:
         trainer.state.load_state_dict(saved)

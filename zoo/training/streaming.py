@@ -16,7 +16,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from pixels import eight_bit, open_picture
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Place, mirror, random_stream, split_classes
+from zoo.training.data import Batch, Place, cut_out, drawn_from, mirror, of_version, random_stream, split_classes
 from zoo.training.recipes import Recipe
 
 
@@ -62,20 +62,37 @@ class PictureFiles:
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield from self._read([(index, None) for index in range(len(self))], batch_size)
 
-    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[Batch]:
         generator = random_stream(place.seed, place.epoch)
         order = torch.randperm(len(self), generator=generator)
+        batches = place.batches(order, recipe.batch_size)
+        shown = self._augmented(preprocessing, recipe, batches, *drawn_from(recipe, place, generator))
+        for chosen, (images, targets) in zip(batches, shown, strict=True):
+            yield Batch(images, targets, chosen)
+
+    def version(self, preprocessing: Preprocessing, recipe: Recipe, number: int, batch_size: int) -> Iterator[Tensor]:
+        batches = list(torch.arange(len(self)).split(batch_size))
+        for images, _ in self._augmented(preprocessing, recipe, batches, *of_version(number)):
+            yield images
+
+    def _augmented(
+        self,
+        preprocessing: Preprocessing,
+        recipe: Recipe,
+        batches: Sequence[Tensor],
+        place: Place,
+        generator: torch.Generator,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Draw an augmentation for each picture, and yield input and targets of the chosen ones, batch by batch."""
         keys = torch.randint(2**62, (len(self),), generator=generator).tolist()
         mirrored = mirror(recipe, len(self), generator, place).tolist()
-        steps = len(self) // recipe.batch_size
-        wanted: list[tuple[int, _Augmentation | None]] = []
-        for step in range(place.first_step, steps):
-            batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].chunk(place.share[1])[
-                place.share[0]
-            ]
-            wanted += [(index, (keys[index], mirrored[index])) for index in batch.tolist()]
-        for images, targets in self._read(wanted, recipe.batch_size // place.share[1]):
-            yield preprocessing.normalize(images).contiguous(memory_format=torch.channels_last), targets
+        centres = torch.randint(preprocessing.size, (len(self), 2), generator=generator)
+        wanted = [(index, (keys[index], mirrored[index])) for batch in batches for index in batch.tolist()]
+        # All batches are of one size but for a last one, which the loader makes as short.
+        read = self._read(wanted, len(batches[0])) if batches else ()
+        for chosen, (images, targets) in zip(batches, read, strict=True):
+            cut = cut_out(preprocessing.normalize(images), centres[chosen], recipe.cutout)
+            yield cut.contiguous(memory_format=torch.channels_last), targets
 
     def _read(
         self, wanted: Sequence[tuple[int, _Augmentation | None]], batch_size: int

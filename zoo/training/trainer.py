@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.nets.composing import composed_together
+from zoo.training.data import Batch
 from zoo.training.job import Job
 from zoo.training.optimizers import make_optimizers
 from zoo.training.state import TrainingState
@@ -21,9 +23,11 @@ class Trainer:
     Args:
         job: what is trained and how.
         net: from `Job.net`; moved to the device, not copied.
+        answers: the teacher's to each version of the pictures, (pictures, classes) each; without them it is asked in
+            every step.
     """
 
-    def __init__(self, job: Job, net: nn.Module) -> None:
+    def __init__(self, job: Job, net: nn.Module, answers: Sequence[Tensor] = ()) -> None:
         self.job = job
         recipe, self.accelerator = job.recipe, job.accelerator
         net = net.to(self.accelerator.device, job.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -32,17 +36,14 @@ class Trainer:
         if recipe.compile:
             net.compile()
         self._model, *self.state.optimizers = self.accelerator.prepare(net, *optimizers)
-        self._teacher: nn.Module | None = None
-        if job.teacher is not None:
-            self._teacher = job.teacher.module(job.data.preprocessing, self.accelerator.device, job.dtype)
+        self._answers, self._teacher = answers, None if answers else job.answering()
         self._model.train()
 
-    def gradients(self, images: Tensor, targets: Tensor) -> tuple[float, int]:
+    def gradients(self, batch: Batch) -> tuple[float, int]:
         """Compute the gradients of a step.
 
         Args:
-            images: this process's share of the batch, (batch_size / processes, channels, height, width).
-            targets: the classes of the images, (batch_size / processes,).
+            batch: this process's share of the batch, batch_size / processes pictures.
 
         Returns:
             The summed loss and the number of right answers, over all processes.
@@ -50,18 +51,18 @@ class Trainer:
         recipe = self.job.recipe
         self._model.zero_grad()
         sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
-        parts = list(zip(images.chunk(recipe.accumulation), targets.chunk(recipe.accumulation), strict=True))
-        for index, (part, truth) in enumerate(parts):
+        parts = [Batch(*each) for each in zip(*(each.chunk(recipe.accumulation) for each in batch), strict=True)]
+        for index, part in enumerate(parts):
             # Processes exchange gradients once a step, with the last part.
             with nullcontext() if index == len(parts) - 1 else self.accelerator.no_sync(self._model):
                 # A compiler sees the calls of all layers and needs no help.
-                with nullcontext() if recipe.compile else composed_together(self._model), self._autocast():
-                    logits = self._model(part)
-                logits = logits.to(images.dtype)
-                loss = self._loss(logits, part, truth)
+                with nullcontext() if recipe.compile else composed_together(self._model), self.job.autocast():
+                    logits = self._model(part.images)
+                logits = logits.to(part.images.dtype)
+                loss = self._loss(logits, part)
                 self.accelerator.backward(loss / len(parts))
-            sums[0] += loss.detach() * len(truth)
-            sums[1] += (logits.detach().argmax(dim=1) == truth).sum()
+            sums[0] += loss.detach() * len(part.targets)
+            sums[1] += (logits.detach().argmax(dim=1) == part.targets).sum()
         loss_sum, right = self.accelerator.reduce(sums, "sum").tolist()
         return loss_sum, int(right)
 
@@ -77,17 +78,13 @@ class Trainer:
         count = torch.tensor(int(flag), device=self.accelerator.device)
         return bool(self.accelerator.reduce(count, "sum").item())
 
-    def _autocast(self) -> torch.autocast:
-        bf16 = self.job.recipe.precision == "bf16"
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16)
-
-    def _loss(self, logits: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         recipe = self.job.recipe
-        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-        if self._teacher is None:
+        loss = F.cross_entropy(logits, batch.targets, label_smoothing=recipe.label_smoothing)
+        if self._answers:
+            answers = self._answers[self.state.now.epoch % recipe.versions][batch.indices].to(logits.device)
+        elif self._teacher is not None:
+            answers = self._teacher(batch.images)
+        else:
             return loss
-        # Not inference_mode, whose tensors a backward pass must not keep.
-        with torch.no_grad(), self._autocast():
-            answers = self._teacher(images)
-        distance = divergence(logits, answers.to(logits.dtype), recipe.temperature)
-        return torch.lerp(loss, distance, recipe.teacher_weight)
+        return torch.lerp(loss, divergence(logits, answers.to(logits.dtype), recipe.temperature), recipe.teacher_weight)

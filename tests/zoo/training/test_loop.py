@@ -57,7 +57,7 @@ def test_batches_depend_on_seed_and_epoch_alone(digits: Dataset) -> None:
 
 def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(digits: Dataset) -> None:
     recipe = dataclasses.replace(DIGITS, crop_padding=0, flip="none", batch_size=1438)
-    ((images, targets),) = digits.train.batches(digits.preprocessing, recipe, Place(seed=0, epoch=0))
+    ((images, targets, _),) = digits.train.batches(digits.preprocessing, recipe, Place(seed=0, epoch=0))
     expected = digits.preprocessing.normalize(digits.train.images.permute(0, 3, 1, 2))
     order = torch.argsort(images.flatten(1).double() @ torch.arange(256.0).double())
     reference = torch.argsort(expected.flatten(1).double() @ torch.arange(256.0).double())
@@ -68,7 +68,7 @@ def test_every_picture_is_seen_once_an_epoch_and_unchanged_without_augmentation(
 def test_crops_are_reflected_and_flips_mirror(digits: Dataset) -> None:
     recipe = dataclasses.replace(DIGITS, crop_padding=2, flip="random", batch_size=64)
     one = digits.train.subset(torch.zeros(64, dtype=torch.long))
-    images, _ = next(one.batches(digits.preprocessing, recipe, Place(seed=0, epoch=0)))
+    images, *_ = next(one.batches(digits.preprocessing, recipe, Place(seed=0, epoch=0)))
     source = digits.preprocessing.normalize(one.images[:1].permute(0, 3, 1, 2))
     padded = torch.nn.functional.pad(source, (2,) * 4, mode="reflect")
     crops = [padded[..., y : y + 16, x : x + 16] for y in range(5) for x in range(5)]

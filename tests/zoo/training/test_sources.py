@@ -98,7 +98,7 @@ def test_streamed_pictures_depend_on_seed_and_epoch_alone(folder: Path) -> None:
     def images(seed: int, epoch: int, first_step: int = 0, workers: int = 0) -> list[torch.Tensor]:
         data = streamed(folder, workers)
         parts = data.train.batches(data.preprocessing, STREAMED, Place(seed, epoch, first_step))
-        return [image for image, _ in parts]
+        return [part.images for part in parts]
 
     whole = images(0, 1)
     assert [tuple(image.shape) for image in whole] == [(4, 3, 32, 32)] * 3
@@ -114,9 +114,9 @@ def test_processes_share_a_streamed_batch(folder: Path) -> None:
     parts = [
         list(data.train.batches(data.preprocessing, STREAMED, Place(seed=0, epoch=0, share=(i, 2)))) for i in (0, 1)
     ]
-    for (images, targets), first, second in zip(whole, *parts, strict=True):
-        assert torch.equal(images, torch.cat((first[0], second[0])))
-        assert torch.equal(targets, torch.cat((first[1], second[1])))
+    for both, *halves in zip(whole, *parts, strict=True):
+        for joined, pair in zip(both, zip(*halves, strict=True), strict=True):
+            assert torch.equal(joined, torch.cat(pair))
 
 
 def test_streamed_test_pictures_equal_those_in_memory(folder: Path) -> None:

@@ -1,0 +1,237 @@
+"""Cutout, versions of the pictures that epochs share, and a teacher's answers that are kept for them."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import constants
+from PIL import Image
+from torch import Tensor, nn
+
+from zoo.files import sha256
+from zoo.training import run as run_module
+from zoo.training.data import Dataset, Place, cut_out
+from zoo.training.loop import Progress, train
+from zoo.training.preview import preview
+from zoo.training.recipes import RECIPES
+from zoo.training.sources import load_dataset
+
+RECIPE = dataclasses.replace(RECIPES["digits"], epochs=3, batch_size=16, flip="alternating")
+TAUGHT = dataclasses.replace(RECIPE, versions=2, teacher_weight=0.9, temperature=4.0)
+
+
+@pytest.fixture
+def digits(few_digits: Dataset) -> Dataset:
+    return few_digits
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache that answers are kept in."""
+    monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(tmp_path / "assets"))
+    return tmp_path / "assets"
+
+
+@pytest.fixture(params=["memory", "files"])
+def data(request: pytest.FixtureRequest, digits: Dataset, tmp_path: Path) -> Dataset:
+    """Pictures in memory, and pictures that are read again in each epoch."""
+    if request.param == "memory":
+        return digits
+    for half, count in (("train", 18), ("test", 2)):
+        for label in ("cat", "dog"):
+            (tmp_path / half / label).mkdir(parents=True)
+            for index in range(count):
+                pixels = torch.randint(256, (40, 40 + index, 3), dtype=torch.uint8).numpy()
+                Image.fromarray(pixels).save(tmp_path / half / label / f"{index}.png")
+    return load_dataset(str(tmp_path), 16, stream=True, workers=0)
+
+
+def shown(data: Dataset, seed: int = 0, epoch: int = 0, **fields: object) -> dict[int, Tensor]:
+    """Return what an epoch shows of each picture that it comes to, by the picture's position."""
+    recipe = dataclasses.replace(RECIPE, crop=data.train.crop, **fields)
+    pictures: dict[int, Tensor] = {}
+    for images, targets, indices in data.train.batches(data.preprocessing, recipe, Place(seed, epoch)):
+        assert torch.equal(targets, data.train.targets[indices])
+        pictures |= dict(zip(indices.tolist(), images, strict=True))
+    return pictures
+
+
+def same(one: dict[int, Tensor], other: dict[int, Tensor]) -> float:
+    """Return the share of the pictures in both that are equal."""
+    both = one.keys() & other.keys()
+    return sum(torch.equal(one[index], other[index]) for index in both) / len(both)
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 8, 40])
+def test_cutout_paints_a_square_wherever_its_centre_is(side: int) -> None:
+    places = torch.cartesian_prod(torch.arange(9), torch.arange(9))
+    cut = cut_out(torch.ones(81, 3, 9, 9), places, side)
+    for (row, column), picture in zip(places.tolist(), cut, strict=True):
+        expected = torch.ones(3, 9, 9)
+        top, left = row - side // 2, column - side // 2
+        expected[:, max(top, 0) : top + side, max(left, 0) : left + side] = 0
+        assert torch.equal(picture, expected)
+
+
+def test_cutout_changes_nothing_else(data: Dataset) -> None:
+    whole, cut = shown(data), shown(data, cutout=6)
+    assert same(whole, cut) == 0
+    holes = 0
+    for index, picture in cut.items():
+        changed = picture != whole[index]
+        assert (picture[changed] == 0).all() and 1 <= changed.any(0).sum() <= 36
+        holes += int((picture == 0).all(0).sum() == 36)
+    assert holes > len(cut) / 8  # 11 of 16 rows and columns leave the whole square inside
+    assert same(cut, shown(data, cutout=6)) == 1
+    with pytest.raises(ValueError, match=r"cutout=-1: must be finite and at least 0"):
+        dataclasses.replace(RECIPE, cutout=-1)
+
+
+def test_epochs_show_the_versions_in_turn_whatever_the_seed(data: Dataset) -> None:
+    first, second = (shown(data, epoch=epoch, versions=2) for epoch in (0, 1))
+    assert same(first, second) < 0.2
+    assert same(first, shown(data, epoch=2, versions=2)) == same(second, shown(data, epoch=3, versions=2)) == 1
+    assert same(first, shown(data, seed=5, versions=2)) == 1 and same(first, shown(data, seed=5)) < 0.2
+    assert list(first) != list(shown(data, epoch=2, versions=2))  # in another order
+    recipe = dataclasses.replace(RECIPE, crop=data.train.crop, versions=2)
+    inputs = torch.cat(list(data.train.version(data.preprocessing, recipe, 1, 7)))
+    assert len(inputs) == len(data.train) and same(second, dict(enumerate(inputs))) == 1
+
+
+def test_alternating_flips_show_both_sides_in_two_versions(digits: Dataset) -> None:
+    first, second = (shown(digits, epoch=epoch, versions=2, crop_padding=0) for epoch in (0, 1))
+    assert all(torch.equal(first[index], second[index].flip(2)) for index in first.keys() & second.keys())
+
+
+class Counting(nn.Module):
+    """A teacher that counts the pictures it answers."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.sign, self.seen = sign, [0]
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.layer = nn.Linear(256, 10)
+
+    def __deepcopy__(self, memo: dict) -> "Counting":
+        copy = Counting(self.sign)
+        copy.seen = self.seen
+        return copy
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen[0] += len(images)
+        return self.sign * self.layer(images.flatten(1))
+
+    def count(self, call: Callable[[], object]) -> int:
+        """Return how many pictures it answers during a call."""
+        before = self.seen[0]
+        call()
+        return self.seen[0] - before
+
+
+def test_a_teacher_answers_each_version_once_for_all_runs(
+    digits: Dataset, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, notes, pictures = Counting(), [], len(digits.train)
+    checks = 2 + 2 * 256  # two pictures to see whether it fits, and a batch of each version to see whether it changed
+
+    def run(name: str, seed: int = 0, teacher: nn.Module = teacher, **fields: object) -> None:
+        recipe = dataclasses.replace(TAUGHT, precision="float64", **fields)
+        train(recipe, digits, tmp_path / name, seed=seed, teacher=teacher, on_note=notes.append)
+
+    assert teacher.count(lambda: run("first")) == 2 * pictures + 2
+    assert notes == [f"the teacher answers version {number} of 2" for number in (1, 2)]
+    assert teacher.count(lambda: run("other seed", seed=1)) == checks and len(notes) == 2
+    assert teacher.count(lambda: run("wider", model="diracnet10_x2_cifar")) == checks
+    assert teacher.count(lambda: run("more", versions=3)) == checks + pictures
+    assert teacher.count(lambda: run("other crops", crop_padding=2)) == 2 * pictures + 2
+    # One with the same weights that answers otherwise; then the first again.
+    assert (turned := Counting(-1.0)).count(lambda: run("turned", teacher=turned)) == 2 * pictures + 512 + 2
+    assert teacher.count(lambda: run("again", seed=2)) == 2 * pictures + 512 + 2
+    # A file that is damaged, and one with other things in it.
+    files = sorted(kept.rglob("*.safetensors"))
+    for file, content in zip(files, (b"?" * 99, files[0].read_bytes()[:-8]) * len(files), strict=False):
+        file.write_bytes(content)
+    assert teacher.count(lambda: run("damaged", seed=3)) == 2 * pictures + 2
+    # No cache at all.
+    monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(files[0]))
+    assert teacher.count(lambda: run("nowhere", seed=3)) == 2 * pictures + 2
+    ends = [sha256(tmp_path / name / "model.safetensors") for name in ("damaged", "nowhere")]
+    assert ends[0] == ends[1]
+
+
+def test_kept_answers_are_those_it_gives_in_each_step(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, losses = dataclasses.replace(TAUGHT, precision="float64", accumulation=2), {}
+
+    def run(name: str) -> None:
+        losses[name] = []
+        train(recipe, digits, tmp_path / name, teacher=Counting(), on_step=lambda at: losses[name].append(at.loss))
+
+    run("kept")
+    monkeypatch.setattr(run_module, "kept_answers", lambda job, on_note: [])
+    run("asked")
+    assert losses["kept"] == pytest.approx(losses["asked"], rel=1e-9)
+
+
+def test_a_run_with_versions_resumes(digits: Dataset, tmp_path: Path) -> None:
+    class CutError(Exception):
+        pass
+
+    def cut(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (2, 5):
+            raise CutError
+
+    train(TAUGHT, digits, tmp_path / "whole", teacher=Counting())
+    with pytest.raises(CutError):
+        train(TAUGHT, digits, tmp_path / "parts", teacher=Counting(), on_step=cut, save_every=0)
+    train(TAUGHT, digits, tmp_path / "parts", teacher=Counting())
+    for name in ("model.safetensors", "metrics.jsonl", "run.json"):
+        assert sha256(tmp_path / "parts" / name) == sha256(tmp_path / "whole" / name)
+    assert json.loads((tmp_path / "whole" / "run.json").read_text())["recipe"]["versions"] == 2
+
+
+def test_a_preview_counts_the_teacher_s_answers_once(digits: Dataset, kept: Path) -> None:
+    teacher = Counting()
+    found = preview(TAUGHT, digits, teacher=teacher)
+    assert found.answer_seconds > 0 and teacher.seen[0] < 100 and not list(kept.rglob("*.safetensors"))
+    low, high = found.seconds
+    assert high - low == pytest.approx(found.steps * (found.step_seconds[2] - found.step_seconds[0]))
+    assert low == pytest.approx(found.steps * found.step_seconds[0] + found.measure_seconds + found.answer_seconds)
+    assert "the teacher answers once for all such runs: " in "\n".join(found.lines())
+    assert preview(RECIPE, digits).answer_seconds == 0
+
+
+PROGRAM = """
+import dataclasses, json, sys
+from pathlib import Path
+import torch
+from torch import nn
+from zoo.training.loop import train
+from zoo.training.recipes import RECIPES
+from zoo.training.sources import load_dataset
+
+out, accumulation = Path(sys.argv[1]), int(sys.argv[2])
+torch.manual_seed(0)
+teacher = nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
+how = {"precision": "float64", "accumulation": accumulation, "teacher_weight": 0.5, "versions": 3}
+sums = []
+train(dataclasses.replace(RECIPES["digits"], epochs=1, **how), load_dataset("digits"), out, teacher=teacher,
+      on_step=lambda p: sums.append(p.loss * p.step))
+if sums:
+    Path(f"{out}.json").write_text(json.dumps(sums))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_divide_the_versions(
+    losses_of_halves: Callable, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ASSETS_CACHE", str(kept))
+    one, two = losses_of_halves(PROGRAM)
+    assert len(one) == len(two) == 22 and len(list(kept.rglob("*.safetensors"))) == 3
+    assert max(abs(a - b) for a, b in zip(one, two, strict=True)) <= 1e-8
