@@ -11,13 +11,13 @@ from torch import nn
 
 from benchmarks.comparators import COMPARATORS, RepVGG, RepVGGBlock, ResNet, plain
 from benchmarks.nets import multiply_adds
-from benchmarks.paper.evidence import comparators, from_log, kept, retired, shipped
+from benchmarks.paper.evidence import comparators, from_log, kept, retired, seeds, shipped
 from benchmarks.paper.page import page
-from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, beside
+from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, again, beside
 from export import fold
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
-from zoo.weights.record import all_weights
+from zoo.weights.record import all_weights, get_weight
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LOGS = sorted((DOCS / "paper").glob("*.json"))
@@ -130,6 +130,34 @@ def test_a_comparator_of_a_net_that_is_no_longer_shipped_was_trained_as_it() -> 
     assert names
 
 
+def test_a_run_with_another_seed_is_otherwise_that_of_its_checkpoint() -> None:
+    others = {key: seeds(kept(DOCS), key) for key in shipped()}
+    for key, runs in others.items():
+        weight = get_weight(*key.split(":"))
+        for seed in runs:
+            found = log(f"seed{seed}-of-{key.replace(':', '-')}")
+            run = again(weight.model, weight.tag, seed, precision=found["recipe"]["precision"])
+            assert Recipe(**found["recipe"]) == run.recipe and found["seed"] == seed
+            assert found["data"] == weight.provenance["data_sha256"] and found["net"] == "DiracNet"
+            assert found["preprocessing"] == weight.preprocessing.to_dict() and found["measured_on"] == "test pictures"
+            assert Spec.from_dict(found["spec"]) == weight.spec and len(found["history"]) == run.recipe.epochs
+
+
+def test_the_page_has_the_mean_and_the_spread_over_the_seeds() -> None:
+    logs, checkpoints = kept(DOCS), shipped()
+    key = "diracnet16_v1_cifar:cifar10"
+    _, own = checkpoints[key]
+    assert (key in page(logs, checkpoints).split("Trained with one seed only: ")[1]) == (not seeds(logs, key))
+    more = {
+        f"seed{seed}-of-{key.replace(':', '-')}": replace(own, metrics={"top1": own.top1 + gap})
+        for seed, gap in ((2, 0.5), (1, -0.2))
+    }
+    text = page({**logs, **more}, checkpoints)
+    first, precision = own.top1, own.recipe["precision"]
+    listed = ", ".join(f"{seed}: {first + gap:.2f} % ({precision})" for seed, gap in enumerate((0, -0.2, 0.5)))
+    assert f"| `{key}` | {listed} | {first + 0.1:.2f} % | 0.36 |" in text
+
+
 def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.MonkeyPatch) -> None:
     tuned = replace(
         all_weights()["diracnet16_cifar", "cifar10"], provenance={"seed": 0, "init": {"weights": "trained"}}
@@ -137,6 +165,16 @@ def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.M
     monkeypatch.setattr("benchmarks.paper.runs.get_weight", lambda model, tag: tuned)
     with pytest.raises(ValueError, match="diracnet16_cifar:cifar10 was trained from other weights"):
         beside("resnet", "diracnet16_cifar", "cifar10")
+    with pytest.raises(ValueError, match="diracnet16_cifar:cifar10 was trained from other weights"):
+        again("diracnet16_cifar", "cifar10", 1)
+
+
+def test_a_seed_is_another() -> None:
+    with pytest.raises(ValueError, match="seed=0: diracnet16_cifar:cifar10 itself was trained with it"):
+        again("diracnet16_cifar", "cifar10", 0)
+    run = again("diracnet10_cifar", "cifar10", 2, precision="float32")
+    assert (run.net, run.seed, run.recipe.precision, run.recipe.beta) == ("dirac", 2, "float32", 0.5)
+    assert again("diracnet10_cifar", "cifar10", 2).recipe.precision == "bf16"
 
 
 @pytest.mark.parametrize(

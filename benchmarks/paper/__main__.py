@@ -1,6 +1,7 @@
 """Train the nets by which the paper's claims are judged, keep the logs, and write docs/paper.md from them.
 
-`python -m benchmarks.paper short --data DATA --out RUNS`, `… beside NET NAME:TAG --data DATA --out RUNS`, `… page`.
+`python -m benchmarks.paper short --data DATA --out RUNS`, `… beside NET NAME:TAG --data DATA --out RUNS`, `… again
+NAME:TAG SEED --data DATA --out RUNS`, `… page`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.comparators import COMPARATORS
 from benchmarks.paper.page import write
-from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, Run, beside, keep
+from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, Run, again, beside, keep
 from zoo.command_line import run
 from zoo.files import write_json
 from zoo.training.loop import train
@@ -60,6 +61,22 @@ def beside_(
     name, _, tag = model.partition(":")
     one = beside(net, name, tag, beta=beta, bn_bias=bn_bias)
     _train(f"{net}-beside-{name}-{tag}", one, data, out, docs)
+
+
+@app.command("again")
+def again_(
+    model: Annotated[str, typer.Argument(help="Shipped checkpoint, as NAME:TAG.")],
+    seed: Annotated[int, typer.Argument(min=0, help="Seed, other than the checkpoint's.")],
+    data: Data,
+    out: Out,
+    precision: Annotated[
+        str | None, typer.Option(help="Precision, for machines to which the checkpoint's does not suit.")
+    ] = None,
+    docs: Docs = Path("docs"),
+) -> None:
+    """Train a shipped checkpoint's net as it was trained, with another seed."""
+    name, _, tag = model.partition(":")
+    _train(f"seed{seed}-of-{name}-{tag}", again(name, tag, seed, precision=precision), data, out, docs)
 
 
 @app.command()

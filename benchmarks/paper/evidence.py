@@ -121,6 +121,13 @@ def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
     return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
 
 
+def seeds(logs: Mapping[str, Trained], key: str) -> dict[int, Trained]:
+    """Return the kept runs of the shipped checkpoint NAME:TAG with other seeds, by seed."""
+    ending = f"-of-{key.replace(':', '-')}"
+    found = {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
+    return {seed: found[f"seed{seed}"] for seed in sorted(int(name.removeprefix("seed")) for name in found)}
+
+
 def retired(logs: Mapping[str, Trained], keys: Collection[str]) -> dict[str, Trained]:
     """Return the nets that were shipped once, by NAME:TAG: their logs are kept as `dirac` beside no shipped key."""
     found = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 
 from benchmarks.paper import plots
-from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, retired, shipped
+from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, retired, seeds, shipped
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
 from benchmarks.plots import save
 from benchmarks.report import fill, table, write_page
@@ -51,6 +52,7 @@ def page(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         "levels": _levels(logs, checkpoints),
         "again": _again(logs, checkpoints),
         "unmeasured": _unmeasured(logs, checkpoints),
+        "seeds": _seeds(logs, checkpoints),
     }
     return fill(TEMPLATE, values)
 
@@ -117,7 +119,7 @@ def _ncrelu_found(old: Trained, new: Trained) -> str:
 
 
 def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
-    gaps = [own.top1 - other.top1 for _, own, other in _pairs(logs, checkpoints)]
+    gaps = [own.top1 - other.top1 for _, own, other in _pairs(logs, checkpoints) if other.net.startswith("ResNet")]
     return (
         f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} nets, shipped now or once, are level with a ResNet of "
         f"their size and budget; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
@@ -196,6 +198,23 @@ def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
 
 
 def _unmeasured(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
-    compared = {key for key, _, _ in _pairs(logs, checkpoints)}
+    compared = {key for key, _, other in _pairs(logs, checkpoints) if other.net.startswith("ResNet")}
     missing = [f"`{key}`" for key in checkpoints if key not in compared]
     return f"Not compared with a ResNet: {', '.join(missing)}." if missing else ""
+
+
+def _seeds(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
+    """Return the table of the nets that were trained with several seeds, and say which were not."""
+    rows, once = [], []
+    for key, (weight, own) in checkpoints.items():
+        others = seeds(logs, key)
+        if not others:
+            once.append(f"`{key}`")
+            continue
+        runs = dict(sorted({weight.provenance["seed"]: own, **others}.items()))
+        each = [f"{seed}: {run.top1:.2f} % ({run.recipe['precision']})" for seed, run in runs.items()]
+        accuracies = [run.top1 for run in runs.values()]
+        rows.append([f"`{key}`", ", ".join(each), f"{mean(accuracies):.2f} %", f"{stdev(accuracies):.2f}"])
+    columns = ["checkpoint", "seed: top-1 (precision)", "mean", "standard deviation, points"]
+    several = f"{table(columns, rows)}\n\n" if rows else ""
+    return several + (f"Trained with one seed only: {', '.join(once)}." if once else "")

@@ -72,6 +72,21 @@ def beside(net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float 
     return Run(net, recipe, weight.preprocessing.size, weight.provenance["seed"])
 
 
+def again(model: str, tag: str, seed: int, *, precision: str | None = None) -> Run:
+    """Return the run of a shipped checkpoint with another seed, and in another precision if one is named.
+
+    Raises:
+        ValueError: the weights are unknown, were trained with this very seed, or from others.
+    """
+    weight = get_weight(model, tag)
+    if "init" in weight.provenance:
+        raise ValueError(f"{model}:{tag} was trained from other weights, which are the same for every seed")
+    if seed == weight.provenance["seed"]:
+        raise ValueError(f"seed={seed}: {model}:{tag} itself was trained with it; name another")
+    recipe = Recipe(**weight.recipe)
+    return Run("dirac", replace(recipe, precision=precision or recipe.precision), weight.preprocessing.size, seed)
+
+
 def _small(net: str, model: str) -> Run:
     return Run(net, replace(SMALL, model=f"diracnet{model}_cifar"), SMALL_SIZE)
 
