@@ -93,11 +93,12 @@ runtimes: $(NODE)/installed
 	$(BIN)/diracnet export diracnet16_cifar:cifar10 --formats all --out build/runtimes
 	$(BIN)/python -m runtimes build/runtimes $(if $(DATA),--data "$(DATA)")
 
-# The nets on microcontrollers in QEMU, for Debian and Ubuntu; make mcu DATA="FOLDER" measures accuracy too.
+# The nets on microcontrollers in QEMU, for Debian and Ubuntu; make mcu DATA="FOLDER" measures accuracy too, and
+# make mcu NETS=NAME:TAG DATA="FOLDER" only one of them.
 ARM := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 mcu: $(INSTALLED)
 	dpkg --status $(ARM) > /dev/null 2>&1 || { apt-get update && apt-get install --yes --no-install-recommends $(ARM); }
-	$(BIN)/python -m runtimes.mcu nets $(foreach folder,$(DATA),--data $(folder))
+	$(BIN)/python -m runtimes.mcu nets $(NETS) $(foreach folder,$(DATA),--data $(folder))
 
 # A static site in build/site: pages of the nets, which run and prove them in the visitor's browser. Bundles are kept in
 # build/site-bundles; remove it after a change of the export. make site CODE=URL links to the code.

@@ -1,7 +1,8 @@
 """`make mcu`: run the shipped nets on boards in QEMU and in TFLM; write docs/devices.json and docs/devices.md.
 
-`python -m runtimes.mcu nets --data DATA` measures the shipped nets, `… residual --run RUN --data DATA` the residual
-nets that they are compared with, and `… page` writes the page from what is recorded.
+`python -m runtimes.mcu nets --data DATA` measures the shipped nets, `… nets NAME:TAG --data DATA` only one of them,
+`… residual --run RUN --data DATA` the residual nets that they are compared with, and `… page` writes the page from what
+is recorded.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ Count = Annotated[int, typer.Option("--pictures", min=1, help="At most how many 
 
 @app.command()
 def nets(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Shipped nets to measure anew, as NAME:TAG; all by default.")
+    ] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="A data set, for accuracy on its test pictures; may be repeated.")
     ] = None,
@@ -45,17 +49,20 @@ def nets(
     """Measure the shipped nets as plain C, on microcontrollers and on this computer."""
     if missing := lacking():
         raise FileNotFoundError(f"missing: {', '.join(missing)}; `make mcu` installs them on Debian and Ubuntu")
-    found = {}
-    with Console(stderr=True).status("measuring") as status:
-        for record in all_weights().values():
-            if record.folder:
-                name = f"{record.model}:{record.tag}"
-                found[name] = measure(record, data or [], count, partial(_tell, status, f"{name}: "))
+    shipped = {f"{record.model}:{record.tag}": record for record in all_weights().values() if record.folder}
+    if unknown := set(models or ()) - shipped.keys():
+        raise ValueError(f"{', '.join(sorted(unknown))}: no shipped net; there are {', '.join(shipped)}")
     machine = describe(PACKAGES)
     programs = {program: program_version(program) for program in ("cc", COMPILER, EMULATOR)}
     versions = {**machine["versions"], **programs}
-    measured = {"nets": found, "machine": machine["machine"], "versions": versions, "vnni": has_vnni()}
-    _write(docs, {**measured, "pictures": len(CELLS)})
+    environment = {"machine": machine["machine"], "versions": versions, "vnni": has_vnni(), "pictures": len(CELLS)}
+    path = docs / "devices.json"
+    found = read_json(path)["nets"] if models and path.is_file() else {}
+    with Console(stderr=True).status("measuring") as status:
+        for name in models or shipped:
+            tell = partial(_tell, status, f"{name}: ")
+            found[name] = {**measure(shipped[name], data or [], count, tell), "environment": environment}
+    _write(docs, {"nets": {name: found[name] for name in shipped if name in found}})
 
 
 @app.command()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import fill, table
+from benchmarks.report import fill, table, versions
 from runtimes.mcu.comparison import OURS, bars, compared, ram, trained
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -23,7 +24,6 @@ def page(result: Mapping[str, Any]) -> str:
     )
     measured = [net["accuracy"] for net in nets.values() if "accuracy" in net]
     values = {
-        "result": result,
         "first": nets[FIRST],
         "name": FIRST,
         "ram": ram(nets[FIRST]),
@@ -58,10 +58,11 @@ def page(result: Mapping[str, Any]) -> str:
             ],
         ),
         "speed": table(
-            ["net", "C, ms", "ONNX Runtime, ms", "C / ONNX Runtime", "quartiles"],
+            ["net", "processor with VNNI", "C, ms", "ONNX Runtime, ms", "C / ONNX Runtime", "quartiles"],
             [
                 [
                     f"`{name}`",
+                    "yes" if net["environment"]["vnni"] else "no",
                     f"{net['speed']['first_ms']:.2f}",
                     f"{net['speed']['second_ms']:.2f}",
                     f"{net['speed']['median']:.1f}",
@@ -71,13 +72,12 @@ def page(result: Mapping[str, Any]) -> str:
             ],
         ),
         "rounds": nets[FIRST]["speed"]["rounds"],
-        "vnni": "with" if result["vnni"] else "without",
         "compared": compared(result),
         "bars": bars(result),
         "trained": trained(result),
         "ours": OURS[0],
         "accuracy": _accuracy(nets),
-        "versions": table(["program", "version"], result["versions"].items()),
+        "environments": _environments(nets),
     }
     return fill(TEMPLATE, values)
 
@@ -102,3 +102,16 @@ def _accuracy(nets: Mapping[str, Any]) -> str:
         for name, found in measured.items()
     ]
     return "int8 follows from the same record as the ONNX graph.\n\n" + table(columns, rows)
+
+
+def _environments(nets: Mapping[str, Any]) -> str:
+    """Return on which machines nets were measured, and with which versions; those that share both together."""
+    groups: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
+    for name, net in nets.items():
+        environment = net["environment"]
+        groups.setdefault(json.dumps(environment, sort_keys=True), (environment, []))[1].append(f"`{name}`")
+    return "\n\n".join(
+        f"{', '.join(names)}: on {environment['machine']}, {'with' if environment['vnni'] else 'without'} VNNI, on "
+        f"{environment['pictures']} pictures on the boards; {versions(environment)}."
+        for environment, names in groups.values()
+    )
