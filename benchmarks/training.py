@@ -18,7 +18,7 @@ from benchmarks.nets import multiply_adds
 from benchmarks.pairs import Case, all_paired
 from zoo.nets.conv import DiracConv2d
 from zoo.preprocessing import CIFAR
-from zoo.training.data import Pictures, Place
+from zoo.training.data import Batch, Pictures, Place
 from zoo.training.recipes import RECIPES
 
 NET = "diracnet28_cifar"
@@ -188,7 +188,7 @@ def _pictures() -> Pictures:
     return Pictures(images, torch.zeros(_PICTURES, dtype=torch.long), ("a",))
 
 
-def _batches() -> Iterator[object]:
+def _batches() -> Iterator[Batch]:
     epoch = 0
     while True:
         yield from _pictures().batches(CIFAR, RECIPES["cifar-short"], Place(seed=0, epoch=epoch))

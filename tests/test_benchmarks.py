@@ -130,7 +130,7 @@ def test_the_original_s_formulation_computes_the_same() -> None:
 
 
 def test_both_pipelines_give_pictures_of_a_step() -> None:
-    images, targets = next(training._batches())
+    images, targets, _ = next(training._batches())
     assert images.shape == training._one_by_one()().shape == (training.BATCH, 3, 32, 32)
     assert len(targets) == training.BATCH
 

@@ -1,6 +1,7 @@
 """docs/paper.md: made of the kept logs, which are of the runs it speaks of; and the comparators."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from benchmarks.comparators import COMPARATORS, RepVGG, RepVGGBlock, ResNet, pla
 from benchmarks.nets import multiply_adds
 from benchmarks.paper.evidence import comparators, from_log, kept, retired, seeds, shipped
 from benchmarks.paper.page import page
+from benchmarks.paper.retire import retire
 from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, again, beside
 from export import fold
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
@@ -147,7 +149,8 @@ def test_the_page_has_the_mean_and_the_spread_over_the_seeds() -> None:
     logs, checkpoints = kept(DOCS), shipped()
     key = "diracnet16_v1_cifar:cifar10"
     _, own = checkpoints[key]
-    assert (key in page(logs, checkpoints).split("Trained with one seed only: ")[1]) == (not seeds(logs, key))
+    once = page(logs, checkpoints).partition("Trained with one seed only: ")[2]
+    assert (key in once) == (not seeds(logs, key))
     more = {
         f"seed{seed}-of-{key.replace(':', '-')}": replace(own, metrics={"top1": own.top1 + gap})
         for seed, gap in ((2, 0.5), (1, -0.2))
@@ -155,7 +158,31 @@ def test_the_page_has_the_mean_and_the_spread_over_the_seeds() -> None:
     text = page({**logs, **more}, checkpoints)
     first, precision = own.top1, own.recipe["precision"]
     listed = ", ".join(f"{seed}: {first + gap:.2f} % ({precision})" for seed, gap in enumerate((0, -0.2, 0.5)))
-    assert f"| `{key}` | {listed} | {first + 0.1:.2f} % | 0.36 |" in text
+    assert f"| `{key}` | 0 | {listed} | {first + 0.1:.2f} % | 0.36 |" in text
+    assert key not in text.partition("Trained with one seed only: ")[2]
+
+
+def test_a_net_that_is_replaced_keeps_its_logs(tmp_path: Path) -> None:
+    shutil.copytree(DOCS / "paper", tmp_path / "paper")
+    (tmp_path / "paper" / "seed1-of-diracnet28_cifar-cifar10.json").write_text("{}")
+    retire(tmp_path, "diracnet28_cifar:cifar10", "short")
+    names = {path.stem for path in (tmp_path / "paper").glob("*diracnet28_cifar*.json")}
+    assert names == {f"{net}-diracnet28_cifar-cifar10_short" for net in ("dirac-beside", "resnet-beside", "seed1-of")}
+    (tmp_path / "paper" / "seed1-of-diracnet28_cifar-cifar10_short.json").unlink()
+    logs, checkpoints = kept(tmp_path), shipped()
+    text = page(logs, {key: one for key, one in checkpoints.items() if "28" not in key})
+    assert (
+        "| `diracnet28_cifar:cifar10_short`, no longer shipped | 87.36 % | ResNet-28-1 | 88.74 % | -1.38 | no |" in text
+    )
+    _, own = checkpoints["diracnet28_cifar:cifar10"]
+    old = logs["dirac-beside-diracnet28_cifar-cifar10_short"]
+    assert replace(old, history=list(old.history), layers=list(old.layers)) == replace(
+        own, history=list(own.history), layers=list(own.layers)
+    )
+    with pytest.raises(ValueError, match="exists already"):
+        retire(tmp_path, "diracnet28_cifar:cifar10", "short")
+    with pytest.raises(ValueError, match=r"diracnet28_cifar:none: no shipped net; there are diracnet10_cifar:cifar10"):
+        retire(tmp_path, "diracnet28_cifar:none", "short")
 
 
 def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Train the nets by which the paper's claims are judged, keep the logs, and write docs/paper.md from them.
 
 `python -m benchmarks.paper short --data DATA --out RUNS`, `… beside NET NAME:TAG --data DATA --out RUNS`, `… again
-NAME:TAG SEED --data DATA --out RUNS`, `… page`.
+NAME:TAG SEED --data DATA --out RUNS`, `… retire NAME:TAG OLD`, `… page`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks.comparators import COMPARATORS
 from benchmarks.paper.page import write
+from benchmarks.paper.retire import retire
 from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, Run, again, beside, keep
 from zoo.command_line import run
 from zoo.files import write_json
@@ -70,13 +71,23 @@ def again_(
     data: Data,
     out: Out,
     precision: Annotated[
-        str | None, typer.Option(help="Precision, for machines to which the checkpoint's does not suit.")
+        str | None, typer.Option(help="Precision, for machines that the checkpoint's does not suit.")
     ] = None,
     docs: Docs = Path("docs"),
 ) -> None:
     """Train a shipped checkpoint's net as it was trained, with another seed."""
     name, _, tag = model.partition(":")
     _train(f"seed{seed}-of-{name}-{tag}", again(name, tag, seed, precision=precision), data, out, docs)
+
+
+@app.command("retire")
+def retire_(
+    model: Annotated[str, typer.Argument(help="Shipped checkpoint that others are about to replace, as NAME:TAG.")],
+    old: Annotated[str, typer.Argument(help="What tells it from its successor, such as 24epochs.")],
+    docs: Docs = Path("docs"),
+) -> None:
+    """Keep a checkpoint's log and its comparators' as those of a net that is no longer shipped."""
+    retire(docs, model, old)
 
 
 @app.command()

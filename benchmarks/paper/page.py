@@ -214,7 +214,14 @@ def _seeds(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         runs = dict(sorted({weight.provenance["seed"]: own, **others}.items()))
         each = [f"{seed}: {run.top1:.2f} % ({run.recipe['precision']})" for seed, run in runs.items()]
         accuracies = [run.top1 for run in runs.values()]
-        rows.append([f"`{key}`", ", ".join(each), f"{mean(accuracies):.2f} %", f"{stdev(accuracies):.2f}"])
-    columns = ["checkpoint", "seed: top-1 (precision)", "mean", "standard deviation, points"]
-    several = f"{table(columns, rows)}\n\n" if rows else ""
-    return several + (f"Trained with one seed only: {', '.join(once)}." if once else "")
+        shown = [weight.provenance["seed"], ", ".join(each), f"{mean(accuracies):.2f} %", f"{stdev(accuracies):.2f}"]
+        rows.append([f"`{key}`", *shown])
+    columns = ["checkpoint", "seed shipped", "seed: top-1 (precision)", "mean", "standard deviation, points"]
+    found = [_SEVERAL, table(columns, rows)] if rows else []
+    return "\n\n".join([*found, *([f"Trained with one seed only: {', '.join(once)}."] if once else [])])
+
+
+_SEVERAL = (
+    "The recipe of a net is the same for all of its seeds, except for the precision where it differs. The spread tells "
+    "how much of a difference between two nets is chance."
+)

@@ -80,7 +80,9 @@ def again(model: str, tag: str, seed: int, *, precision: str | None = None) -> R
     """
     weight = get_weight(model, tag)
     if "init" in weight.provenance:
-        raise ValueError(f"{model}:{tag} was trained from other weights, which are the same for every seed")
+        raise ValueError(
+            f"{model}:{tag} was trained from other weights, which are the same for every seed; name others"
+        )
     if seed == weight.provenance["seed"]:
         raise ValueError(f"seed={seed}: {model}:{tag} itself was trained with it; name another")
     recipe = Recipe(**weight.recipe)

@@ -112,6 +112,6 @@ def _environments(nets: Mapping[str, Any]) -> str:
         groups.setdefault(json.dumps(environment, sort_keys=True), (environment, []))[1].append(f"`{name}`")
     return "\n\n".join(
         f"{', '.join(names)}: on {environment['machine']}, {'with' if environment['vnni'] else 'without'} VNNI, on "
-        f"{environment['pictures']} pictures on the boards; {versions(environment)}."
+        f"{environment['pictures']} pictures on each board; {versions(environment)}."
         for environment, names in groups.values()
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import cached_assets_path, constants
@@ -16,65 +16,112 @@ from torch import Tensor
 
 from zoo.files import replace_file
 from zoo.training.job import Job
+from zoo.training.teacher import Teacher
 
 _NAME, _BATCH = "answers", 256
-_TOLERANCE = 0.05
-"""How far kept answers may lie from new ones, in standard deviations: bf16 differs so much between machines."""
+_TOLERANCE = {"bf16": 0.05}
+"""How far kept answers may lie from new ones, in standard deviations, by precision: machines differ by so much."""
+_FINE = 1e-3
 
 
 def kept_answers(job: Job, on_note: Callable[[str], None] = lambda note: None) -> list[Tensor]:
     """Return the teacher's logits for each version of the training pictures; nothing unless the recipe has versions.
 
     They lie in huggingface_hub's cache of assets and serve every run with the same teacher, pictures, augmentation and
-    precision, whatever its net and seed. Several processes divide the versions. Source: Shen and Xing, "A fast
-    knowledge distillation framework for visual recognition", arXiv 2112.01528, who keep the answers to all crops of a
-    training. Example: `kept_answers(plan_job(recipe, data, ...))[0].shape` is (pictures, classes).
+    precision, whatever its net and seed. What is found there must be complete, and its first batch must be what the
+    teacher answers now. Several processes divide the pictures. Source: Shen and Xing, "A fast knowledge distillation
+    framework for visual recognition", arXiv 2112.01528, who keep the answers to all crops of a training.
 
     Args:
         job: the run.
-        on_note: called with a sentence before each version that the teacher has yet to answer.
+        on_note: called with a sentence before each version that the teacher has yet to answer, and if answers cannot be
+            kept.
 
     Returns:
-        For each version a tensor (pictures, classes) in the run's dtype, in memory.
+        For each version that the run comes to a tensor (pictures, classes) in the run's dtype, in memory.
+
+    Example:
+        >>> job = plan_job(recipe, load_dataset("digits"), seed=0, ...)  # doctest: +SKIP
+        >>> kept_answers(job)[0].shape  # doctest: +SKIP
+        torch.Size([1438, 10])
     """
-    answer, versions = job.answering(), job.recipe.versions
-    if answer is None or not versions:
+    answer = job.answering() if job.recipe.versions else None
+    if answer is None or job.teacher is None:
         return []
-    share = range(job.accelerator.process_index, versions, job.accelerator.num_processes)
-    mine = {number: _answers(job, answer, number, on_note) for number in share}
-    job.accelerator.wait_for_everyone()
-    return [mine[number] if number in mine else _answers(job, answer, number, on_note) for number in range(versions)]
+    asked = _Asked(job, job.teacher, answer, on_note)
+    return [asked.answers(number) for number in range(job.recipe.shown_versions)]
 
 
-def _answers(job: Job, answer: Callable[[Tensor], Tensor], number: int, on_note: Callable[[str], None]) -> Tensor:
-    """Return the answers to a version: the kept ones, if they are complete and the teacher still answers so."""
+class _Asked:
+    """A job's teacher, and what it has answered."""
 
-    def answered() -> Iterator[Tensor]:
-        for images in job.pictures.version(job.data.preprocessing, job.recipe, number, _BATCH):
-            yield answer(images.to(job.accelerator.device, job.dtype)).to("cpu", job.dtype)
+    def __init__(
+        self, job: Job, teacher: Teacher, answer: Callable[[Tensor], Tensor], note: Callable[[str], None]
+    ) -> None:
+        self._job, self._answer, self._note = job, answer, note
+        self._tolerance = _TOLERANCE.get(job.recipe.precision, _FINE)
+        self._decides: dict[str, Any] = {
+            "teacher": teacher.identity(),
+            "preprocessing": job.data.preprocessing.to_dict(),
+            "pictures": job.pictures.sha256(),
+            "augmentation": {name: getattr(job.recipe, name) for name in ("crop", "crop_padding", "flip", "cutout")},
+            "precision": job.recipe.precision,
+        }
 
-    with suppress(OSError, ValueError, KeyError, SafetensorError):
-        kept, first = load_file(_file(job, number))[_NAME], next(answered())
-        complete = kept.shape == (len(job.pictures), len(job.pictures.classes)) and kept.dtype == job.dtype
-        if complete and bool(((kept[: len(first)] - first).abs() <= _TOLERANCE * first.std()).all()):
+    def answers(self, number: int) -> Tensor:
+        """Return the answers to a version: the kept ones, if all processes have them."""
+        accelerator = self._job.accelerator
+        kept = self._kept(number)
+        have = torch.tensor(int(kept is not None), device=accelerator.device)
+        everywhere = int(accelerator.reduce(have, "sum")) == accelerator.num_processes
+        if kept is not None and everywhere:
             return kept
-    on_note(f"the teacher answers version {number + 1} of {job.recipe.versions}")
-    answers = torch.cat(list(answered()))
-    with suppress(OSError, ValueError), replace_file(_file(job, number)) as temporary:  # a cache may be read-only
-        save_file({_NAME: answers}, temporary)
-    return answers
+        self._note(f"the teacher answers version {number + 1} of {self._job.recipe.shown_versions}")
+        answers = self._divided(number)
+        if accelerator.is_main_process:
+            self._keep(number, answers)
+        return answers
 
+    def _kept(self, number: int) -> Tensor | None:
+        """Return the kept answers to a version, if they are complete and the teacher still answers so."""
+        job = self._job
+        try:
+            kept = load_file(self._file(number))[_NAME]
+        except (OSError, ValueError, KeyError, SafetensorError):
+            return None
+        if kept.shape != (len(job.pictures), len(job.pictures.classes)) or kept.dtype != job.dtype:
+            return None
+        now = torch.cat(list(self._asked(number, torch.arange(min(_BATCH, len(kept)))))).cpu()
+        near = (kept[: len(now)] - now).abs() <= self._tolerance * now.std()
+        return kept if bool(near.all()) else None
 
-def _file(job: Job, number: int) -> Path:
-    """Return the file of a version's answers, named by what decides them. Makes its folder."""
-    what = {
-        "teacher": None if job.teacher is None else job.teacher.identity(),
-        "preprocessing": job.data.preprocessing.to_dict(),
-        "pictures": job.pictures.sha256(),
-        "augmentation": {name: getattr(job.recipe, name) for name in ("crop", "crop_padding", "flip", "cutout")},
-        "precision": job.recipe.precision,
-        "version": number,
-    }
-    name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-    folder = cached_assets_path("diracnet-zoo", "teachers", "answers", assets_dir=constants.HF_ASSETS_CACHE)
-    return folder / f"{name}.safetensors"
+    def _divided(self, number: int) -> Tensor:
+        """Return the answers to a version, each process's share of the pictures being answered by it."""
+        accelerator, count = self._job.accelerator, len(self._job.pictures)
+        share = torch.arange(count)[accelerator.process_index :: accelerator.num_processes]
+        answers = torch.cat(list(self._asked(number, share)))
+        if accelerator.num_processes > 1:
+            answers = accelerator.gather(accelerator.pad_across_processes(answers))
+            answers = answers.unflatten(0, (accelerator.num_processes, -1)).transpose(0, 1).flatten(0, 1)[:count]
+        return answers.cpu()
+
+    def _asked(self, number: int, indices: Tensor) -> Iterator[Tensor]:
+        job = self._job
+        for images in job.pictures.version(job.data.preprocessing, job.recipe, number, indices, _BATCH):
+            yield self._answer(images.to(job.accelerator.device, job.dtype)).to(job.dtype)
+
+    def _keep(self, number: int, answers: Tensor) -> None:
+        try:
+            with replace_file(self._file(number)) as temporary:
+                save_file({_NAME: answers.contiguous()}, temporary)
+        except (OSError, ValueError, SafetensorError) as error:  # safetensors has its own error for a full disk
+            self._note(
+                f"the answers cannot be kept in {constants.HF_ASSETS_CACHE} ({error}): the next run asks again; "
+                "HF_ASSETS_CACHE names another folder"
+            )
+
+    def _file(self, number: int) -> Path:
+        """Return the file of a version's answers, named by what decides them. Makes its folder."""
+        name = hashlib.sha256(json.dumps({**self._decides, "version": number}, sort_keys=True).encode()).hexdigest()
+        folder = cached_assets_path("diracnet-zoo", "teachers", "answers", assets_dir=constants.HF_ASSETS_CACHE)
+        return folder / f"{name}.safetensors"

@@ -96,12 +96,18 @@ class Trainable(Measurable, Protocol):
     def batches(self, preprocessing: Preprocessing, recipe: Recipe, place: Place) -> Iterator[Batch]:
         """Yield an epoch's batches in a fresh order, augmented as the recipe says.
 
-        Order and augmentation depend on the place's seed and epoch alone, so that a run resumed within an epoch sees
-        what an uninterrupted one saw. The input is float32, batch_size / processes pictures in channels_last order.
+        Order and augmentation depend on the place's seed and epoch alone (with versions the augmentation on the epoch
+        alone), so that a run resumed within an epoch sees what an uninterrupted one saw. The input is float32,
+        batch_size / processes pictures in channels_last order.
         """
 
-    def version(self, preprocessing: Preprocessing, recipe: Recipe, number: int, batch_size: int) -> Iterator[Tensor]:
-        """Yield the input of all pictures, in order, in one of the recipe's versions: as its epochs show them."""
+    def version(
+        self, preprocessing: Preprocessing, recipe: Recipe, number: int, indices: Tensor, batch_size: int
+    ) -> Iterator[Tensor]:
+        """Yield the input of the pictures with these indices, in one of the recipe's versions: as its epochs show them.
+
+        It is float32, `batch_size` pictures at a time in channels_last order; the last batch may be shorter.
+        """
 
 
 @dataclass(frozen=True)
@@ -189,9 +195,11 @@ class Pictures:
         for chosen in place.batches(order, recipe.batch_size):
             yield Batch(shown(preprocessing, chosen), self.targets[chosen], chosen)
 
-    def version(self, preprocessing: Preprocessing, recipe: Recipe, number: int, batch_size: int) -> Iterator[Tensor]:
+    def version(
+        self, preprocessing: Preprocessing, recipe: Recipe, number: int, indices: Tensor, batch_size: int
+    ) -> Iterator[Tensor]:
         shown = self._augmented(recipe, *of_version(number))
-        for chosen in torch.arange(len(self)).split(batch_size):
+        for chosen in indices.split(batch_size):
             yield shown(preprocessing, chosen)
 
     def _augmented(
@@ -240,7 +248,7 @@ def mirror(recipe: Recipe, count: int, generator: torch.Generator, place: Place)
 
 
 def cut_out(images: Tensor, centres: Tensor, side: int) -> Tensor:
-    """Return pictures with a square set to zero in each, which is the mean colour in a net's input.
+    """Return pictures, in channels_last order, with a square set to zero in each: a net's input has that mean colour.
 
     A centre near the border leaves a part of the square outside. Source: DeVries and Taylor, "Improved regularization
     of convolutional neural networks with cutout", arXiv 1708.04552.
@@ -251,12 +259,13 @@ def cut_out(images: Tensor, centres: Tensor, side: int) -> Tensor:
         side: of the squares, in pixels; 0 for none.
     """
     if not side:
-        return images
+        return images.contiguous(memory_format=torch.channels_last)
     tops, lefts = (centres - side // 2).unsqueeze(-1).unbind(1)
     rows, columns = (torch.arange(length) for length in images.shape[2:])
     down = (tops <= rows) & (rows < tops + side)
     across = (lefts <= columns) & (columns < lefts + side)
-    return images.masked_fill((down[:, :, None] & across[:, None, :])[:, None], 0.0)
+    cut = images.masked_fill((down[:, :, None] & across[:, None, :])[:, None], 0.0)
+    return cut.contiguous(memory_format=torch.channels_last)
 
 
 def split_classes(targets: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:

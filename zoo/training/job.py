@@ -32,7 +32,7 @@ class Job:
     Args:
         recipe: how the net is trained.
         data: the data set.
-        seed: seed of the initial weights and of all randomness in the data.
+        seed: seed of the initial weights and of the randomness in the data.
         spec: the structure of the net, with the channels and classes of the data.
         build: makes the net from its spec.
         architecture: name by which the run's folder knows `build`.
@@ -190,6 +190,8 @@ def check_recipe(
         raise ValueError(f"{recipe.model} takes no pictures of {size} pixels: it needs {spec.min_size}")
     if recipe.crop_padding >= size:
         raise ValueError(f"crop_padding={recipe.crop_padding}: must be below the size of the pictures, {size}")
+    if recipe.cutout >= size:
+        raise ValueError(f"cutout={recipe.cutout}: must be below the size of the pictures, {size}")
     if recipe.batch_size % (processes * recipe.accumulation):
         raise ValueError(
             f"batch_size={recipe.batch_size}: must be a multiple of {processes} processes times "

@@ -66,7 +66,8 @@ def train(
     """Train a net as the recipe says, from scratch or from where the run in `out` stopped.
 
     What a step computes depends on recipe, seed, data and teacher alone, so that a run that was killed at any moment
-    and continued ends with the bytes of an uninterrupted one (on the same machine and versions). Under `accelerate
+    and continued ends with the bytes of an uninterrupted one (on the same machine and versions, and with the same kept
+    answers where the recipe has a teacher and versions). Under `accelerate
     launch` several processes share each batch; BatchNorm then sees only its process's part, and the first process's
     statistics are kept. Example: `train(RECIPES["digits"], load_dataset("digits"), Path("run"))`.
 
@@ -74,7 +75,7 @@ def train(
         recipe: what to train and how.
         data: from `load_dataset`.
         out: the run's folder; see `RunFolder`.
-        seed: seed of the initial weights and of all randomness in the data.
+        seed: seed of the initial weights and of the randomness in the data, except for the versions of the pictures.
         init: trained weights to start from, of the recipe's net in training form; for other classes its last layer is
             replaced by a new one. The recipe must not set initial values of a new net; see
             `Recipe.for_trained_weights`.

@@ -41,7 +41,8 @@ class Preview:
         step_seconds: fastest, median and slowest of the timed steps, in seconds.
         timed: number of timed steps.
         measure_seconds: estimate for measuring the net once on the test (or held-out) pictures, in seconds.
-        answer_seconds: estimate for a teacher's answers to the versions of the pictures, if none are kept, in seconds.
+        answer_seconds: estimate for a teacher's answers to the versions of the pictures, as if none were kept and one
+            process gave them all, in seconds.
         device: what was timed on.
     """
 
@@ -81,7 +82,7 @@ class Preview:
             f"{self.steps:,} steps in {self.recipe['epochs']} epochs, {self.step_seconds[1]:.3f} s a step (median of "
             f"{self.timed}; {self.step_seconds[0]:.3f} to {self.step_seconds[2]:.3f}) on {self.device}",
             *(
-                [f"the teacher answers once for all such runs: {_duration(self.answer_seconds)}"]
+                [f"the teacher's answers, unless they are kept already: {_duration(self.answer_seconds)}"]
                 if self.answer_seconds
                 else []
             ),
@@ -106,8 +107,8 @@ def preview(
     job = plan_job(recipe, data, seed=seed, init=init, build=DiracNet, architecture=None, teacher=teacher)
     net = job.net()
     parameters = sum(parameter.numel() for parameter in net.parameters())
-    kept = recipe.versions if job.teacher is not None else 0
-    trainer = Trainer(job, net, [torch.zeros(len(job.pictures), len(job.pictures.classes))] * kept)
+    kept = recipe.shown_versions if job.teacher is not None else 0
+    trainer = Trainer(job, net, [torch.zeros(1, 1).expand(len(job.pictures), len(job.pictures.classes))] * kept)
     trainer.state.set_rate(0.0)
     times: list[float] = []
     begin = last = time.monotonic()

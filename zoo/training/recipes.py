@@ -107,10 +107,20 @@ class Recipe:
                 f"teacher={self.teacher!r}, teacher_weight=0: nothing would be learnt from it; give a teacher_weight "
                 "above 0, such as 0.9, or no teacher"
             )
+        if self.versions % 2 and self.flip == "alternating":
+            raise ValueError(
+                f"versions={self.versions}, flip='alternating': give an even number, so that both sides of "
+                "each picture are shown equally often, or another flip"
+            )
         if self.fixed_norm and not self.muon_lr:
             raise ValueError(
                 "fixed_norm=True, muon_lr=0: only Muon fixes norms; give a muon_lr, such as 0.015, or no fixed_norm"
             )
+
+    @property
+    def shown_versions(self) -> int:
+        """How many versions of the pictures a run comes to; 0 if each epoch has new ones."""
+        return min(self.versions, self.epochs)
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Return the learning rate of a step, counted from 0 over the whole run, as a share of its peak."""

@@ -70,8 +70,10 @@ class PictureFiles:
         for chosen, (images, targets) in zip(batches, shown, strict=True):
             yield Batch(images, targets, chosen)
 
-    def version(self, preprocessing: Preprocessing, recipe: Recipe, number: int, batch_size: int) -> Iterator[Tensor]:
-        batches = list(torch.arange(len(self)).split(batch_size))
+    def version(
+        self, preprocessing: Preprocessing, recipe: Recipe, number: int, indices: Tensor, batch_size: int
+    ) -> Iterator[Tensor]:
+        batches = list(indices.split(batch_size))
         for images, _ in self._augmented(preprocessing, recipe, batches, *of_version(number)):
             yield images
 
@@ -91,8 +93,7 @@ class PictureFiles:
         # All batches are of one size but for a last one, which the loader makes as short.
         read = self._read(wanted, len(batches[0])) if batches else ()
         for chosen, (images, targets) in zip(batches, read, strict=True):
-            cut = cut_out(preprocessing.normalize(images), centres[chosen], recipe.cutout)
-            yield cut.contiguous(memory_format=torch.channels_last), targets
+            yield cut_out(preprocessing.normalize(images), centres[chosen], recipe.cutout), targets
 
     def _read(
         self, wanted: Sequence[tuple[int, _Augmentation | None]], batch_size: int

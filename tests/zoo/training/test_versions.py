@@ -50,11 +50,12 @@ def data(request: pytest.FixtureRequest, digits: Dataset, tmp_path: Path) -> Dat
 
 
 def shown(data: Dataset, seed: int = 0, epoch: int = 0, **fields: object) -> dict[int, Tensor]:
-    """Return what an epoch shows of each picture that it comes to, by the picture's position."""
+    """Return what an epoch shows of each picture that it comes to, by the picture's index."""
     recipe = dataclasses.replace(RECIPE, crop=data.train.crop, **fields)
     pictures: dict[int, Tensor] = {}
     for images, targets, indices in data.train.batches(data.preprocessing, recipe, Place(seed, epoch)):
         assert torch.equal(targets, data.train.targets[indices])
+        assert images.is_contiguous(memory_format=torch.channels_last)
         pictures |= dict(zip(indices.tolist(), images, strict=True))
     return pictures
 
@@ -97,8 +98,20 @@ def test_epochs_show_the_versions_in_turn_whatever_the_seed(data: Dataset) -> No
     assert same(first, shown(data, seed=5, versions=2)) == 1 and same(first, shown(data, seed=5)) < 0.2
     assert list(first) != list(shown(data, epoch=2, versions=2))  # in another order
     recipe = dataclasses.replace(RECIPE, crop=data.train.crop, versions=2)
-    inputs = torch.cat(list(data.train.version(data.preprocessing, recipe, 1, 7)))
-    assert len(inputs) == len(data.train) and same(second, dict(enumerate(inputs))) == 1
+    some = torch.arange(len(data.train) - 1, 0, -3)
+    batches = list(data.train.version(data.preprocessing, recipe, 1, some, 5))
+    assert {len(batch) for batch in batches[:-1]} == {5}
+    inputs = torch.cat(batches)
+    assert len(inputs) == len(some) and same(second, dict(zip(some.tolist(), inputs, strict=True))) == 1
+
+
+def test_versions_and_cutout_that_make_no_sense_are_refused(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"versions=3, flip='alternating': give an even number"):
+        dataclasses.replace(RECIPE, versions=3)
+    assert dataclasses.replace(RECIPE, versions=3, flip="random").shown_versions == 3
+    assert dataclasses.replace(RECIPE, versions=8).shown_versions == RECIPE.epochs
+    with pytest.raises(ValueError, match="cutout=16: must be below the size of the pictures, 16"):
+        train(dataclasses.replace(RECIPE, cutout=16), digits, tmp_path / "run")
 
 
 def test_alternating_flips_show_both_sides_in_two_versions(digits: Dataset) -> None:
@@ -146,7 +159,7 @@ def test_a_teacher_answers_each_version_once_for_all_runs(
     assert notes == [f"the teacher answers version {number} of 2" for number in (1, 2)]
     assert teacher.count(lambda: run("other seed", seed=1)) == checks and len(notes) == 2
     assert teacher.count(lambda: run("wider", model="diracnet10_x2_cifar")) == checks
-    assert teacher.count(lambda: run("more", versions=3)) == checks + pictures
+    assert teacher.count(lambda: run("more", versions=4)) == checks + pictures  # three epochs come to three of them
     assert teacher.count(lambda: run("other crops", crop_padding=2)) == 2 * pictures + 2
     # One with the same weights that answers otherwise; then the first again.
     assert (turned := Counting(-1.0)).count(lambda: run("turned", teacher=turned)) == 2 * pictures + 512 + 2
@@ -159,6 +172,7 @@ def test_a_teacher_answers_each_version_once_for_all_runs(
     # No cache at all.
     monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(files[0]))
     assert teacher.count(lambda: run("nowhere", seed=3)) == 2 * pictures + 2
+    assert f"the answers cannot be kept in {files[0]} " in notes[-1]
     ends = [sha256(tmp_path / name / "model.safetensors") for name in ("damaged", "nowhere")]
     assert ends[0] == ends[1]
 
@@ -173,7 +187,7 @@ def test_kept_answers_are_those_it_gives_in_each_step(
         train(recipe, digits, tmp_path / name, teacher=Counting(), on_step=lambda at: losses[name].append(at.loss))
 
     run("kept")
-    monkeypatch.setattr(run_module, "kept_answers", lambda job, on_note: [])
+    monkeypatch.setattr(run_module, "kept_answers", lambda job, on_note: [])  # the teacher is asked in each step
     run("asked")
     assert losses["kept"] == pytest.approx(losses["asked"], rel=1e-9)
 
@@ -202,36 +216,50 @@ def test_a_preview_counts_the_teacher_s_answers_once(digits: Dataset, kept: Path
     low, high = found.seconds
     assert high - low == pytest.approx(found.steps * (found.step_seconds[2] - found.step_seconds[0]))
     assert low == pytest.approx(found.steps * found.step_seconds[0] + found.measure_seconds + found.answer_seconds)
-    assert "the teacher answers once for all such runs: " in "\n".join(found.lines())
+    assert "the teacher's answers, unless they are kept already: " in "\n".join(found.lines())
     assert preview(RECIPE, digits).answer_seconds == 0
 
 
 PROGRAM = """
-import dataclasses, json, sys
+import dataclasses, json, os, sys
 from pathlib import Path
+
+out, accumulation = Path(sys.argv[1]), int(sys.argv[2])
+os.environ["HF_ASSETS_CACHE"] = f"{out}-assets"
+
 import torch
 from torch import nn
 from zoo.training.loop import train
 from zoo.training.recipes import RECIPES
 from zoo.training.sources import load_dataset
 
-out, accumulation = Path(sys.argv[1]), int(sys.argv[2])
+class Counting(nn.Module):
+    seen = 0
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(256, 10)
+    def forward(self, images):
+        Counting.seen += len(images)
+        return self.layer(images.flatten(1))
+
 torch.manual_seed(0)
-teacher = nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
-how = {"precision": "float64", "accumulation": accumulation, "teacher_weight": 0.5, "versions": 3}
+teacher = Counting()
+how = {"precision": "float64", "accumulation": accumulation, "teacher_weight": 0.5, "versions": 3, "epochs": 3}
 sums = []
-train(dataclasses.replace(RECIPES["digits"], epochs=1, **how), load_dataset("digits"), out, teacher=teacher,
+train(dataclasses.replace(RECIPES["digits"], **how), load_dataset("digits"), out, teacher=teacher,
       on_step=lambda p: sums.append(p.loss * p.step))
+Path(f"{out}-seen-{os.environ['RANK']}").write_text(str(Counting.seen))
 if sums:
     Path(f"{out}.json").write_text(json.dumps(sums))
 """
 
 
 @pytest.mark.slow
-def test_two_processes_divide_the_versions(
-    losses_of_halves: Callable, kept: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_ASSETS_CACHE", str(kept))
+def test_two_processes_divide_the_pictures_that_a_teacher_answers(losses_of_halves: Callable, tmp_path: Path) -> None:
     one, two = losses_of_halves(PROGRAM)
-    assert len(one) == len(two) == 22 and len(list(kept.rglob("*.safetensors"))) == 3
+    assert len(one) == len(two) == 66
     assert max(abs(a - b) for a, b in zip(one, two, strict=True)) <= 1e-8
+    assert [len(list((tmp_path / f"run{n}-assets").rglob("*.safetensors"))) for n in (1, 2)] == [3, 3]
+    pictures = len(load_dataset("digits").train)
+    seen = [[int((tmp_path / f"run{n}-seen-{rank}").read_text()) for rank in range(n)] for n in (1, 2)]
+    assert seen == [[3 * pictures + 2], [3 * pictures // 2 + 2] * 2]
