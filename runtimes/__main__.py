@@ -24,7 +24,8 @@ from runtimes.matrix import READERS, RUNNERS, compare, compare_files, versions
 from runtimes.page import cell, page
 from runtimes.runner import PART
 from zoo.command_line import run
-from zoo.files import read_json
+from zoo.files import read_json, sha256
+from zoo.layout import WEIGHTS
 from zoo.machine import describe
 from zoo.training.places import find_place
 from zoo.training.sources import load_test
@@ -66,6 +67,7 @@ def main(
     machine = describe(())
     result = {
         "net": f"{description['name']}:{description['weights']}",
+        "sha256": sha256(bundle / WEIGHTS),
         "pictures": words,
         "classes": len({answer[0].label for answer in answers}),
         "machine": machine["machine"],

@@ -10,6 +10,7 @@ from benchmarks.report import fill, table
 from export.layout import GRAPHS
 from runtimes.ncnn_cpu import DEFAULT as NCNN
 from runtimes.openvino_cpu import DEFAULT as OPENVINO
+from zoo.weights.record import all_weights
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 FLOAT32, INT8 = ((form.path, form.pictures) for form in (GRAPHS["fp32"], GRAPHS["int8"]))
@@ -39,9 +40,19 @@ def page(result: Mapping[str, Any]) -> str:
         "failing": _failing(graphs, files),
         "matrix": _matrix(result),
         "files": _files(result),
+        "digest": result["sha256"][:12],
+        "replaced": _replaced(result),
         "versions": table(["runtime", "version"], result["versions"].items()),
     }
     return fill(TEMPLATE, values)
+
+
+def _replaced(result: Mapping[str, Any]) -> str:
+    """Return that the net has other weights by now, if it has."""
+    name, tag = result["net"].split(":")
+    weight = all_weights().get((name, tag))
+    same = weight is not None and weight.files["folded"].sha256 == result["sha256"]
+    return "" if same else " (since then other weights have taken its place)"
 
 
 def cell(figures: Mapping[str, Any]) -> str:

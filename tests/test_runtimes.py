@@ -19,6 +19,7 @@ from runtimes.matrix import READERS, RUNNERS, compare, compare_files, versions
 from runtimes.page import INTEGERS, cell, page
 from runtimes.runner import Reader, Runner
 from zoo.reference import open_model
+from zoo.weights.record import all_weights
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULT = json.loads((DOCS / "runtimes.json").read_text(encoding="utf-8"))
@@ -26,6 +27,13 @@ RESULT = json.loads((DOCS / "runtimes.json").read_text(encoding="utf-8"))
 
 def test_the_page_is_made_of_the_figures() -> None:
     assert (DOCS / "runtimes.md").read_text(encoding="utf-8") == page(RESULT)
+
+
+def test_the_page_says_if_the_net_has_other_weights_by_now() -> None:
+    current = all_weights()[tuple(RESULT["net"].split(":"))].files["folded"].sha256
+    for digest, replaced in ((current, False), ("0" * 64, True)):
+        text = page({**RESULT, "sha256": digest})
+        assert digest[:12] in text and ("since then other weights have taken its place" in text) == replaced
 
 
 def test_the_figures_are_of_all_forms_in_all_runtimes() -> None:
