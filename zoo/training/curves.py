@@ -25,7 +25,7 @@ def plot_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
     FigureCanvasAgg(figure)
     epochs = [line["epoch"] + 1 for line in history]
     panels: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-        ("cross-entropy", (("train_loss", "training"), ("loss", "held out"))),
+        ("loss", (("train_loss", "training"), ("loss", "held out"))),
         ("top-1, %", (("train_top1", "training"), ("top1", "held out"))),
         ("learning rate", (("lr", "at the epoch's end"),)),
     )
