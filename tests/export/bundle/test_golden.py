@@ -138,7 +138,7 @@ MACHINES = [
         marks=pytest.mark.slow,
     ),
 ]
-DIGEST = "838a2cf51517a475a0033a62efb7fa1a482d38ba73492b0cc8cb9fd6e5510055"
+DIGEST = "76889387394048218d364edf23a70e62378dcc7c64903ffbcb9ddbdda67c0f32"
 
 
 @pytest.mark.parametrize("settings", MACHINES)
