@@ -76,6 +76,12 @@ def spread(found: Mapping[str, Any], digits: int = 2) -> str:
     return f"{median} ({low} – {high})"
 
 
+def vnni(measured: Mapping[str, Any]) -> str:
+    """Return whether figures were measured on a processor with VNNI: "with VNNI" or "without VNNI"."""
+    # Figures recorded before `vnni` was recorded all come from machines that have it.
+    return f"{'with' if measured.get('vnni', True) else 'without'} VNNI"
+
+
 def versions(measured: Mapping[str, Any]) -> str:
     """Return the versions that figures were measured with: "numpy 2.4.6, onnx 1.23.2"."""
     return ", ".join(f"{name} {number}" for name, number in measured["versions"].items())

@@ -1,4 +1,4 @@
-"""docs/runtimes.md, from docs/runtimes.json and from nothing else."""
+"""docs/runtimes.md, from docs/runtimes.json, and from the registry whether the net has other weights by now."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_int8_keeps_the_accuracy_of_the_float_net() -> None:
 
 
 def test_the_bars_are_met() -> None:
-    # Without VNNI the compiler makes slow code of C's products, and the time is what it is.
+    # The time was a bar for processors with VNNI; without it, docs/devices.md says that it is missed.
     assert [text for text, _, _, met in judged(RESULT) if not met and not text.endswith("without VNNI")] == []
 
 

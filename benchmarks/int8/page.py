@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import fill, table, versions
+from benchmarks.report import fill, table, versions, vnni
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 
@@ -66,6 +66,4 @@ def _layers(layers: list[Mapping[str, Any]]) -> str:
 
 
 def _environment(measured: Mapping[str, Any]) -> str:
-    # Figures recorded before `vnni` was recorded all come from machines that have it.
-    vnni = "with" if measured.get("vnni", True) else "without"
-    return f"Measured on {measured['machine']}, {vnni} VNNI, with {versions(measured)}."
+    return f"Measured on {measured['machine']}, {vnni(measured)}, with {versions(measured)}."

@@ -117,15 +117,18 @@ def shipped() -> dict[str, tuple[Weight, Trained]]:
 
 def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
     """Return the kept runs that were trained as the shipped checkpoint NAME:TAG was, by the comparator's name."""
-    ending = f"-beside-{key.replace(':', '-')}"
-    return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
+    return _ending(logs, f"-beside-{key.replace(':', '-')}")
 
 
 def seeds(logs: Mapping[str, Trained], key: str) -> dict[int, Trained]:
     """Return the kept runs of the shipped checkpoint NAME:TAG with other seeds, by seed."""
-    ending = f"-of-{key.replace(':', '-')}"
-    found = {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
+    found = _ending(logs, f"-of-{key.replace(':', '-')}")
     return {seed: found[f"seed{seed}"] for seed in sorted(int(name.removeprefix("seed")) for name in found)}
+
+
+def _ending(logs: Mapping[str, Trained], ending: str) -> dict[str, Trained]:
+    """Return the logs whose names end so, by what comes before."""
+    return {name.removesuffix(ending): run for name, run in logs.items() if name.endswith(ending)}
 
 
 def retired(logs: Mapping[str, Trained], keys: Collection[str]) -> dict[str, Trained]:

@@ -16,6 +16,10 @@ from zoo.weights.record import Weight
 TEMPLATE = Path(__file__).with_suffix(".md")
 LEVEL = 0.3
 """Points of top-1 by which a shipped net may fall below its comparator and still be called level."""
+_SEVERAL = (
+    "The recipe of a net is the same for all of its seeds, except for the precision where it differs. The spread tells "
+    "how much of a difference between two nets is chance."
+)
 Shipped = Mapping[str, tuple[Weight, Trained]]
 _DEPTHS = (28, 52, 100)
 _CONVERGENCE = ("dirac-28", "plain-28", "resnet-28")
@@ -119,7 +123,7 @@ def _ncrelu_found(old: Trained, new: Trained) -> str:
 
 
 def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
-    gaps = [own.top1 - other.top1 for _, own, other in _pairs(logs, checkpoints) if other.net.startswith("ResNet")]
+    gaps = [own.top1 - other.top1 for _, own, other in _resnets(logs, checkpoints)]
     return (
         f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} nets, shipped now or once, are level with a ResNet of "
         f"their size and budget; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
@@ -165,6 +169,11 @@ def _pairs(logs: Mapping[str, Trained], checkpoints: Shipped) -> list[tuple[str,
     ]
 
 
+def _resnets(logs: Mapping[str, Trained], checkpoints: Shipped) -> list[tuple[str, Trained, Trained]]:
+    """Return those pairs whose comparator is a ResNet."""
+    return [pair for pair in _pairs(logs, checkpoints) if pair[2].net.startswith("ResNet")]
+
+
 def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     rows = []
     for key, own, other in _pairs(logs, checkpoints):
@@ -198,7 +207,7 @@ def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
 
 
 def _unmeasured(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
-    compared = {key for key, _, other in _pairs(logs, checkpoints) if other.net.startswith("ResNet")}
+    compared = {key for key, _, _ in _resnets(logs, checkpoints)}
     missing = [f"`{key}`" for key in checkpoints if key not in compared]
     return f"Not compared with a ResNet: {', '.join(missing)}." if missing else ""
 
@@ -219,9 +228,3 @@ def _seeds(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     columns = ["checkpoint", "seed shipped", "seed: top-1 (precision)", "mean", "standard deviation, points"]
     found = [_SEVERAL, table(columns, rows)] if rows else []
     return "\n\n".join([*found, *([f"Trained with one seed only: {', '.join(once)}."] if once else [])])
-
-
-_SEVERAL = (
-    "The recipe of a net is the same for all of its seeds, except for the precision where it differs. The spread tells "
-    "how much of a difference between two nets is chance."
-)

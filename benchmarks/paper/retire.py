@@ -30,10 +30,6 @@ def retire(docs: Path, key: str, old: str) -> None:
     if own.exists():
         raise ValueError(f"{own} exists already; name another than {old!r}")
     weight, run = checkpoints[key]
-    (folder / f"dirac-beside-{name}.json").unlink(missing_ok=True)
-    for link in ("beside", "of"):
-        for path in folder.glob(f"*-{link}-{name}.json"):
-            path.rename(path.with_name(f"{path.stem}_{old}.json"))
     write_json(
         own,
         {
@@ -51,3 +47,7 @@ def retire(docs: Path, key: str, old: str) -> None:
             "measured_on": "test pictures",
         },
     )
+    (folder / f"dirac-beside-{name}.json").unlink(missing_ok=True)
+    for link in ("beside", "of"):
+        for path in folder.glob(f"*-{link}-{name}.json"):
+            path.rename(path.with_name(f"{path.stem}_{old}.json"))

@@ -52,10 +52,8 @@ def nets(
     shipped = {f"{record.model}:{record.tag}": record for record in all_weights().values() if record.folder}
     if unknown := set(models or ()) - shipped.keys():
         raise ValueError(f"{', '.join(sorted(unknown))}: no shipped net; there are {', '.join(shipped)}")
-    machine = describe(PACKAGES)
-    programs = {program: program_version(program) for program in ("cc", COMPILER, EMULATOR)}
-    versions = {**machine["versions"], **programs}
-    environment = {"machine": machine["machine"], "versions": versions, "vnni": has_vnni(), "pictures": len(CELLS)}
+    environment = {**describe(PACKAGES), "vnni": has_vnni(), "pictures": len(CELLS)}
+    environment["versions"] |= {program: program_version(program) for program in ("cc", COMPILER, EMULATOR)}
     path = docs / "devices.json"
     found = read_json(path)["nets"] if models and path.is_file() else {}
     with Console(stderr=True).status("measuring") as status:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from benchmarks.plots import save
-from benchmarks.report import table
+from benchmarks.report import table, vnni
 
 OURS = ("diracnet10_cifar:cifar10", "diracnet16_cifar:cifar10", "diracnet28_cifar:cifar10")
 TITLES = {"resnet8": "ResNet-8", "resnet20": "ResNet-20"}
@@ -64,9 +64,9 @@ def judged(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
     if "accuracy" in ours and "accuracy" in theirs:
         gain = ours["accuracy"]["litert_default"] - theirs["accuracy"]["litert_default"]
         yield f"{name}: top-1 in int8 minus ResNet-8's, points", "≥ −0.3", f"{gain:+.2f}", gain >= -0.3
-    speed, environment = result["nets"][OURS[1]]["speed"], result["nets"][OURS[1]]["environment"]
-    told, vnni = f"{speed['median']:.1f}", f"one thread, {'with' if environment['vnni'] else 'without'} VNNI"
-    yield f"`{OURS[1]}`: time in C / ONNX Runtime's, {vnni}", "≤ 4", told, speed["median"] <= 4
+    timed = result["nets"][OURS[1]]
+    ratio, how = timed["speed"]["median"], f"one thread, {vnni(timed['environment'])}"
+    yield f"`{OURS[1]}`: time in C / ONNX Runtime's, {how}", "≤ 4", f"{ratio:.1f}", ratio <= 4
 
 
 def trained(result: Mapping[str, Any]) -> str:

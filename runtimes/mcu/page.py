@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import fill, table, versions
+from benchmarks.report import fill, table, versions, vnni
 from runtimes.mcu.comparison import OURS, bars, compared, ram, trained
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -111,7 +111,7 @@ def _environments(nets: Mapping[str, Any]) -> str:
         environment = net["environment"]
         groups.setdefault(json.dumps(environment, sort_keys=True), (environment, []))[1].append(f"`{name}`")
     return "\n\n".join(
-        f"{', '.join(names)}: on {environment['machine']}, {'with' if environment['vnni'] else 'without'} VNNI, on "
-        f"{environment['pictures']} pictures on each board; {versions(environment)}."
+        f"{', '.join(names)}: on {environment['machine']}, {vnni(environment)}, on {environment['pictures']} pictures "
+        f"on each board; {versions(environment)}."
         for environment, names in groups.values()
     )
