@@ -19,9 +19,8 @@ from zoo.training.job import Job
 from zoo.training.teacher import Teacher
 
 _NAME, _BATCH = "answers", 256
-_TOLERANCE = {"bf16": 0.05}
+_TOLERANCE = {"bf16": 0.05, "float32": 1e-3, "float64": 1e-3}
 """How far kept answers may lie from new ones, in standard deviations, by precision: machines differ by so much."""
-_FINE = 1e-3
 
 
 def kept_answers(job: Job, on_note: Callable[[str], None] = lambda note: None) -> list[Tensor]:
@@ -59,7 +58,7 @@ class _Asked:
         self, job: Job, teacher: Teacher, answer: Callable[[Tensor], Tensor], note: Callable[[str], None]
     ) -> None:
         self._job, self._answer, self._note = job, answer, note
-        self._tolerance = _TOLERANCE.get(job.recipe.precision, _FINE)
+        self._tolerance = _TOLERANCE[job.recipe.precision]
         self._decides: dict[str, Any] = {
             "teacher": teacher.identity(),
             "preprocessing": job.data.preprocessing.to_dict(),
@@ -70,15 +69,13 @@ class _Asked:
 
     def answers(self, number: int) -> Tensor:
         """Return the answers to a version: the kept ones, if all processes have them."""
-        accelerator = self._job.accelerator
         kept = self._kept(number)
-        have = torch.tensor(int(kept is not None), device=accelerator.device)
-        everywhere = int(accelerator.reduce(have, "sum")) == accelerator.num_processes
-        if kept is not None and everywhere:
+        missing = self._job.in_any_process(kept is None)
+        if kept is not None and not missing:
             return kept
         self._note(f"the teacher answers version {number + 1} of {self._job.recipe.shown_versions}")
         answers = self._divided(number)
-        if accelerator.is_main_process:
+        if self._job.accelerator.is_main_process:
             self._keep(number, answers)
         return answers
 

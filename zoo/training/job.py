@@ -84,6 +84,13 @@ class Job:
         for images, targets, indices in batches:
             yield Batch(images.to(device, self.dtype), targets.to(device), indices)
 
+    def in_any_process(self, flag: bool) -> bool:
+        """Return whether the flag is set in at least one of the processes."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        count = torch.tensor(int(flag), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(count, "sum").item())
+
     def autocast(self) -> torch.autocast:
         """Return the context in which the recipe's precision applies."""
         bf16 = self.recipe.precision == "bf16"

@@ -67,9 +67,9 @@ def train(
 
     What a step computes depends on recipe, seed, data and teacher alone, so that a run that was killed at any moment
     and continued ends with the bytes of an uninterrupted one (on the same machine and versions, and with the same kept
-    answers where the recipe has a teacher and versions). Under `accelerate
-    launch` several processes share each batch; BatchNorm then sees only its process's part, and the first process's
-    statistics are kept. Example: `train(RECIPES["digits"], load_dataset("digits"), Path("run"))`.
+    answers where the recipe has a teacher and versions). Under `accelerate launch` several processes share each batch;
+    BatchNorm then sees only its process's part, and the first process's statistics are kept. Example:
+    `train(RECIPES["digits"], load_dataset("digits"), Path("run"))`.
 
     Args:
         recipe: what to train and how.
@@ -125,7 +125,7 @@ def _loop(trainer: Trainer, folder: RunFolder, save_every: float, stop: StopRequ
                 raise _diverged(trainer, folder, f"the loss is {loss / recipe.batch_size}")
             trainer.move(loss, right)
             listeners.on_step(Progress(state.now.epoch, state.now.step, steps, *state.now.means, recipe.lr * rate))
-            if trainer.in_any_process(stop.number is not None):
+            if trainer.job.in_any_process(stop.number is not None):
                 _save(trainer, folder)
                 raise InterruptedRunError(
                     f"{folder.path} was stopped and saved; the same command line continues it", stop.number

@@ -71,13 +71,6 @@ class Trainer:
         self.state.step()
         self.state.now.add(self.job.recipe.batch_size, loss_sum, right)
 
-    def in_any_process(self, flag: bool) -> bool:
-        """Return whether the flag is set in at least one of the processes."""
-        if self.accelerator.num_processes == 1:
-            return flag
-        count = torch.tensor(int(flag), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(count, "sum").item())
-
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         recipe = self.job.recipe
         loss = F.cross_entropy(logits, batch.targets, label_smoothing=recipe.label_smoothing)
