@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,29 +27,14 @@ def digits(few_digits: Dataset) -> Dataset:
     return few_digits
 
 
-class PowerCutError(Exception):
-    """Stands for whatever ends a process."""
-
-
-def cut(digits: Dataset, out: Path, epoch: int, step: int, recipe: Recipe = DIGITS, **arguments: object) -> None:
-    """Train until this step of this epoch is done, and no further."""
-
-    def stop(progress: Progress) -> None:
-        if (progress.epoch, progress.step) == (epoch, step):
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        train(recipe, digits, out, on_step=stop, **arguments)
-
-
 COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--image-size", "8", "--epochs", "3")
 
 
-def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path) -> None:
+def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path, cut: Callable[..., None]) -> None:
     train(DIGITS, digits, tmp_path / "whole", seed=3)
     for place in ((0, 3), (1, 22), (2, 1)):  # steps of 22
         # Saved after every step, or at the ends of epochs only.
-        cut(digits, tmp_path / "parts", *place, seed=3, save_every=0 if place[0] != 2 else 1e9)
+        cut(DIGITS, digits, tmp_path / "parts", *place, seed=3, save_every=0 if place[0] != 2 else 1e9)
         assert not (tmp_path / "parts" / "model.safetensors").exists()
     train(DIGITS, digits, tmp_path / "parts", seed=3)
     for name in ("model.safetensors", "metrics.jsonl", "run.json"):
@@ -64,8 +50,8 @@ def test_a_finished_run_is_not_trained_again(digits: Dataset, tmp_path: Path) ->
     assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_another_run_s_folder_is_refused(digits: Dataset, tmp_path: Path) -> None:
-    cut(digits, tmp_path / "run", 1, 1)
+def test_another_run_s_folder_is_refused(digits: Dataset, tmp_path: Path, cut: Callable[..., None]) -> None:
+    cut(DIGITS, digits, tmp_path / "run", 1, 1)
     with pytest.raises(ValueError, match=r"recipe\.lr=0\.1, not 0\.3"):
         train(dataclasses.replace(DIGITS, lr=0.3), digits, tmp_path / "run")
     with pytest.raises(ValueError, match="seed=0, not 1"):
@@ -80,12 +66,12 @@ def test_another_run_s_folder_is_refused(digits: Dataset, tmp_path: Path) -> Non
 
 
 def test_a_loss_that_explodes_keeps_the_last_good_state(
-    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: Callable[..., None]
 ) -> None:
     with pytest.raises(FloatingPointError, match=r"no state was saved yet\. Lower lr=1e\+30"):
         train(dataclasses.replace(DIGITS, lr=1e30, momentum=0.0), digits, tmp_path / "early")
 
-    cut(digits, tmp_path / "late", 1, 2)
+    cut(DIGITS, digits, tmp_path / "late", 1, 2)
     good = sha256(tmp_path / "late" / "state.pt")
     monkeypatch.setattr(Recipe, "rate", lambda self, step, steps: 1e31 if step >= 24 else 0.1)
     with pytest.raises(FloatingPointError, match="the last good state is kept"):
@@ -165,11 +151,13 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
         pytest.param({"flip": "alternating", "precision": "bf16"}, marks=pytest.mark.slow),
     ],
 )
-def test_everything_that_affects_the_weights_is_resumed(changes: dict, digits: Dataset, tmp_path: Path) -> None:
+def test_everything_that_affects_the_weights_is_resumed(
+    changes: dict, digits: Dataset, tmp_path: Path, cut: Callable[..., None]
+) -> None:
     recipe = dataclasses.replace(DIGITS, epochs=2, **changes)
 
     train(recipe, digits, tmp_path / "whole")
-    cut(digits, tmp_path / "parts", 1, 3, recipe, save_every=0)
+    cut(recipe, digits, tmp_path / "parts", 1, 3, save_every=0)
     train(recipe, digits, tmp_path / "parts")
     assert sha256(tmp_path / "parts" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
     train(DIGITS, digits, tmp_path / "other")
@@ -178,6 +166,7 @@ def test_everything_that_affects_the_weights_is_resumed(changes: dict, digits: D
 
 FORKS = """
 import dataclasses, os, random, signal, sys, time
+from collections.abc import Callable
 from pathlib import Path
 from zoo.training.loop import train
 from zoo.training.recipes import RECIPES
@@ -229,9 +218,10 @@ def test_ten_kills_at_random_moments_change_nothing(root: Path, tmp_path: Path) 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
-def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path, cut: Callable[..., None]) -> None:
     """A limit on the size of files stands for the disk's: writing fails in the middle of the state."""
-    cut(load_dataset("digits", 8), tmp_path / "run", 1, 2, dataclasses.replace(RECIPES["digits"], epochs=2))
+    everything, whole = load_dataset("digits", 8), dataclasses.replace(RECIPES["digits"], epochs=2)
+    cut(whole, everything, tmp_path / "run", 1, 2)
     good = {path.name: sha256(path) for path in (tmp_path / "run").iterdir()}
     program = (
         "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
@@ -247,9 +237,12 @@ def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path) -> No
         and "Traceback" not in done.stderr
     ), done.stderr
     assert {path.name: sha256(path) for path in (tmp_path / "run").iterdir()} == good
+    train(whole, everything, tmp_path / "run")
+    train(whole, everything, tmp_path / "whole")
+    assert sha256(tmp_path / "run" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
 
 
-def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path) -> None:
-    cut(digits, tmp_path, 0, 1)
+def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path, cut: Callable[..., None]) -> None:
+    cut(DIGITS, digits, tmp_path, 0, 1)
     request = json.loads((tmp_path / "run.json").read_text())
     assert request["recipe"] == DIGITS.to_dict() and request["data"]["train"] == digits.train.sha256()
