@@ -40,7 +40,9 @@ class Recipe:
     fixed_norm: Annotated[
         bool, "let Muon hold the norm of each kernel constant, so that a step at rate r turns it by about r radians"
     ] = False
-    ema: Annotated[float, "decay per step of the running average that replaces the weights at the end (0 = none)"] = 0.0
+    ema: Annotated[
+        float, "decay per step of the running average that replaces the weights at the end, lower at first (0 = none)"
+    ] = 0.0
     beta: Annotated[float, "initial beta of every Dirac layer (0 = upstream's default: 0.1, or 0.001 in version 1)"] = (
         0.0
     )

@@ -43,18 +43,41 @@ class EpochSums:
         return self.loss / self.seen, 100 * self.right / self.seen
 
 
+def running_average(net: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy of a net that becomes the running average of its weights and BatchNorm statistics.
+
+    After the first step it is a copy of the net. The next ones, counted from 1, keep (1 + t) / (10 + t) of it, but no
+    more than `decay`: with that decay from the start, the first steps would outweigh all others in a short run.
+    Source: TensorFlow's `tf.train.ExponentialMovingAverage` with `num_updates`.
+
+    Args:
+        net: the net.
+        decay: largest share of the average that a step keeps, between 0 and 1.
+
+    Example:
+        >>> net = nn.Linear(1, 1)
+        >>> average = running_average(net, decay=0.999)
+        >>> average.update_parameters(net)  # after each step of the optimizers
+    """
+
+    def update(average: Any, current: Any, steps: Tensor | int) -> None:
+        get_ema_multi_avg_fn(min(decay, (1 + int(steps)) / (10 + int(steps))))(average, current, steps)
+
+    return AveragedModel(net, multi_avg_fn=update, use_buffers=True)
+
+
 class TrainingState:
     """Net, running average of its weights, optimizers, place in the run, log and time.
 
     Args:
         net: the net being trained, not wrapped for several processes.
         optimizers: its optimizers; each group keeps its peak rate as `initial_lr`.
-        ema: decay per step of the running average of the weights; 0 for none.
+        ema: decay of `running_average`; 0 for none.
     """
 
     def __init__(self, net: nn.Module, optimizers: list[torch.optim.Optimizer], ema: float) -> None:
         self.net, self.optimizers = net, optimizers
-        self._average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True) if ema else None
+        self._average = running_average(net, ema) if ema else None
         self.now, self.clock = EpochSums(), Clock()
         self.history: list[dict[str, Any]] = []
 
