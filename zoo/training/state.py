@@ -46,8 +46,8 @@ class EpochSums:
 def running_average(net: nn.Module, decay: float) -> AveragedModel:
     """Return a copy of a net that becomes the running average of its weights and BatchNorm statistics.
 
-    After the first step it is a copy of the net. The next ones, counted from 1, keep (1 + t) / (10 + t) of it, but no
-    more than `decay`: with that decay from the start, the first steps would outweigh all others in a short run.
+    After the first step it is a copy of the net. The step after t others keeps (1 + t) / (10 + t) of it, but no more
+    than `decay`: with that decay from the start, the first steps would outweigh all others in a short run.
     Source: TensorFlow's `tf.train.ExponentialMovingAverage` with `num_updates`.
 
     Args:
@@ -61,7 +61,8 @@ def running_average(net: nn.Module, decay: float) -> AveragedModel:
     """
 
     def update(average: Any, current: Any, steps: Tensor | int) -> None:
-        get_ema_multi_avg_fn(min(decay, (1 + int(steps)) / (10 + int(steps))))(average, current, steps)
+        step = int(steps)  # waits for the device, so only once
+        get_ema_multi_avg_fn(min(decay, (1 + step) / (10 + step)))(average, current, steps)
 
     return AveragedModel(net, multi_avg_fn=update, use_buffers=True)
 
