@@ -47,15 +47,15 @@ def test_loads_without_installation_from_any_folder(clone: Path, tmp_path: Path,
     assert label in zoo.get_weight("diracnet16_cifar", "cifar10").labels
 
 
-@pytest.mark.parametrize("package", ["zoo", "pixels"])
-def test_another_package_of_the_name_is_named_and_not_used(package: str, clone: Path, tmp_path: Path) -> None:
-    (tmp_path / package).mkdir()
-    (tmp_path / package / "__init__.py").write_text("elephants = 3\n")
+def test_other_packages_of_the_names_are_named_and_not_used(clone: Path, tmp_path: Path) -> None:
     load = "torch.hub.load(sys.argv[1], 'diracnet10_cifar', source='local', trust_repo=True)"
-    done = hub(f"import sys, torch, {package}; {load}", clone, cwd=clone.parent, path=tmp_path)
-    assert done.returncode != 0
-    assert f"another package named '{package}' is in the way: {tmp_path / package}" in done.stderr
-    # Merely lying on sys.path, it is not in the way.
+    for package in ("zoo", "pixels"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("elephants = 3\n")
+        done = hub(f"import sys, torch, {package}; {load}", clone, cwd=clone.parent, path=tmp_path)
+        assert done.returncode != 0
+        assert f"another package named '{package}' is in the way: {tmp_path / package}" in done.stderr
+    # Merely lying on sys.path, they are not in the way.
     assert hub(f"import sys, torch; {load}", clone, cwd=clone.parent, path=tmp_path).returncode == 0
 
 

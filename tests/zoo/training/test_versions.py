@@ -153,13 +153,13 @@ def test_a_teacher_answers_each_version_once_for_all_runs(
     checks = 2 + 2 * 256  # two pictures to see whether it fits, and a batch of each version to see whether it changed
 
     def run(name: str, seed: int = 0, teacher: nn.Module = teacher, **fields: object) -> None:
-        recipe = dataclasses.replace(TAUGHT, precision="float64", **fields)
+        recipe = dataclasses.replace(TAUGHT, batch_size=64, **fields)
         train(recipe, digits, tmp_path / name, seed=seed, teacher=teacher, on_note=notes.append)
 
     assert teacher.count(lambda: run("first")) == 2 * pictures + 2
     assert notes == [f"the teacher answers version {number} of 2" for number in (1, 2)]
     assert teacher.count(lambda: run("other seed", seed=1)) == checks and len(notes) == 2
-    assert teacher.count(lambda: run("wider", model="diracnet10_x2_cifar")) == checks
+    assert teacher.count(lambda: run("deeper", model="diracnet16_cifar")) == checks
     assert teacher.count(lambda: run("more", versions=4)) == checks + pictures  # three epochs come to three of them
     assert teacher.count(lambda: run("other crops", crop_padding=2)) == 2 * pictures + 2
     # One with the same weights that answers otherwise; then the first again.
@@ -181,7 +181,7 @@ def test_a_teacher_answers_each_version_once_for_all_runs(
 def test_kept_answers_are_those_it_gives_in_each_step(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, losses = dataclasses.replace(TAUGHT, precision="float64", accumulation=2), {}
+    recipe, losses = dataclasses.replace(TAUGHT, precision="float64", batch_size=64, accumulation=2), {}
 
     def run(name: str) -> None:
         losses[name] = []
