@@ -68,7 +68,8 @@ PROVENANCE = Fields(
             "cpu_hours": number(0, 1e9),
             "environment": Each(text(), dict),
             "pictures": Fields({"train": whole(0, 1 << 40), "test": whole(0, 1 << 40)}),
-            "teacher": Fields({"name": text()}, others=True),
+            "teacher": Fields({"name": text(), **optional({"digest": text()})}, others=True),
+            "init": Fields(optional({"weights": text(), "digest": text()}), others=True),
             "published": Each(
                 Fields(
                     {"source": text(), "metrics": Each(number(-1e9, 1e9), dict), "resize_backend": text()}, others=True

@@ -114,13 +114,15 @@ def recipe_text(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str
 
 
 def _loss(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
-    share = recipe.get("teacher_weight", 0)
-    teacher = (provenance.get("teacher") or {}).get("name") or recipe.get("teacher")
+    share, taught = recipe.get("teacher_weight", 0), provenance.get("teacher") or {}
+    teacher = taught.get("name") or recipe.get("teacher")
     if not share or not teacher:
         return "on cross-entropy"
+    # A name may stand for other weights by now, even for those that were taught.
+    which = f" (weights {escaped(taught['digest'][:8])})" if "digest" in taught else ""
     rest = f", and for {1 - share:.0%} on cross-entropy" if share < 1 else ""
     return (
-        f"taught by {_model(teacher)}: for {share:.0%} on the divergence from its answers to the same augmented "
+        f"taught by {_model(teacher)}{which}: for {share:.0%} on the divergence from its answers to the same augmented "
         f"pictures, at temperature {recipe.get('temperature', 1):g}{rest}"
     )
 

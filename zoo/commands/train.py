@@ -91,7 +91,7 @@ def _train(
     """Train a net, from scratch or from where the run in --out stopped."""
     from zoo.commands.arguments import check_model
     from zoo.nets.registry import get_spec
-    from zoo.training.again import training_of
+    from zoo.training.again import Named, training_of
     from zoo.training.places import check_dataset
 
     if tensorboard and find_spec("tensorboard") is None:
@@ -121,6 +121,7 @@ def _train(
     from zoo.training.loop import train as run_training
     from zoo.training.preview import describe_data, preview
     from zoo.training.sources import default_preprocessing, load_dataset
+    from zoo.training.teacher import open_teacher
 
     start = None
     if init is not None:
@@ -138,8 +139,12 @@ def _train(
         say_json(found.to_dict()) if as_json else say(*found.lines())
         return
     note(describe_data(dataset))
-    for line in again.notes(dataset) if again else ():
-        note(f"note: {line}")
+    if again is not None:
+        weights = {} if init is None or start is None else {"init": Named(init, start.digest())}
+        if chosen.teacher:
+            weights["teacher"] = Named(chosen.teacher, open_teacher(chosen.teacher).identity()["digest"])
+        for line in again.notes(dataset, weights):
+            note(f"note: {line}")
     with progress() as bars:
         shown = _Shown(bars, chosen, out / "tensorboard" if tensorboard else None)
         result = run_training(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.cards.names import repository_name
 from zoo.preprocessing import Preprocessing
@@ -15,6 +15,16 @@ from zoo.weights.reference import Tagged, parse_reference
 
 if TYPE_CHECKING:
     from zoo.training.data import Dataset
+
+
+_LEARNT = {"teacher": "was taught by", "init": "started from"}
+
+
+class Named(NamedTuple):
+    """Weights, by the name that they had and the digest that they have."""
+
+    name: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Training:
         size: side of the pictures, in pixels; None if it is not recorded.
         base: name of the weights that it started from; None for a new net.
         data: "train" and "test" → fingerprint of the pictures.
+        weights: what it learnt from, by role: "teacher" and "init", the weights that it started from.
     """
 
     of: str
@@ -36,6 +47,7 @@ class Training:
     size: int | None
     base: str | None
     data: Mapping[str, str]
+    weights: Mapping[str, Named]
 
     @property
     def init(self) -> str | None:
@@ -44,11 +56,23 @@ class Training:
             return self.base
         raise ValueError(f"{self.of} was trained from weights of its author's own, {self.base}; name yours with --init")
 
-    def notes(self, data: Dataset) -> list[str]:
-        """Return what differs between the pictures that the weights were trained on and these, in sentences."""
+    def notes(self, data: Dataset, weights: Mapping[str, Named]) -> list[str]:
+        """Return in sentences what differs from what the weights were trained on and learnt from.
+
+        Args:
+            data: the pictures.
+            weights: role → the weights that have it now. Others than the recorded ones by name are the user's choice.
+        """
         own = {"train": data.train.sha256(), "test": data.test.sha256()}
         other = [half for half, digest in self.data.items() if own.get(half) != digest]
-        return [f"{self.of} was trained on other {' and '.join(other)} pictures"] if other else []
+        pictures = [f"{self.of} was trained on other {' and '.join(other)} pictures"] if other else []
+        pairs = [(role, then, weights[role]) for role, then in self.weights.items() if role in weights]
+        return pictures + [
+            f"{self.of} {_LEARNT[role]} weights {then.digest[:8]} of {then.name}, which stands for weights "
+            f"{now.digest[:8]} now"
+            for role, then, now in pairs
+            if now.name == then.name and now.digest != then.digest
+        ]
 
 
 def training_of(reference: str) -> Training:
@@ -61,8 +85,8 @@ def training_of(reference: str) -> Training:
         ValueError: nobody recorded it, or not in a way that this version understands.
 
     Example:
-        >>> training_of("diracnet16_cifar:cifar10").recipe.epochs
-        24
+        >>> training_of("diracnet16_cifar:cifar10").seed
+        0
     """
     known: Weight | Facts
     preprocessing: Preprocessing | None
@@ -79,15 +103,18 @@ def training_of(reference: str) -> Training:
     if not known.recipe:
         raise ValueError(f"nobody recorded how {reference} was trained; name a --recipe")
     provenance: Mapping[str, Any] = known.provenance
-    started = provenance.get("init") or {}
+    started, taught = provenance.get("init") or {}, provenance.get("teacher") or {}
     try:
+        recipe = Recipe(**Recipe.completed(known.recipe))
+        learnt_from = {"teacher": (recipe.teacher, taught.get("digest")), "init": (base, started.get("digest"))}
         return Training(
             of=reference,
-            recipe=Recipe(**Recipe.completed(known.recipe)),
+            recipe=recipe,
             seed=int(provenance["seed"]),
             size=preprocessing.size if preprocessing else None,
             base=base or (f"{known.recipe['model']} ({started['weights']})" if started else None),
             data=dict(provenance.get("data_sha256", {})),
+            weights={role: Named(name, str(digest)) for role, (name, digest) in learnt_from.items() if name and digest},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(

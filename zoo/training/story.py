@@ -28,7 +28,9 @@ def tell(job: Job, metrics: Mapping[str, float]) -> Facts:
         job: the run.
         metrics: its figures.
     """
-    teacher = {} if job.teacher is None else {"teacher": {"name": short_name(job.teacher.name)}}
+    teacher = (
+        {} if job.teacher is None else {"teacher": {**job.teacher.identity(), "name": short_name(job.teacher.name)}}
+    )
     key = job.data.key
     return Facts(
         dataset=None if key is None else DATASETS[key].title,

@@ -136,8 +136,8 @@ def test_a_taught_net_says_so() -> None:
     text = recipe_text({**recipe, "teacher": "/home/me/wide.safetensors"}, {})
     assert "taught by `wide.safetensors`: for 90% on the divergence from its answers" in text
     assert "at temperature 4, and for 10% on cross-entropy" in text and "/home" not in text and "Muon" in text
-    named = recipe_text(recipe, {"teacher": {"name": "ResNet"}})
-    assert "taught by `ResNet`" in named and "teacher weight" not in named
+    named = recipe_text(recipe, {"teacher": {"name": "ResNet", "digest": "0123456789"}})
+    assert "taught by `ResNet` (weights 01234567): for 90%" in named and "teacher weight" not in named
     alone = recipe_text(RECIPES["cifar"].to_dict(), {})
     assert alone.startswith("SGD, on cross-entropy: ") and "temperature" not in alone
 

@@ -13,13 +13,15 @@ from typer.testing import CliRunner
 import zoo
 from zoo import Checkpoint
 from zoo.__main__ import app
-from zoo.training.again import training_of
+from zoo.reference import open_model
+from zoo.training.again import Named, training_of
 from zoo.training.data import Dataset
 from zoo.training.job import plan_job
 from zoo.training.loop import train
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
 from zoo.training.story import command
+from zoo.training.teacher import open_teacher
 from zoo.weights.facts import Facts
 from zoo.weights.record import Weight, all_weights
 
@@ -125,9 +127,37 @@ def test_like_takes_a_run_s_weights_too(run: Path, monkeypatch: pytest.MonkeyPat
     line = f"diracnet train --like {run} --data digits --out other"
     assert asked(monkeypatch, line) == (RECIPE, 3, None)
     training = training_of(str(run / "model.safetensors"))
-    assert training.notes(digits) == []
+    assert training.notes(digits, {"init": Named("never/heard-of", "0" * 64)}) == []
     other = dataclasses.replace(digits, train=digits.test)
-    assert training.notes(other) == [f"{run / 'model.safetensors'} was trained on other train pictures"]
+    assert training.notes(other, {}) == [f"{run / 'model.safetensors'} was trained on other train pictures"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_like_tells_when_a_name_stands_for_other_weights(
+    known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def far_enough(*_: object, **__: object) -> None:
+        raise RuntimeError("far enough")
+
+    monkeypatch.setattr("zoo.training.loop.train", far_enough)
+    start = teacher = "diracnet10_cifar:cifar10"  # a net may be taught by what it started from
+    digests = (open_model(start, "dirac")[0].digest(), open_teacher(teacher).identity()["digest"])
+    started, taught = digests if known else ("1" * 64, "2" * 64)
+    recipe = dataclasses.replace(RECIPE.for_trained_weights(), teacher=teacher, teacher_weight=0.5)
+    provenance = {
+        "seed": 0,
+        "init": {"weights": "cifar10", "digest": started},
+        "teacher": {"name": teacher, "digest": taught},
+    }
+    facts = Facts(recipe=recipe.to_dict(), provenance=provenance, base=start)
+    Checkpoint.from_model(zoo.get_model("diracnet10_cifar"), facts=facts).save(tmp_path / "net.safetensors")
+    line = ["train", "--like", str(tmp_path / "net.safetensors"), "--data", "digits", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, line)
+    assert str(result.exception) == "far enough", result.output
+    told = " ".join(result.output.split())
+    for learnt, old, now in (("started from", "1" * 8, digests[0][:8]), ("was taught by", "2" * 8, digests[1][:8])):
+        assert (f"{learnt} weights {old} of {start}, which stands for weights {now} now" in told) != known
+    assert ("note: " in told) != known
 
 
 @pytest.mark.parametrize(
