@@ -90,7 +90,8 @@ def write_c(net: IntegerNet, origin: Origin, preprocessing: Preprocessing) -> di
     """Return the C files of a net: names and texts, in the order of `file_names`.
 
     Example:
-        >>> write_c(net, origin, CIFAR).keys()
+        >>> origin = Origin("diracnet16_cifar", "cifar10", "unknown", None, ())
+        >>> write_c(lower(folded, record, CIFAR), origin, CIFAR).keys()
         dict_keys(['diracnet16_cifar.h', 'diracnet16_cifar.c', 'diracnet16_cifar_weights.c', 'main.c'])
     """
     channels = len(net.normalization.bias)

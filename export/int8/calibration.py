@@ -90,8 +90,8 @@ def calibrate(
         ValueError: the net is no folded chain, there are no pictures, or an activation is not finite.
 
     Example:
-        >>> record = calibrate(net, pictures, CIFAR)  # net = export.fold(...), pictures a uint8 tensor (512, 32, 32, 3)
-        >>> export.int8.graph.quantize(export.emit(net), record)  # the int8 ONNX graph
+        >>> record = calibrate(folded, pictures, CIFAR)  # uint8 pictures, (512, 32, 32, 3)  # doctest: +SKIP
+        >>> graph = quantize(export.emit(folded), record)
     """
     if not len(pictures):
         raise ValueError("there are no pictures to calibrate on; give a few hundred")

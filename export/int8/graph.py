@@ -39,8 +39,9 @@ def quantize(model: onnx.ModelProto, record: Quantization) -> onnx.ModelProto:
         ValueError: the record lacks a layer or an activation of the graph, or a layer has another shape; it is named.
 
     Example:
-        >>> net = export.fold(zoo.get_model("diracnet16_cifar", "cifar10"))
-        >>> onnx.save(quantize(export.emit(net), Quantization.load("onnx/quantization.safetensors")), "int8.onnx")
+        >>> folded = export.fold(zoo.get_model("diracnet16_cifar", "cifar10"))
+        >>> record = Quantization.load("checkpoints/diracnet16_cifar/cifar10/onnx/quantization.safetensors")
+        >>> onnx.save(quantize(export.emit(folded), record), "int8.onnx")
     """
     quantized = onnx.ModelProto()
     quantized.CopyFrom(model)

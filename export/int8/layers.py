@@ -88,7 +88,7 @@ def layers(folded: nn.Sequential) -> tuple[Layer, ...]:
             groups or no bias.
 
     Example:
-        >>> [layer.name for layer in layers(fold(zoo.get_model("diracnet10_cifar").eval()))][:2]
+        >>> [layer.name for layer in layers(export.fold(zoo.get_model("diracnet10_cifar").eval()))][:2]
         ['conv', 'group0.block0.conv']
     """
     found: list[Layer] = []

@@ -32,7 +32,7 @@ def evaluate_integers(folded: nn.Sequential, record: Quantization, batch: Tensor
         By the name of the leaf, in order of execution: its output, float32.
 
     Example:
-        >>> evaluate_integers(net, record, torch.zeros(1, 3, 32, 32))["fc"].shape
+        >>> evaluate_integers(folded, record, torch.zeros(1, 3, 32, 32))["fc"].shape
         torch.Size([1, 10])
     """
     qparams = record.activations[INPUT]

@@ -48,7 +48,8 @@ def quantize_on(
         ValueError: the net does not say how pictures become its input, or there are no pictures.
 
     Example:
-        >>> quantize_on(Checkpoint.load("model.safetensors"), "data/train").save("quantization.safetensors")
+        >>> record = quantize_on(Checkpoint.load("model.safetensors"), "data/train")  # doctest: +SKIP
+        >>> record.save("quantization.safetensors")
     """
     preprocessing = source.known_preprocessing()
     pictures, origin = draw_pictures(data, preprocessing, count, skip_damaged=skip_damaged)

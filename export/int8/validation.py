@@ -23,8 +23,8 @@ def mismatches(record: Quantization, folded: nn.Sequential) -> Iterator[str]:
     `export.int8.adaround` see to that.
 
     Example:
-        >>> list(mismatches(record, another_net))
-        ["the quantization's weight of conv is up to 80.2 steps from the net's"]
+        >>> list(mismatches(record, export.fold(zoo.get_model("diracnet16_cifar").eval())))
+        ["the quantization's weight of conv is up to ... steps from the net's"]
     """
     chain = layers(folded)
     expected = {INPUT, *(layer.name for layer in chain[:-1])}

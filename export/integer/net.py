@@ -203,8 +203,8 @@ def lower(folded: nn.Sequential, record: Quantization, preprocessing: Preprocess
 
     Example:
         >>> net = lower(folded, record, CIFAR)
-        >>> net.size, net.output
-        (32, Code(scale=0.1953125, zero_point=-5))
+        >>> net.size, type(net.steps[0]).__name__
+        (32, 'Convolution')
     """
     steps: list[Step] = list(_steps(layers(folded), record, preprocessing.size))
     for step in steps:

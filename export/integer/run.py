@@ -20,7 +20,7 @@ def evaluate(net: IntegerNet, pictures: NDArray[np.uint8]) -> NDArray[np.int8]:
     """Return the logits' codes, (batch, classes), of pictures, (batch, size, size, channels).
 
     Example:
-        >>> evaluate(net, np.zeros((1, 32, 32, 3), np.uint8)).shape
+        >>> evaluate(lower(folded, record, CIFAR), np.zeros((1, 32, 32, 3), np.uint8)).shape
         (1, 10)
     """
     rows = table(net.normalization)

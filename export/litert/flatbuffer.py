@@ -46,7 +46,7 @@ def to_bytes(root: Table, identifier: bytes) -> bytes:
 
     Example:
         >>> len(to_bytes({0: Scalar("Uint32", 3)}, b"TFL3"))
-        20
+        24
     """
     writer = _Writer()
     place = writer.write(root)

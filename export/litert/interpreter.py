@@ -25,7 +25,8 @@ class Interpreter:
         ValueError: LiteRT cannot read the model.
 
     Example:
-        >>> Interpreter(Path("build/bundle/litert/model.tflite")).run(np.zeros((1, 32, 32, 3), np.float32)).shape
+        >>> interpreter = Interpreter(Path("bundle/litert/model.tflite"))  # doctest: +SKIP
+        >>> interpreter.run(np.zeros((1, 32, 32, 3), np.float32)).shape  # doctest: +SKIP
         (1, 10)
     """
 

@@ -67,7 +67,9 @@ def open_session(
         options: attributes of `onnxruntime.SessionOptions` to set.
 
     Example:
-        >>> session = open_session(Path("build/bundle/onnx/model.onnx"), threads=2, spinning=False)
+        >>> session = open_session(export.emit(folded).SerializeToString(), threads=2, spinning=False)
+        >>> session.get_inputs()[0].name
+        'pixel_values'
     """
     settings = session_options(threads)
     if not spinning:

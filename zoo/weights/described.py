@@ -49,6 +49,8 @@ def load_described(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str
         ValueError: its description is not a JSON object.
 
     Example:
+        >>> from safetensors.numpy import save_file
+        >>> save_described(Path("kernel.safetensors"), {"weight": np.eye(3)}, {"unit": "volts"}, save_file)
         >>> load_described(Path("kernel.safetensors"), "np")[1]
         {'unit': 'volts'}
     """

@@ -41,7 +41,7 @@ def fetch(repository: str, path: str, *, revision: str | None = None, digest: st
     See `fetch_version`, which also returns its commit.
 
     Example:
-        >>> config = fetch("me/diracnet16-cifar10", "config.json", revision="v1")
+        >>> config = fetch("me/diracnet16-cifar10", "config.json", revision="v1")  # doctest: +SKIP
     """
     return fetch_version(repository, path, revision=revision, digest=digest, **client)[0]
 

@@ -114,7 +114,8 @@ class HubMixin(
             HubError: the Hub refused or failed; the message says why and what to do.
 
         Example:
-            >>> net.push_to_hub("me/cats-dogs-foxes", config={"id2label": {"0": "cat", "1": "dog", "2": "fox"}})
+            >>> labels = {"0": "cat", "1": "dog", "2": "fox"}
+            >>> net.push_to_hub("me/cats-dogs-foxes", config={"id2label": labels})  # doctest: +SKIP
         """
         self._checkpoint(options.get("config") or {})  # what is wrong with it is said before a repository is made
         kwargs = {**(options.pop("model_card_kwargs", None) or {}), "repository": repository_name(repo_id)}
