@@ -56,7 +56,12 @@ def test_the_figures_fit_each_other(record: Weight, precision: str) -> None:
         assert len(bins) <= BINS and sum(one.pictures for one in bins) == net["test_pictures"]
         assert calibration_error(bins) == pytest.approx(each["error"])
     computed, scaled = (found["calibration"][key] for key in ("as computed", "with temperature"))
-    assert computed["loss"] == pytest.approx(found["metrics"]["loss"]) and scaled["loss"] < computed["loss"]
+    assert computed["loss"] == pytest.approx(found["metrics"]["loss"])
+    low, high = sorted(net["temperatures_of_halves"])
+    if low < 1 < high:  # a temperature can bring nothing
+        assert scaled["loss"] == pytest.approx(computed["loss"], rel=1e-3)
+    else:
+        assert scaled["loss"] < computed["loss"]
     assert set(found["corruptions"]) == {NONE, *CORRUPTIONS}
     for name in CORRUPTIONS:
         assert list(found["corruptions"][name]) == list(map(str, SEVERITIES))

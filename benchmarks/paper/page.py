@@ -51,7 +51,7 @@ def page(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         "depth": _runs(logs, _DEEP),
         "shapes": _runs(logs, _SHAPES),
         "ncrelu": _runs(logs, _NCRELU),
-        "shipped": _shipped(checkpoints),
+        "shipped": _shipped(logs, checkpoints),
         "scales": _scales(checkpoints),
         "levels": _levels(logs, checkpoints),
         "again": _again(logs, checkpoints),
@@ -141,13 +141,24 @@ def _runs(logs: Mapping[str, Trained], names: Sequence[str]) -> str:
     return table(["net", *columns], rows)
 
 
-def _shipped(checkpoints: Shipped) -> str:
+def _shipped(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     rows = []
-    for key, (weight, run) in checkpoints.items():
+    for key, run in _ever_shipped(logs, checkpoints).items():
+        teacher = run.recipe.get("teacher")
+        taught = "the one that it replaced" if teacher == key else f"`{teacher}`" if teacher else "–"
         accuracies = [f"{run.metrics[name]:.2f} %" for name in ("top1", "top5")]
         measured = [*accuracies, f"{run.metrics['loss']:.3f}", f"{run.cpu_hours:.2f}"]
-        rows.append([f"`{key}`", weight.dataset, run.size, run.recipe["epochs"], *measured])
-    return table(["checkpoint", "data", "pixels", "epochs", "top-1", "top-5", "loss", "CPU-hours"], rows)
+        rows.append([_name(key, checkpoints), run.size, run.recipe["epochs"], taught, *measured])
+    return table(["checkpoint", "pixels", "epochs", "taught by", "top-1", "top-5", "loss", "CPU-hours"], rows)
+
+
+def _name(key: str, checkpoints: Shipped) -> str:
+    return f"`{key}`" if key in checkpoints else f"`{key}`, no longer shipped"
+
+
+def _ever_shipped(logs: Mapping[str, Trained], checkpoints: Shipped) -> dict[str, Trained]:
+    """Return the nets that are shipped now, and after them those that were shipped once."""
+    return {**{key: own for key, (_, own) in checkpoints.items()}, **retired(logs, checkpoints)}
 
 
 def _scales(checkpoints: Shipped) -> str:
@@ -160,10 +171,9 @@ def _scales(checkpoints: Shipped) -> str:
 
 def _pairs(logs: Mapping[str, Trained], checkpoints: Shipped) -> list[tuple[str, Trained, Trained]]:
     """Return each net, shipped now or once, with each comparator that was trained as it was."""
-    nets = {**{key: own for key, (_, own) in checkpoints.items()}, **retired(logs, checkpoints)}
     return [
         (key, own, other)
-        for key, own in nets.items()
+        for key, own in _ever_shipped(logs, checkpoints).items()
         for name, other in comparators(logs, key).items()
         if name != "dirac"
     ]
@@ -180,8 +190,7 @@ def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         gap = own.top1 - other.top1
         compared = [f"{own.top1:.2f} %", other.title, f"{other.top1:.2f} %", f"{gap:+.2f}"]
         hours = f"{own.cpu_hours:.2f}, {other.cpu_hours:.2f}"
-        name = f"`{key}`" if key in checkpoints else f"`{key}`, no longer shipped"
-        rows.append([name, *compared, "yes" if gap >= -LEVEL else "no", hours])
+        rows.append([_name(key, checkpoints), *compared, "yes" if gap >= -LEVEL else "no", hours])
     columns = ["checkpoint", "top-1", "comparator", "top-1", "difference", "level", "CPU-hours, ours and theirs"]
     return table(columns, rows)
 
