@@ -133,18 +133,18 @@ def _train(
         dataset = load_dataset(
             data, image_size, channels=channels, stream=stream, workers=workers, skip_damaged=skip_damaged
         )
-    if dry_run:
-        with status("timing a few steps"):
-            found = preview(chosen, dataset, seed=seed, init=start)
-        say_json(found.to_dict()) if as_json else say(*found.lines())
-        return
-    note(describe_data(dataset))
     if again is not None:
         weights = {} if init is None or start is None else {"init": Named(init, start.digest())}
         if chosen.teacher:
             weights["teacher"] = Named(chosen.teacher, open_teacher(chosen.teacher).identity()["digest"])
         for line in again.notes(dataset, weights):
             note(f"note: {line}")
+    if dry_run:
+        with status("timing a few steps"):
+            found = preview(chosen, dataset, seed=seed, init=start)
+        say_json(found.to_dict()) if as_json else say(*found.lines())
+        return
+    note(describe_data(dataset))
     with progress() as bars:
         shown = _Shown(bars, chosen, out / "tensorboard" if tensorboard else None)
         result = run_training(

@@ -132,14 +132,15 @@ def test_like_takes_a_run_s_weights_too(run: Path, monkeypatch: pytest.MonkeyPat
     assert training.notes(other, {}) == [f"{run / 'model.safetensors'} was trained on other train pictures"]
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("known", "flags"), [(True, []), (False, []), (False, ["--dry-run"])])
 def test_like_tells_when_a_name_stands_for_other_weights(
-    known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    known: bool, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def far_enough(*_: object, **__: object) -> None:
         raise RuntimeError("far enough")
 
-    monkeypatch.setattr("zoo.training.loop.train", far_enough)
+    for step in ("zoo.training.loop.train", "zoo.training.preview.preview"):
+        monkeypatch.setattr(step, far_enough)
     start = teacher = "diracnet10_cifar:cifar10"  # a net may be taught by what it started from
     digests = (open_model(start, "dirac")[0].digest(), open_teacher(teacher).identity()["digest"])
     started, taught = digests if known else ("1" * 64, "2" * 64)
@@ -152,7 +153,7 @@ def test_like_tells_when_a_name_stands_for_other_weights(
     facts = Facts(recipe=recipe.to_dict(), provenance=provenance, base=start)
     Checkpoint.from_model(zoo.get_model("diracnet10_cifar"), facts=facts).save(tmp_path / "net.safetensors")
     line = ["train", "--like", str(tmp_path / "net.safetensors"), "--data", "digits", "--out", str(tmp_path / "run")]
-    result = CliRunner().invoke(app, line)
+    result = CliRunner().invoke(app, [*line, *flags])
     assert str(result.exception) == "far enough", result.output
     told = " ".join(result.output.split())
     for learnt, old, now in (("started from", "1" * 8, digests[0][:8]), ("was taught by", "2" * 8, digests[1][:8])):
