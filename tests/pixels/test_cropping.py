@@ -27,7 +27,8 @@ def test_the_pixels_are_torchvisions(resize: int, size: int, interpolation: str,
         [v2.Resize(resize, v2.InterpolationMode(interpolation)), v2.CenterCrop(size), v2.PILToTensor()]
     )
     random = np.random.default_rng([resize, size, channels]).integers(1, 500, (30, 2)).tolist()
-    for width, height in [*random, [1, 1], [1, 90], [resize, resize + 1], [resize, resize], [2000, 3], [3, 2000]]:
+    long = 40_000 // resize  # 13,333 pixels in a row once they are resized
+    for width, height in [*random, [1, 1], [1, 90], [resize, resize + 1], [resize, resize], [long, 3], [3, long]]:
         given = picture(width, height, channels)
         found = crop(given, resize=resize, size=size, interpolation=interpolation, channels=channels)
         assert found.dtype == np.uint8 and found.shape == (size, size, channels) and found.flags.writeable
