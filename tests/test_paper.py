@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.comparators import COMPARATORS, RepVGG, RepVGGBlock, ResNet, plain
 from benchmarks.nets import multiply_adds
-from benchmarks.paper.evidence import comparators, from_log, kept, retired, seeds, shipped
+from benchmarks.paper.evidence import comparators, from_log, kept, other_start, retired, seeds, shipped
 from benchmarks.paper.page import page
 from benchmarks.paper.retire import retire
 from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, again, beside
@@ -79,7 +79,8 @@ def test_the_notebook_says_what_the_recipes_are() -> None:
 
 
 def test_all_short_runs_of_a_size_had_the_same_pictures() -> None:
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in (*LOGS, *SEARCHES) if "-beside-" not in path.stem]
+    paths = (*(path for path in LOGS if path.stem in SHORT_RUNS), *SEARCHES)
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     sizes = {run["preprocessing"]["size"] for run in runs}
     assert len({(run["preprocessing"]["size"], json.dumps(run["data"])) for run in runs}) == len(sizes) == 2
 
@@ -105,10 +106,8 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     found = log(path.stem)
     net, _, key = path.stem.partition("-beside-")
     model, _, tag = key.partition("-")
-    starts = {name: found["recipe"][name] for name in ("beta", "bn_bias") if net == "dirac"}
-    run, weight = beside(net, model, tag, **starts), all_weights()[model, tag]
-    trained = Recipe(**found["recipe"])
-    assert (trained if net == "dirac" else trained.without_dirac_layers()) == run.recipe
+    run, weight = beside(net, model, tag), all_weights()[model, tag]
+    assert Recipe(**found["recipe"]).without_dirac_layers() == run.recipe
     assert found["preprocessing"] == weight.preprocessing.to_dict()
     assert found["data"] == weight.provenance["data_sha256"]
     assert found["seed"] == weight.provenance["seed"]
@@ -132,14 +131,21 @@ def test_a_comparator_of_a_net_that_is_no_longer_shipped_was_trained_as_it() -> 
     assert names
 
 
-def test_a_run_with_another_seed_is_otherwise_that_of_its_checkpoint() -> None:
-    others = {key: seeds(kept(DOCS), key) for key in shipped()}
-    for key, runs in others.items():
-        weight = get_weight(*key.split(":"))
-        for seed in runs:
-            found = log(f"seed{seed}-of-{key.replace(':', '-')}")
+def test_a_run_with_another_seed_or_start_is_otherwise_that_of_its_checkpoint() -> None:
+    logs = kept(DOCS)
+    for key in shipped():
+        weight, place = get_weight(*key.split(":")), f"of-{key.replace(':', '-')}"
+        runs = {}
+        for seed in seeds(logs, key):
+            found = log(f"seed{seed}-{place}")
             run = again(weight.model, weight.tag, seed, precision=found["recipe"]["precision"])
-            assert Recipe(**found["recipe"]) == run.recipe and found["seed"] == seed
+            runs[run] = found
+        if other_start(logs, key):
+            found = log(f"start-{place}")
+            starts = {name: found["recipe"][name] for name in ("beta", "bn_bias")}
+            runs[beside("dirac", weight.model, weight.tag, **starts)] = found
+        for run, found in runs.items():
+            assert Recipe(**found["recipe"]) == run.recipe and found["seed"] == run.seed
             assert found["data"] == weight.provenance["data_sha256"] and found["net"] == "DiracNet"
             assert found["preprocessing"] == weight.preprocessing.to_dict() and found["measured_on"] == "test pictures"
             assert Spec.from_dict(found["spec"]) == weight.spec and len(found["history"]) == run.recipe.epochs
@@ -164,25 +170,33 @@ def test_the_page_has_the_mean_and_the_spread_over_the_seeds() -> None:
 
 def test_a_net_that_is_replaced_keeps_its_logs(tmp_path: Path) -> None:
     shutil.copytree(DOCS / "paper", tmp_path / "paper")
-    (tmp_path / "paper" / "seed1-of-diracnet28_cifar-cifar10.json").write_text("{}")
-    retire(tmp_path, "diracnet28_cifar:cifar10", "short")
-    names = {path.stem for path in (tmp_path / "paper").glob("*diracnet28_cifar*.json")}
-    assert names == {f"{net}-diracnet28_cifar-cifar10_short" for net in ("dirac-beside", "resnet-beside", "seed1-of")}
-    (tmp_path / "paper" / "seed1-of-diracnet28_cifar-cifar10_short.json").unlink()
-    logs, checkpoints = kept(tmp_path), shipped()
-    text = page(logs, {key: one for key, one in checkpoints.items() if "28" not in key})
-    assert (
-        "| `diracnet28_cifar:cifar10_short`, no longer shipped | 87.36 % | ResNet-28-1 | 88.74 % | -1.38 | no |" in text
-    )
-    _, own = checkpoints["diracnet28_cifar:cifar10"]
-    old = logs["dirac-beside-diracnet28_cifar-cifar10_short"]
+    key, folder, checkpoints = "diracnet10_cifar:cifar10", tmp_path / "paper", shipped()
+    _, own = checkpoints[key]
+    resnet = json.loads((folder / "resnet8-beside-diracnet10_cifar-cifar10.json").read_text(encoding="utf-8"))
+    resnet["metrics"]["top1"] = own.top1 + 1.38
+    (folder / "resnet8-beside-diracnet10_cifar-cifar10.json").write_text(json.dumps(resnet))
+    start = {**resnet, "net": "DiracNet", "recipe": {**resnet["recipe"], "beta": 0.25, "bn_bias": 1.0}}
+    for kind in ("seed1", "start"):
+        (folder / f"{kind}-of-diracnet10_cifar-cifar10.json").write_text(json.dumps(start))
+    retire(tmp_path, key, "short")
+    names = {path.stem for path in folder.glob("*diracnet10_cifar*.json")}
+    kinds = ("dirac-beside", "resnet8-beside", "seed1-of", "start-of")
+    assert names >= {f"{kind}-diracnet10_cifar-cifar10_short" for kind in kinds}
+    assert not names & {f"{kind}-diracnet10_cifar-cifar10" for kind in kinds}
+    logs = kept(tmp_path)
+    text = page(logs, {name: one for name, one in checkpoints.items() if name != key})
+    once, gone = "`diracnet10_cifar:cifar10_short`", "no longer shipped"
+    assert f"| {once}, {gone} | {own.top1:.2f} % | ResNet-8 | {own.top1 + 1.38:.2f} % | -1.38 | no |" in text
+    start_told = f"starting from beta 0.25 and bias 1 instead of beta {own.recipe['beta']:g} and bias 0, had"
+    assert f"{once} trained again, {start_told} {own.top1 + 1.38:.2f} %, +1.38 points: " in text
+    old = logs["dirac-beside-diracnet10_cifar-cifar10_short"]
     assert replace(old, history=list(old.history), layers=list(old.layers)) == replace(
         own, history=list(own.history), layers=list(own.layers)
     )
     with pytest.raises(ValueError, match="exists already"):
-        retire(tmp_path, "diracnet28_cifar:cifar10", "short")
-    with pytest.raises(ValueError, match=r"diracnet28_cifar:none: no shipped net; there are diracnet10_cifar:cifar10"):
-        retire(tmp_path, "diracnet28_cifar:none", "short")
+        retire(tmp_path, key, "short")
+    with pytest.raises(ValueError, match=r"diracnet10_cifar:none: no shipped net; there are diracnet10_cifar:cifar10"):
+        retire(tmp_path, "diracnet10_cifar:none", "short")
 
 
 def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.MonkeyPatch) -> None:

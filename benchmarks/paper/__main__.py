@@ -61,7 +61,8 @@ def beside_(
     """Train a comparator the way a shipped checkpoint was trained, or the checkpoint's own net from other values."""
     name, _, tag = model.partition(":")
     one = beside(net, name, tag, beta=beta, bn_bias=bn_bias)
-    _train(f"{net}-beside-{name}-{tag}", one, data, out, docs)
+    kind = "start-of" if net == "dirac" else f"{net}-beside"
+    _train(f"{kind}-{name}-{tag}", one, data, out, docs)
 
 
 @app.command("again")

@@ -122,8 +122,17 @@ def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
 
 def seeds(logs: Mapping[str, Trained], key: str) -> dict[int, Trained]:
     """Return the kept runs of the shipped checkpoint NAME:TAG with other seeds, by seed."""
-    found = _ending(logs, f"-of-{key.replace(':', '-')}")
-    return {seed: found[f"seed{seed}"] for seed in sorted(int(name.removeprefix("seed")) for name in found)}
+    found = {int(name[4:]): run for name, run in _same_net(logs, key).items() if name.startswith("seed")}
+    return dict(sorted(found.items()))
+
+
+def other_start(logs: Mapping[str, Trained], key: str) -> Trained | None:
+    """Return the kept run of the net NAME:TAG from other initial values of its Dirac layers, if there is one."""
+    return _same_net(logs, key).get("start")
+
+
+def _same_net(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
+    return _ending(logs, f"-of-{key.replace(':', '-')}")
 
 
 def _ending(logs: Mapping[str, Trained], ending: str) -> dict[str, Trained]:

@@ -7,7 +7,17 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from benchmarks.paper import plots
-from benchmarks.paper.evidence import IDENTITY, Trained, comparators, identities, kept, retired, seeds, shipped
+from benchmarks.paper.evidence import (
+    IDENTITY,
+    Trained,
+    comparators,
+    identities,
+    kept,
+    other_start,
+    retired,
+    seeds,
+    shipped,
+)
 from benchmarks.paper.runs import SMALL, SMALL_SIZE
 from benchmarks.plots import save
 from benchmarks.report import fill, table, write_page
@@ -65,10 +75,8 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
     three = [logs[name] for name in _CONVERGENCE]
     panels = [plots.convergence(three, "train_loss", "cross-entropy, training, 16 px")]
     panels.append(plots.convergence(three, "top1", "top-1, held out, 16 px, %"))
-    for key, (_, own) in checkpoints.items():
-        others = [run for run in comparators(logs, key).values() if run.net == "ResNet"]
-        if others and own.spec.depth == max(run.spec.depth for _, run in checkpoints.values()):
-            panels.append(plots.convergence([own, *others], "train_loss", "cross-entropy, training, 32 px"))
+    _, own, resnet = max(_resnets(logs, checkpoints), key=lambda pair: pair[1].spec.depth)
+    panels.append(plots.convergence([own, resnet], "train_loss", "cross-entropy, training, 32 px"))
     save(folder / "convergence.png", panels)
     deep = [logs[name] for name in _DEEP]
     depth = [("train_loss", "cross-entropy, training"), ("top1", "top-1, held out, %")]
@@ -196,21 +204,21 @@ def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
 
 
 def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
-    """Return a paragraph for each shipped net that was trained again from other initial values."""
+    """Return a paragraph for each net, shipped now or once, that was trained again from other initial values."""
     found = []
-    for key, (_, own) in checkpoints.items():
-        others = comparators(logs, key)
-        if "dirac" not in others:
+    for key, own, resnet in _resnets(logs, checkpoints):
+        other = other_start(logs, key)
+        if other is None:
             continue
-        other, resnet = others["dirac"], others["resnet"]
         starts = [f"beta {run.recipe['beta']:g} and bias {run.recipe.get('bn_bias', 0):g}" for run in (other, own)]
+        gap = other.top1 - own.top1
         found.append(
             f"`{key}` trained again, starting from {starts[0]} instead of {starts[1]}, had {other.top1:.2f} %, "
-            f"{other.top1 - own.top1:+.2f} points: what such a start brings in [short runs](recipes.md) is gone after "
-            f"{own.recipe['epochs']} epochs, and the first of the two stays shipped. {identities(own.layers)} of its "
-            f"{len(own.layers)} Dirac layers have become identities for more than {IDENTITY:g} %, so the net is less "
-            f"deep than it looks; it ends with {own.train_top1:.1f} % top-1 on the training pictures, the ResNet with "
-            f"{resnet.train_top1:.1f} %. At this depth the authors' nets are not level either: see (c).\n\n"
+            f"{gap:+.2f} points: [short runs](recipes.md) end better with such a start, {own.recipe['epochs']} epochs "
+            f"{'too' if gap > 0 else 'do not'}. {identities(own.layers)} of the net's {len(own.layers)} Dirac layers "
+            f"have become identities for more than {IDENTITY:g} %, so it is less deep than it looks; it ends with "
+            f"{own.train_top1:.1f} % top-1 on the training pictures, the ResNet with {resnet.train_top1:.1f} %. At "
+            f"this depth the authors' nets are not level either: see (c).\n\n"
         )
     return "".join(found)
 

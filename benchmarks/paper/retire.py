@@ -12,8 +12,7 @@ from zoo.files import write_json
 def retire(docs: Path, key: str, old: str) -> None:
     """Keep a shipped net's log in `docs/paper`, and rename those of its comparators and seeds, as those of TAG_OLD.
 
-    To be called while the net is still shipped: later its log is gone. A log of the same net from other initial values
-    is removed, because its place is that of the net's own.
+    To be called while the net is still shipped: later its log is gone.
 
     Args:
         docs: folder of `paper/`.
@@ -47,7 +46,6 @@ def retire(docs: Path, key: str, old: str) -> None:
             "measured_on": "test pictures",
         },
     )
-    (folder / f"dirac-beside-{name}.json").unlink(missing_ok=True)
     for link in ("beside", "of"):
         for path in folder.glob(f"*-{link}-{name}.json"):
             path.rename(path.with_name(f"{path.stem}_{old}.json"))
