@@ -15,13 +15,15 @@ from benchmarks.nets import multiply_adds
 from benchmarks.paper.evidence import comparators, from_log, kept, other_start, retired, seeds, shipped
 from benchmarks.paper.page import page
 from benchmarks.paper.retire import retire
-from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, again, beside
+from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, again, beside, taught
 from export import fold
 from zoo import DiracConv2d, DiracNet, Spec, get_spec
 from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.teacher import open_teacher
 from zoo.weights.record import all_weights, get_weight
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 LOGS = sorted((DOCS / "paper").glob("*.json"))
 SEARCHES = sorted((DOCS / "recipes").glob("*.json"))
 SPECS = [
@@ -107,7 +109,8 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     net, _, key = path.stem.partition("-beside-")
     model, _, tag = key.partition("-")
     run, weight = beside(net, model, tag), all_weights()[model, tag]
-    assert Recipe(**found["recipe"]).without_dirac_layers() == run.recipe
+    assert replace(Recipe(**found["recipe"]).without_dirac_layers(), teacher=run.recipe.teacher) == run.recipe
+    assert found.get("teacher") == weight.provenance.get("teacher")
     assert found["preprocessing"] == weight.preprocessing.to_dict()
     assert found["data"] == weight.provenance["data_sha256"]
     assert found["seed"] == weight.provenance["seed"]
@@ -145,7 +148,8 @@ def test_a_run_with_another_seed_or_start_is_otherwise_that_of_its_checkpoint() 
             starts = {name: found["recipe"][name] for name in ("beta", "bn_bias")}
             runs[beside("dirac", weight.model, weight.tag, **starts)] = found
         for run, found in runs.items():
-            assert Recipe(**found["recipe"]) == run.recipe and found["seed"] == run.seed
+            assert replace(Recipe(**found["recipe"]), teacher=run.recipe.teacher) == run.recipe
+            assert found.get("teacher") == weight.provenance.get("teacher") and found["seed"] == run.seed
             assert found["data"] == weight.provenance["data_sha256"] and found["net"] == "DiracNet"
             assert found["preprocessing"] == weight.preprocessing.to_dict() and found["measured_on"] == "test pictures"
             assert Spec.from_dict(found["spec"]) == weight.spec and len(found["history"]) == run.recipe.epochs
@@ -208,6 +212,37 @@ def test_weights_that_began_with_others_have_no_comparator(monkeypatch: pytest.M
         beside("resnet", "diracnet16_cifar", "cifar10")
     with pytest.raises(ValueError, match="diracnet16_cifar:cifar10 was trained from other weights"):
         again("diracnet16_cifar", "cifar10", 1)
+
+
+def test_the_weights_that_taught_a_checkpoint_teach_its_comparator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a file, where their name stands for others by now."""
+    key = "diracnet16_cifar", "cifar10"
+    run, own = beside("resnet", *key), all_weights()[key]
+    assert taught(run, *key) == run
+    file = tmp_path / "once.safetensors"
+    shutil.copy(ROOT / "checkpoints" / "diracnet10_cifar" / "cifar10" / "dirac" / "model.safetensors", file)
+    with pytest.raises(
+        ValueError, match=r"once\.safetensors has weights \w{8}; diracnet16_cifar:cifar10 was taught by"
+    ):
+        taught(run, *key, file)
+    once = {**own.provenance["teacher"], "digest": open_teacher(str(file)).identity()["digest"]}
+    monkeypatch.setattr(
+        "benchmarks.paper.runs.get_weight", lambda model, tag: replace(own, provenance={"teacher": once})
+    )
+    with pytest.raises(ValueError, match=r"diracnet10_x4_cifar:cifar10 has weights .* give their file as the teacher"):
+        taught(run, *key)
+    found = taught(run, *key, file)
+    assert found.teacher is not None and found.teacher.identity() == once and not found.recipe.teacher
+    assert replace(found, recipe=run.recipe, teacher=None) == run
+
+
+def test_a_net_that_nobody_taught_has_no_teacher_to_name() -> None:
+    run = beside("resnet8", "diracnet10_cifar", "cifar10")
+    assert taught(run, "diracnet10_cifar", "cifar10") == run
+    with pytest.raises(ValueError, match=r"old\.safetensors: diracnet10_cifar:cifar10 had no teacher"):
+        taught(run, "diracnet10_cifar", "cifar10", Path("old.safetensors"))
 
 
 def test_a_seed_is_another() -> None:

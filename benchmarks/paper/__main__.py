@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.comparators import COMPARATORS
 from benchmarks.paper.page import write
 from benchmarks.paper.retire import retire
-from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, Run, again, beside, keep
+from benchmarks.paper.runs import NETS, RECORDED, SHORT_RUNS, Run, again, beside, keep, taught
 from zoo.command_line import run
 from zoo.files import write_json
 from zoo.training.loop import train
@@ -26,6 +26,10 @@ app = typer.Typer(add_completion=False, help=__doc__)
 log = Console(stderr=True)
 Data = Annotated[str, typer.Option(help="Data set, as for `diracnet train --data`.")]
 Out = Annotated[Path, typer.Option(help="Folder for the run folders; repeat the command to continue.")]
+Teacher = Annotated[
+    Path | None,
+    typer.Option(help="File of the weights that taught the checkpoint, for when their name stands for others by now."),
+]
 Docs = Annotated[Path, typer.Option(help="Folder of paper.md and paper/.")]
 
 
@@ -56,11 +60,12 @@ def beside_(
     bn_bias: Annotated[
         float, typer.Option(help="For dirac: initial bias of each BatchNorm after a Dirac layer.")
     ] = 0.0,
+    teacher: Teacher = None,
     docs: Docs = Path("docs"),
 ) -> None:
     """Train a comparator the way a shipped checkpoint was trained, or the checkpoint's own net from other values."""
     name, _, tag = model.partition(":")
-    one = beside(net, name, tag, beta=beta, bn_bias=bn_bias)
+    one = taught(beside(net, name, tag, beta=beta, bn_bias=bn_bias), name, tag, teacher)
     kind = "start-of" if net == "dirac" else f"{net}-beside"
     _train(f"{kind}-{name}-{tag}", one, data, out, docs)
 
@@ -74,11 +79,13 @@ def again_(
     precision: Annotated[
         str | None, typer.Option(help="Precision, for machines that the checkpoint's does not suit.")
     ] = None,
+    teacher: Teacher = None,
     docs: Docs = Path("docs"),
 ) -> None:
     """Train a shipped checkpoint's net as it was trained, with another seed."""
     name, _, tag = model.partition(":")
-    _train(f"seed{seed}-of-{name}-{tag}", again(name, tag, seed, precision=precision), data, out, docs)
+    one = taught(again(name, tag, seed, precision=precision), name, tag, teacher)
+    _train(f"seed{seed}-of-{name}-{tag}", one, data, out, docs)
 
 
 @app.command("retire")
@@ -106,7 +113,16 @@ def _train(name: str, one: Run, data: str, out: Path, docs: Path) -> None:
 
     dataset = load_dataset(data, one.size)
     build, architecture = NETS[one.net], RECORDED[one.net]
-    train(one.recipe, dataset, out / name, seed=one.seed, build=build, architecture=architecture, on_epoch=tell)
+    train(
+        one.recipe,
+        dataset,
+        out / name,
+        seed=one.seed,
+        teacher=one.teacher,
+        build=build,
+        architecture=architecture,
+        on_epoch=tell,
+    )
     write_json(docs / "paper" / f"{name}.json", keep(out / name))
 
 

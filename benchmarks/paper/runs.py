@@ -15,6 +15,7 @@ from zoo.models import DiracNet
 from zoo.nets.identity import identity_shares
 from zoo.training.recipes import Recipe
 from zoo.training.run_folder import RunFolder
+from zoo.training.teacher import Teacher, open_teacher
 from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.record import get_weight
 
@@ -43,12 +44,14 @@ class Run:
         recipe: how it is trained, and the name of the DiracNet whose spec the net has.
         size: pixels of the pictures.
         seed: the run's seed.
+        teacher: the teacher, where the recipe cannot name it.
     """
 
     net: str
     recipe: Recipe
     size: int
     seed: int = 0
+    teacher: Teacher | None = None
 
 
 def beside(net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float = 0.0) -> Run:
@@ -87,6 +90,34 @@ def again(model: str, tag: str, seed: int, *, precision: str | None = None) -> R
         raise ValueError(f"seed={seed}: {model}:{tag} itself was trained with it; name another")
     recipe = Recipe(**weight.recipe)
     return Run("dirac", replace(recipe, precision=precision or recipe.precision), weight.preprocessing.size, seed)
+
+
+def taught(run: Run, model: str, tag: str, file: Path | None = None) -> Run:
+    """Return a run of `beside` or `again` with the very weights that taught the checkpoint, if any did.
+
+    Args:
+        run: the run.
+        model: name of the shipped checkpoint.
+        tag: its tag.
+        file: the weights that taught it, for when their name stands for others by now.
+
+    Raises:
+        ValueError: no weights taught it, or others.
+    """
+    weight = get_weight(model, tag)
+    if "teacher" not in weight.provenance:
+        if file:
+            raise ValueError(f"{file}: {model}:{tag} had no teacher")
+        return run
+    name, digest = (weight.provenance["teacher"][key] for key in ("name", "digest"))
+    teacher = replace(open_teacher(str(file or name)), name=name)
+    found = teacher.identity()["digest"]
+    if found != digest:
+        raise ValueError(
+            f"{file or name} has weights {found[:8]}; {model}:{tag} was taught by weights {digest[:8]} "
+            f"of {name}, which are in this repository's history: give their file as the teacher"
+        )
+    return replace(run, recipe=replace(run.recipe, teacher=""), teacher=teacher) if file else run
 
 
 def _small(net: str, model: str) -> Run:
