@@ -20,6 +20,7 @@ from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3, batch_size=16)
+FEW = dataclasses.replace(RECIPES["digits"], epochs=3, holdout=0.75)  # what COMMAND trains
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def digits(few_digits: Dataset) -> Dataset:
     return few_digits
 
 
-COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--image-size", "8", "--epochs", "3")
+COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--image-size", "8", "--epochs", "3", "--holdout", "0.75")
 
 
 def test_a_resumed_run_ends_with_the_same_bytes(digits: Dataset, tmp_path: Path, cut: Callable[..., None]) -> None:
@@ -126,8 +127,8 @@ def saved(out: Path) -> int:
 
 def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    recipe, everything = dataclasses.replace(RECIPES["digits"], epochs=3), load_dataset("digits", 8)
-    train(recipe, everything, whole)
+    everything = load_dataset("digits", 8)
+    train(FEW, everything, whole)
     for number, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
         before, running = saved(parts), process(root, parts)
         while saved(parts) == before and running.poll() is None:
@@ -137,7 +138,7 @@ def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Pat
     errors = (tmp_path / "stderr").read_text()
     assert "was stopped and saved; the same command line continues it" in errors
     (parts / ".state.pt.abc").touch()  # as a process leaves it that is killed while it writes
-    train(recipe, everything, parts)
+    train(FEW, everything, parts)
     assert {path.name for path in parts.iterdir()} == {path.name for path in whole.iterdir()}
     for name in ("model.safetensors", "metrics.jsonl", "run.json"):
         assert sha256(parts / name) == sha256(whole / name)
@@ -220,7 +221,7 @@ def test_ten_kills_at_random_moments_change_nothing(root: Path, tmp_path: Path) 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
 def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path, cut: Callable[..., None]) -> None:
     """A limit on the size of files stands for the disk's: writing fails in the middle of the state."""
-    everything, whole = load_dataset("digits", 8), dataclasses.replace(RECIPES["digits"], epochs=2)
+    everything, whole = load_dataset("digits", 8), dataclasses.replace(FEW, epochs=2)
     cut(whole, everything, tmp_path / "run", 1, 2)
     good = {path.name: sha256(path) for path in (tmp_path / "run").iterdir()}
     program = (
