@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from torch import nn
 
-from benchmarks.int8.measure import HELD_OUT, STEPS, layers
+from benchmarks.int8.measure import HELD_OUT, STEPS, layers, measure_overflow
 from benchmarks.int8.page import page
 from export import fold
 from export.formats.table import FORMATS
@@ -39,10 +39,17 @@ def test_every_shipped_net_keeps_its_accuracy_in_int8(record: Weight) -> None:
 @pytest.mark.parametrize("name", RESULT["overflow"])
 def test_int8_is_the_same_on_processors_without_vnni(name: str) -> None:
     there, figures = RESULT["overflow"][name], RESULT["nets"][name]
-    assert there["record_sha256"] == figures["record_sha256"] and not there["vnni"]
+    assert there["record_sha256"] == figures["record_sha256"], f"measure it: python -m benchmarks.int8 overflow {name}"
+    assert not there["vnni"]
     assert there["with"]["top1"] == pytest.approx(figures["steps"][-1]["top1"], abs=0.05)
     assert there["with"]["agreement"] == pytest.approx(figures["steps"][-1]["agreement"], abs=0.1)
     assert there["without"]["agreement"] < there["with"]["agreement"]
+
+
+def test_overflow_is_measured_where_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.int8.measure.has_vnni", lambda: True)
+    with pytest.raises(ValueError, match="int8 does not overflow there; measure on an x86 processor without VNNI"):
+        measure_overflow("diracnet10_cifar:cifar10", "digits")
 
 
 @pytest.mark.parametrize("record", SHIPPED)

@@ -1,7 +1,7 @@
 """Measures int8, and writes docs/int8.json and the page made from it.
 
-`python -m benchmarks.int8 steps NAME:TAG --data DATA` measures a shipped net, `… speed` the time; `… page` writes the
-page alone.
+`python -m benchmarks.int8 steps NAME:TAG --data DATA` measures a shipped net, `… speed` the time, `… overflow NAME:TAG
+--data DATA` what x86 processors without VNNI need; `… page` writes the page alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks.int8.measure import environment, measure_steps, speed_case
+from benchmarks.int8.measure import environment, measure_overflow, measure_steps, speed_case
 from benchmarks.int8.page import page
 from benchmarks.pairs import paired
 from benchmarks.report import write_report
@@ -42,6 +42,12 @@ def speed(docs: Docs = Path("docs")) -> None:
     _write(docs, {"speed": {**asdict(paired(speed_case())), **environment()}})
 
 
+@app.command()
+def overflow(model: Model, data: Data, docs: Docs = Path("docs")) -> None:
+    """Measure one net on an x86 processor without VNNI, with the session entry that int8 needs there and without."""
+    _write(docs, {"overflow": {**_read(docs).get("overflow", {}), model: measure_overflow(model, data)}})
+
+
 @app.command("page")
 def page_(docs: Docs = Path("docs")) -> None:
     """Write docs/int8.md from the recorded figures."""
@@ -53,7 +59,7 @@ def _read(docs: Path) -> dict[str, Any]:
 
 
 def _write(docs: Path, found: Mapping[str, Any]) -> None:
-    write_report(docs / "int8.json", {**_read(docs), **found}, page, needed=("nets", "speed"))
+    write_report(docs / "int8.json", {**_read(docs), **found}, page, needed=("nets", "speed", "overflow"))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -13,17 +14,17 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from benchmarks.pairs import Case
+from benchmarks.pairs import Case, paired
 from export import emit, fold
 from export.int8.calibration import BEST, PLAIN, Method, calibrate
 from export.int8.graph import quantize
 from export.int8.record import Quantization
 from export.int8.samples import SEED
 from export.int8.source import INT8, quantize_on_noise
-from export.layout import INPUT
-from export.runtime.sessions import has_vnni, open_session
+from export.layout import EXACT, INPUT
+from export.runtime.sessions import has_vnni, open_session, session_options
 from zoo import Checkpoint, DiracNet, Weight, build_from
-from zoo.machine import describe
+from zoo.machine import describe, processor
 from zoo.nets.conv import DiracConv2d
 from zoo.reference import open_model
 from zoo.training.evaluate import check_classes
@@ -96,6 +97,41 @@ def measure_steps(model: str, data: str, tell: Callable[[str], None]) -> dict[st
     }
 
 
+def measure_overflow(model: str, data: str) -> dict[str, Any]:
+    """Return what int8 comes to on a processor without VNNI, with the session entry `EXACT` and without it.
+
+    Args:
+        model: NAME:TAG of a shipped net with a record of its quantization.
+        data: the data set it was tested on.
+
+    Raises:
+        ValueError: int8 does not overflow on this processor; otherwise as `measure_steps`.
+    """
+    if has_vnni() or platform.machine().lower() not in ("x86_64", "amd64"):
+        raise ValueError(f"{processor()}: int8 does not overflow there; measure on an x86 processor without VNNI")
+    shipped = _shipped(model)
+    preprocessing = shipped.preprocessing
+    test = load_test(data, preprocessing)
+    check_classes(shipped.checkpoint, test, model, data)
+    expected = _logits(_session(shipped.graph, threads=1), test.images, preprocessing)
+    quantized = quantize(shipped.graph, shipped.record)
+    sessions = {"with": _session(quantized, threads=1), "without": _session(quantized, threads=1, exact=False)}
+    found = {name: _logits(session, test.images, preprocessing) for name, session in sessions.items()}
+    one = {INPUT: preprocessing.normalize(test.images[:1].permute(0, 3, 1, 2)).contiguous().numpy()}
+    first, second = ((lambda session=session: session.run(None, one)) for session in sessions.values())
+    ratio = paired(Case("int8, one picture, one thread: with the entry / without", first, second, ROUNDS))
+    figures = {
+        name: {
+            "noise": _noise(expected, logits),
+            "agreement": _agreement(expected, logits),
+            "top1": _share(logits.argmax(1) == test.targets),
+        }
+        for name, logits in found.items()
+    }
+    record = shipped.weight.files[INT8].sha256
+    return {**figures, "record_sha256": record, "time": asdict(ratio), **environment()}
+
+
 def speed_case(rounds: int = ROUNDS) -> Case:
     """Return float32 versus int8: DiracNet-18 in ONNX Runtime, with the same settings and two threads."""
     source, _ = open_model("diracnet18")
@@ -154,8 +190,12 @@ def _logits(session: onnxruntime.InferenceSession, images: Tensor, preprocessing
     return torch.cat([torch.from_numpy(session.run(None, {INPUT: part})[0]) for part in parts])
 
 
-def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    return open_session(model.SerializeToString(), threads, spinning=False, log_severity_level=3)
+def _session(model: onnx.ModelProto, threads: int, *, exact: bool = True) -> onnxruntime.InferenceSession:
+    if exact:
+        return open_session(model.SerializeToString(), threads, spinning=False, log_severity_level=3)
+    options = session_options(threads)
+    options.add_session_config_entry(EXACT[0], "0")
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def _noise(expected: Tensor, found: Tensor) -> float:

@@ -25,6 +25,7 @@ def page(result: Mapping[str, Any]) -> str:
         "nets": "\n\n".join(_net(name, net) for name, net in sorted(nets.items())),
         "speed": speed,
         "speed_environment": _environment(speed),
+        "overflow": "\n\n".join(_overflow(name, net) for name, net in sorted(result["overflow"].items())),
     }
     return fill(TEMPLATE, values)
 
@@ -46,6 +47,22 @@ def _steps(net: Mapping[str, Any]) -> str:
         rows.append([step["step"], f"{step['held_out_noise']:.1f} dB", *shares, f"{net['top1'] - step['top1']:.2f}"])
     same = ["same answer as fp32, held out", "same answer, test"]
     return table(["step", "noise, held out", *same, "top-1, test", "lost"], rows)
+
+
+def _overflow(name: str, net: Mapping[str, Any]) -> str:
+    time = net["time"]
+    text = (
+        f"`{name}` on all test pictures, one thread. With the entry one picture takes {time['median']:.2f} times as "
+        f"long (quartiles {time['low']:.2f} – {time['high']:.2f}, {time['rounds']} rounds in alternation). "
+        f"{_environment(net)}"
+    )
+    rows = []
+    for entry, milliseconds in (("with", time["first_ms"]), ("without", time["second_ms"])):
+        found = net[entry]
+        shares = [f"{found[key]:.2f} %" for key in ("agreement", "top1")]
+        rows.append([f"{entry} the entry", f"{found['noise']:.1f} dB", *shares, f"{milliseconds:.2f} ms"])
+    columns = ["int8", "noise", "same answer as fp32", "top-1", "one picture"]
+    return "\n\n".join((text, table(columns, rows)))
 
 
 def _layers(layers: list[Mapping[str, Any]]) -> str:
