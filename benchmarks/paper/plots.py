@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -48,13 +49,24 @@ def over_hours(runs: Sequence[Trained], label: str) -> Panel:
     """Return a panel of accuracy against processor time, one point per run."""
 
     def draw(axes: Axes) -> None:
+        wide, high = (np.ptp([getattr(run, name) for run in runs]) for name in ("cpu_hours", "top1"))
+
+        def crowded(run: Trained) -> bool:
+            """Whether another point lies where the label would, at the right."""
+            return any(
+                0 < other.cpu_hours - run.cpu_hours < 0.2 * wide and abs(other.top1 - run.top1) < 0.05 * high
+                for other in runs
+            )
+
         for run in runs:
             axes.plot(run.cpu_hours, run.top1, "o", color=COLOURS[run.net])
+            left = crowded(run)
             axes.annotate(
                 f"{run.spec.depth}-{run.spec.width:g}{'' if run.spec.version == 2 else ' v1'}",
                 (run.cpu_hours, run.top1),
                 textcoords="offset points",
-                xytext=(5, -3),
+                xytext=(-5 if left else 5, -3),
+                horizontalalignment="right" if left else "left",
             )
         axes.margins(x=0.15)
         axes.set(xlabel="CPU-hours", ylabel=label)
