@@ -86,7 +86,7 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
     hours = [(shapes, "top-1, held out, 16 px, %"), (cifar, "top-1, test, 32 px, %")]
     save(folder / "shapes.png", [plots.over_hours(runs, label) for runs, label in hours])
     found = {key: run.layers for key, (_, run) in checkpoints.items() if run.spec.version == 2}
-    save(folder / "scales.png", [plots.scales(found)])
+    save(folder / "scales.png", [plots.scales(found)], size=(6.8, 3.2))
 
 
 def _holds(claim: bool) -> str:

@@ -82,6 +82,6 @@ def scales(nets: Mapping[str, Sequence[IdentityShare]]) -> Panel:
             places = [(index + 0.5) / len(found) for index in range(len(found))]
             axes.plot(places, [layer.share for layer in found], ".-", label=name)
         axes.set(xlabel="place in the net, first to last layer", ylabel="α² / (α² + β²), %, median", ylim=(0, 100))
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5))
 
     return draw
