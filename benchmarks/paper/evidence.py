@@ -122,7 +122,9 @@ def comparators(logs: Mapping[str, Trained], key: str) -> dict[str, Trained]:
 
 def seeds(logs: Mapping[str, Trained], key: str) -> dict[int, Trained]:
     """Return the kept runs of the shipped checkpoint NAME:TAG with other seeds, by seed."""
-    found = {int(name[4:]): run for name, run in _same_net(logs, key).items() if name.startswith("seed")}
+    found = {
+        int(name.removeprefix("seed")): run for name, run in _same_net(logs, key).items() if name.startswith("seed")
+    }
     return dict(sorted(found.items()))
 
 
