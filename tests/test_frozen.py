@@ -93,19 +93,6 @@ def growth(table: Table) -> Table:
     return [[table[0][0], *(f"{point['value']:g}" for point in points)], ["ms a picture", *medians]]
 
 
-def overflow(table: Table) -> Table:
-    head, *rows = table
-    expected = []
-    for name, *_ in rows:
-        net = read("int8.json")["overflow"][name.strip("`")]
-        both = [
-            ", ".join(f"{net[entry][key]:.{digits}f} {unit}" for entry in ("with", "without"))
-            for key, digits, unit in (("noise", 1, "dB"), ("agreement", 2, "%"), ("top1", 2, "%"))
-        ]
-        expected.append([name, *both, spread(net["time"])])
-    return [head, *expected]
-
-
 FROZEN: dict[str, tuple[int, Callable[[Table], Table]]] = {
     "recipes.md": (8, recipes),
     "benchmarks/missed-bars.md": (3, missed_bars),
@@ -121,14 +108,6 @@ def test_frozen_tables_are_those_of_the_kept_logs(page: str) -> None:
     assert len(found) == count
     for table in found:
         assert table == expected(table)
-
-
-def test_the_frozen_table_of_overflows_is_that_of_the_log() -> None:
-    table = tables(text("int8.md"))[-1]
-    assert table == overflow(table)
-    assert [row[0].strip("`") for row in table[1:]] == sorted(read("int8.json")["overflow"])
-    for net in read("int8.json")["overflow"].values():
-        assert f"without VNNI ({net['machine']}; {versions(net)})" in text("int8.md").replace("\n", " ")
 
 
 GAINS = """
