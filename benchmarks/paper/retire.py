@@ -43,6 +43,7 @@ def retire(docs: Path, key: str, old: str) -> None:
             "cpu_hours": run.cpu_hours,
             "data": weight.provenance["data_sha256"],
             "seed": weight.provenance["seed"],
+            "teacher": weight.provenance.get("teacher"),
             "measured_on": "test pictures",
         },
     )
