@@ -234,14 +234,14 @@ def test_the_weights_that_taught_a_checkpoint_teach_its_comparator(
         ValueError, match=r"once\.safetensors has weights \w{8}; diracnet16_cifar:cifar10 was taught by"
     ):
         taught(run, *key, file)
-    once = {**own.provenance["teacher"], "digest": open_teacher(str(file)).identity()["digest"]}
+    once = {**own.provenance["teacher"], "digest": open_teacher(str(file)).digest()}
     monkeypatch.setattr(
         "benchmarks.paper.runs.get_weight", lambda model, tag: replace(own, provenance={"teacher": once})
     )
     with pytest.raises(ValueError, match=r"diracnet10_x4_cifar:cifar10 has weights .* give their file as the teacher"):
         taught(run, *key)
     found = taught(run, *key, file)
-    assert found.teacher is not None and found.teacher.identity() == once and not found.recipe.teacher
+    assert found.teacher is not None and found.teacher.identity(own.preprocessing) == once and not found.recipe.teacher
     assert replace(found, recipe=run.recipe, teacher=None) == run
 
 

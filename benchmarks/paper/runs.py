@@ -111,7 +111,7 @@ def taught(run: Run, model: str, tag: str, file: Path | None = None) -> Run:
         return run
     name, digest = (weight.provenance["teacher"][key] for key in ("name", "digest"))
     teacher = replace(open_teacher(str(file or name)), name=name)
-    found = teacher.identity()["digest"]
+    found = teacher.digest()
     if found != digest:
         raise ValueError(
             f"{file or name} has weights {found[:8]}; {model}:{tag} was taught by weights {digest[:8]} "

@@ -16,7 +16,7 @@ from zoo.cards.names import short_name
 from zoo.datasets import find_dataset
 from zoo.files import new_folder, read_json, sha256, write_json
 from zoo.training.run_folder import RunFolder
-from zoo.training.story import measured
+from zoo.training.story import measured, taught_by
 from zoo.weights.facts import Facts
 from zoo.weights.record import MANIFEST, WeightFile, clone
 
@@ -67,7 +67,7 @@ def ship(
     title = given.dataset or facts.dataset
     if title is None:
         raise ValueError(f"the pictures that {run_path} was trained on have no name: give them one with --dataset")
-    model, teacher = source.spec.name, request.get("teacher")
+    model = source.spec.name
     with new_folder(checkpoints / model / tag) as folder:
         source.save(folder / TRAINING_FORM)
         FoldedNet.of(source).checkpoint.save(folder / FOLDED)
@@ -86,7 +86,7 @@ def ship(
             "seed": request["seed"],
             "data_sha256": request["data"],
             **({"init": request["init"]} if request.get("init") else {}),
-            **({"teacher": {**teacher, "name": short_name(teacher["name"])}} if teacher else {}),
+            **taught_by(request.get("teacher"), result.get("teacher", {})),
             **({"base": facts.base} if facts.base else {}),
             **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
             **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},

@@ -110,7 +110,10 @@ def recipe_text(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str
     given = {name: value for name, value in fields.items() if value not in ([], None, "")}
     told = (escaped(f"{name.replace('_', ' ')} {_readable(value)}") for name, value in given.items())
     optimizer = "Muon for the kernels and SGD for the rest" if recipe.get("muon_lr") else "SGD"
-    return f"{optimizer}, {_loss(recipe, provenance)}: {', '.join(told)}. Each is a flag of `diracnet train`."
+    return (
+        f"{optimizer}, {_loss(recipe, provenance)}: {', '.join(told)}. Each is a flag of `diracnet train`."
+        f"{_beside_teacher(provenance)}"
+    )
 
 
 def _loss(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
@@ -124,6 +127,16 @@ def _loss(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     return (
         f"taught by {_model(teacher)}{which}: for {share:.0%} on the divergence from its answers to the same augmented "
         f"pictures, at temperature {recipe.get('temperature', 1):g}{rest}"
+    )
+
+
+def _beside_teacher(provenance: Mapping[str, Any]) -> str:
+    taught = provenance.get("teacher") or {}
+    if not {"top1", "agreement"} <= set(taught):
+        return ""
+    return (
+        f" On the pictures that it was measured on, its teacher is right about {taught['top1']:.2f} %, and both name "
+        f"the same class for {taught['agreement']:.2f} %."
     )
 
 

@@ -136,7 +136,7 @@ def _train(
     if again is not None:
         weights = {} if init is None or start is None else {"init": Named(init, start.digest())}
         if chosen.teacher and "teacher" in again.weights:  # a large one takes a while to open
-            weights["teacher"] = Named(chosen.teacher, open_teacher(chosen.teacher).identity()["digest"])
+            weights["teacher"] = Named(chosen.teacher, open_teacher(chosen.teacher).digest())
         for line in again.notes(dataset, weights):
             note(f"note: {line}")
     if dry_run:

@@ -60,7 +60,7 @@ class _Asked:
         self._job, self._answer, self._note = job, answer, note
         self._tolerance = _TOLERANCE[job.recipe.precision]
         self._decides: dict[str, Any] = {
-            "teacher": teacher.identity(),
+            "teacher": teacher.identity(job.data.preprocessing),
             "preprocessing": job.data.preprocessing.to_dict(),
             "pictures": job.pictures.sha256(),
             "augmentation": {name: getattr(job.recipe, name) for name in ("crop", "crop_padding", "flip", "cutout")},

@@ -119,7 +119,7 @@ class Job:
             "net": self.architecture,
             "spec": self.spec.to_dict(),
             "init": None if init is None else {"weights": init.tag, "digest": init.digest()},
-            "teacher": None if self.teacher is None else self.teacher.identity(),
+            "teacher": None if self.teacher is None else self.teacher.identity(self.data.preprocessing),
             "preprocessing": self.data.preprocessing.to_dict(),
             "labels": list(self.pictures.classes),
             "data": {"train": self.data.train.sha256(), "test": self.data.test.sha256()},

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from zoo.machine import processor
 from zoo.models import DiracNet
+from zoo.training.agreement import knowledge
 from zoo.training.data import Dataset
 from zoo.training.duplicates import count_repeated
 from zoo.training.job import plan_job
@@ -41,6 +42,7 @@ class Preview:
         step_seconds: fastest, median and slowest of the timed steps, in seconds.
         timed: number of timed steps.
         measure_seconds: estimate for measuring the net once on the test (or held-out) pictures, in seconds.
+        teacher: how often the teacher is right about some training pictures, in a sentence; empty without one.
         answer_seconds: estimate for a teacher's answers to the versions of the pictures, as if none were kept and one
             process gave them all, in seconds.
         device: what was timed on.
@@ -55,6 +57,7 @@ class Preview:
     step_seconds: tuple[float, float, float]
     timed: int
     measure_seconds: float
+    teacher: str
     answer_seconds: float
     device: str
 
@@ -81,6 +84,7 @@ class Preview:
             "recipe: " + ", ".join(f"{name} {value}" for name, value in self.recipe.items() if value not in ("", [])),
             f"{self.steps:,} steps in {self.recipe['epochs']} epochs, {self.step_seconds[1]:.3f} s a step (median of "
             f"{self.timed}; {self.step_seconds[0]:.3f} to {self.step_seconds[2]:.3f}) on {self.device}",
+            *([self.teacher] if self.teacher else []),
             *(
                 [f"the teacher's answers, unless they are kept already: {_duration(self.answer_seconds)}"]
                 if self.answer_seconds
@@ -126,7 +130,7 @@ def preview(
         each = _seconds(trainer.state.trained.eval(), inputs) / len(inputs)
         answer = job.answering() if kept else None
         answering = 0.0 if answer is None else _seconds(answer, inputs) / len(inputs) * kept * len(job.pictures)
-    device = job.accelerator.device
+    known, device = knowledge(job), job.accelerator.device
     return Preview(
         data=describe_data(data),
         counts=class_counts(data),
@@ -137,6 +141,7 @@ def preview(
         step_seconds=(min(timed), median(timed), max(timed)),
         timed=len(timed),
         measure_seconds=each * len(job.measured),
+        teacher=known.sentence() if known else "",
         answer_seconds=answering,
         device=processor() if device.type == "cpu" else str(device),
     )

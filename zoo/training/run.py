@@ -11,10 +11,11 @@ import torch
 from zoo.files import read_json, write_json
 from zoo.machine import environment
 from zoo.models import DiracNet
+from zoo.training.agreement import agreement, knowledge
 from zoo.training.answers import kept_answers
 from zoo.training.curves import plot_curves
 from zoo.training.data import Place
-from zoo.training.evaluate import evaluate
+from zoo.training.evaluate import answer_pictures, evaluate
 from zoo.training.job import Job
 from zoo.training.run_folder import RunFolder
 from zoo.training.start import set_stem
@@ -42,8 +43,11 @@ def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None], *, anew: 
     if job.recipe.stem == "principal" and not folder.has_state:
         first = job.pictures.batches(job.data.preprocessing, job.recipe, Place(job.seed, epoch=0))
         set_stem(net, (batch.images for batch in islice(first, _BATCHES_FOR_STEM)))
-    trainer = Trainer(job, net, kept_answers(job, on_note))
+    answers = kept_answers(job, on_note)
+    trainer = Trainer(job, net, answers)
     saved = folder.load()
+    if saved is None and job.accelerator.is_main_process and (known := knowledge(job, answers)):
+        on_note(known.sentence())
     if saved is not None:
         trainer.state.load_state_dict(saved)
         on_note(f"{folder.path} continues {_place(trainer)}")
@@ -83,12 +87,14 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     cpu = float(accelerator.reduce(torch.tensor(own, dtype=torch.float64, device=accelerator.device), "sum"))
     if accelerator.is_main_process:
         trained = state.trained.float()
-        metrics = evaluate(trained, job.measured, job.data.preprocessing)
+        answers = answer_pictures(trained, job.measured, job.data.preprocessing)
+        metrics, teacher = answers.metrics(), {} if job.teacher is None else agreement(job, answers)
         if isinstance(trained, DiracNet):
-            _checkpoint(trained, job, metrics).save(folder.model)
+            _checkpoint(trained, job, metrics, teacher).save(folder.model)
         plot_curves(state.history, folder.curves)
         result = {
             "metrics": metrics,
+            **({"teacher": teacher} if teacher else {}),
             "measured_on": "held-out training pictures" if job.recipe.holdout else "test pictures",
             "pictures": len(job.measured),
             "wall_hours": wall / 3600,
@@ -100,7 +106,7 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     return read_json(folder.result)
 
 
-def _checkpoint(net: DiracNet, job: Job, metrics: Mapping[str, float]) -> Checkpoint:
+def _checkpoint(net: DiracNet, job: Job, metrics: Mapping[str, float], teacher: Mapping[str, float]) -> Checkpoint:
     return Checkpoint(
         form="dirac",
         spec=net.spec,
@@ -108,5 +114,5 @@ def _checkpoint(net: DiracNet, job: Job, metrics: Mapping[str, float]) -> Checkp
         labels=job.data.train.classes,
         preprocessing=job.data.preprocessing,
         state=net.state_dict(),
-        facts=tell(job, metrics),
+        facts=tell(job, metrics, teacher),
     )

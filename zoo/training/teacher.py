@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,8 @@ class Teacher:
         name: what the run's folder and errors call it.
         mean: mean per channel that its input is normalized by, in units of the [0, 1] range; None for the net's own.
         std: standard deviation per channel, in the same units; None for the net's own.
-        size: side of the pictures that it was trained on, in pixels, if known.
+        size: side of the pictures that it takes, in pixels; pictures of another size are resized for it. None for the
+            net's own.
         labels: names of its classes in their order, if known.
     """
 
@@ -43,17 +44,28 @@ class Teacher:
     labels: tuple[str, ...] = ()
 
     def module(self, preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        """Return a frozen copy in eval mode that takes the net's own input, normalized by `preprocessing`."""
+        """Return a frozen copy in eval mode that takes the net's own input, of `preprocessing`."""
         model = copy.deepcopy(self.model).eval().requires_grad_(False)
         mean, std = self.mean or preprocessing.mean, self.std or preprocessing.std
         if (mean, std) != (preprocessing.mean, preprocessing.std):
             model = nn.Sequential(_Renormalize(preprocessing, mean, std), model)
+        if self.resizes(preprocessing):
+            model = nn.Sequential(_Resize(cast(int, self.size)), model)
         return model.to(device, dtype)
 
-    def identity(self) -> dict[str, Any]:
-        """Return what identifies this teacher: name, digest of its weights, normalization of its input."""
+    def resizes(self, preprocessing: Preprocessing) -> bool:
+        """Tell whether pictures of `preprocessing` are resized for the teacher."""
+        return self.size not in (None, preprocessing.size)
+
+    def digest(self) -> str:
+        """Return the digest of the teacher's weights."""
+        return state_digest(self.model.state_dict())
+
+    def identity(self, preprocessing: Preprocessing) -> dict[str, Any]:
+        """Return what decides the teacher's answers to pictures of `preprocessing`: its weights and its input."""
         normalization = {key: value and list(value) for key, value in (("mean", self.mean), ("std", self.std))}
-        return {"name": self.name, "digest": state_digest(self.model.state_dict()), **normalization}
+        resized = {"size": self.size} if self.resizes(preprocessing) else {}
+        return {"name": self.name, "digest": self.digest(), **normalization, **resized}
 
     def check(self, preprocessing: Preprocessing, classes: Sequence[str], device: torch.device) -> None:
         """Raise ValueError if the teacher cannot take the net's pictures, or has other classes."""
@@ -69,11 +81,12 @@ class Teacher:
             with torch.no_grad():
                 logits = self.module(preprocessing, device, torch.float32)(pictures)
         except Exception as error:  # a foreign network may raise anything
-            trained = (
-                f" It was trained on {self.size} pixels: set --image-size." if self.size not in (None, size) else ""
+            side = self.size or size
+            remedy = (
+                "" if self.size else " If it takes another size, pass Teacher(model, name, size=…) or set --image-size."
             )
             raise ValueError(
-                f"the teacher {self.name} takes no pictures of {channels}×{size}×{size}: {error}.{trained}"
+                f"the teacher {self.name} takes no pictures of {channels}×{side}×{side}: {error}.{remedy}"
             ) from error
         if not isinstance(logits, Tensor) or logits.shape != (2, len(classes)):
             gives = tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
@@ -108,6 +121,17 @@ class _Renormalize(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         result: Tensor = input * self.scale + self.shift
         return result
+
+
+class _Resize(nn.Module):
+    """Resizes pictures to squares, as `Preprocessing` does for a net's own input."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.interpolate(input, size=(self.size, self.size), mode="bilinear", antialias=True)
 
 
 def divergence(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -138,6 +138,8 @@ def test_a_taught_net_says_so() -> None:
     assert "at temperature 4, and for 10% on cross-entropy" in text and "/home" not in text and "Muon" in text
     named = recipe_text(recipe, {"teacher": {"name": "ResNet", "digest": "0123456789"}})
     assert "taught by `ResNet` (weights 01234567): for 90%" in named and "teacher weight" not in named
+    beside = recipe_text(recipe, {"teacher": {"name": "ResNet", "top1": 91.5, "agreement": 93.456}})
+    assert "its teacher is right about 91.50 %, and both name the same class for 93.46 %." in beside
     alone = recipe_text(RECIPES["cifar"].to_dict(), {})
     assert alone.startswith("SGD, on cross-entropy: ") and "temperature" not in alone
 

@@ -142,7 +142,7 @@ def test_like_tells_when_a_name_stands_for_other_weights(
     for step in ("zoo.training.loop.train", "zoo.training.preview.preview"):
         monkeypatch.setattr(step, far_enough)
     start = teacher = "diracnet10_cifar:cifar10"  # a net may be taught by what it started from
-    digests = (open_model(start, "dirac")[0].digest(), open_teacher(teacher).identity()["digest"])
+    digests = (open_model(start, "dirac")[0].digest(), open_teacher(teacher).digest())
     started, taught = digests if known else ("1" * 64, "2" * 64)
     recipe = dataclasses.replace(RECIPE.for_trained_weights(), teacher=teacher, teacher_weight=0.5)
     provenance = {

@@ -2,19 +2,25 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from huggingface_hub import constants
+from torch import Tensor, nn
 from torchvision import models
+from torchvision.transforms import v2
 
 import zoo
 from zoo.files import sha256
 from zoo.preprocessing import IMAGENET
+from zoo.training.agreement import Knowledge
 from zoo.training.data import Dataset, Pictures
+from zoo.training.evaluate import answer_pictures
 from zoo.training.loop import train
+from zoo.training.preview import preview
 from zoo.training.recipes import RECIPES
 from zoo.training.teacher import Teacher, divergence, open_teacher
 
@@ -53,8 +59,8 @@ def test_a_run_with_a_teacher_resumes_and_leaves_the_teacher_alone(
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
     train(RECIPE, digits, tmp_path / "whole", teacher=teacher)
     cut(RECIPE, digits, tmp_path / "parts", epoch=0, step=5, teacher=teacher, save_every=0)
-    for other in (shufflenet(seed=1), Teacher(teacher, "ShuffleNet", mean=(0.5,), std=(0.5,))):
-        with pytest.raises(ValueError, match=r"teacher\.(digest|mean)="):
+    for other in (shufflenet(seed=1), Teacher(teacher, "S", mean=(0.5,), std=(0.5,)), Teacher(teacher, "S", size=24)):
+        with pytest.raises(ValueError, match=r"teacher\.(digest|mean|size)="):
             train(RECIPE, digits, tmp_path / "parts", teacher=other)
     train(RECIPE, digits, tmp_path / "parts", teacher=teacher)
     for name in ("model.safetensors", "metrics.jsonl", "run.json"):
@@ -73,7 +79,8 @@ def test_labels_do_not_count_where_all_the_weight_is_the_teacher_s(digits: Datas
         recipe = dataclasses.replace(RECIPE, teacher_weight=weight, muon_lr=0.02)
         for name, data in (("right", digits), ("wrong", wrong)):
             train(recipe, data, tmp_path / f"{name}-{weight}", teacher=shufflenet())
-        right, other = (sha256(tmp_path / f"{name}-{weight}" / "model.safetensors") for name in ("right", "wrong"))
+        files = (tmp_path / f"{name}-{weight}" / "model.safetensors" for name in ("right", "wrong"))
+        right, other = (zoo.Checkpoint.load(file).digest() for file in files)
         assert (right == other) == same
 
 
@@ -86,6 +93,64 @@ def test_a_teacher_s_input_has_its_own_normalization(digits: Dataset) -> None:
         expected = digits.preprocessing if mean is None else how
         seen = module(digits.preprocessing.normalize(pixels).double())
         torch.testing.assert_close(seen, expected.normalize(pixels).double(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [None, 8, 16, 24, 32])
+def test_a_teacher_s_input_has_its_own_size(size: int | None, digits: Dataset) -> None:
+    pictures = torch.rand(3, 1, 16, 16)
+    teacher = Teacher(nn.Identity(), "same", size=size)
+    module = teacher.module(digits.preprocessing, CPU, torch.float32)
+    expected = pictures if size is None else v2.functional.resize(pictures, [size, size], antialias=True)
+    torch.testing.assert_close(module(pictures), expected, rtol=0, atol=0)
+    assert teacher.identity(digits.preprocessing).get("size") == (size if size != 16 else None)
+
+
+class Always(nn.Module):
+    """Gives every picture the same class."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.register_buffer("logits", nn.functional.one_hot(torch.tensor(index), 10).float())
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.get_buffer("logits").expand(len(input), -1)
+
+
+@pytest.mark.parametrize("versions", [0, 1])
+def test_what_a_teacher_knows_is_told(
+    versions: int, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(tmp_path / "assets"))
+    recipe = dataclasses.replace(RECIPE, versions=versions)
+    notes: list[str] = []
+    result = train(recipe, digits, tmp_path / "run", teacher=Teacher(Always(3), "T"), on_note=notes.append)
+    told = re.match(r"the teacher T is right about (\S+) % of (\d+) augmented training pictures; if", notes[-1])
+    assert told is not None
+    share, asked = float(told[1]), int(told[2])
+    unseen, threes = 0 if versions else len(digits.train) % 16, int((digits.train.targets == 3).sum())
+    assert asked == len(digits.train) - unseen and threes - unseen <= round(share / 100 * asked) <= threes
+    model = zoo.build_from(checkpoint := zoo.Checkpoint.load(tmp_path / "run" / "model.safetensors"))
+    given = answer_pictures(model, digits.test, digits.preprocessing)
+    expected = {
+        "top1": 100 * (given.targets == 3).double().mean().item(),
+        "agreement": 100 * (given.predicted == 3).double().mean().item(),
+    }
+    assert result["teacher"] == expected
+    assert expected.items() <= checkpoint.facts.provenance["teacher"].items()
+
+
+def test_a_preview_tells_what_the_teacher_knows(digits: Dataset) -> None:
+    found = preview(RECIPE, digits, teacher=Teacher(Always(3), "T", size=32))
+    assert "augmented training pictures, which it sees at 32 pixels;" in "\n".join(found.lines())
+    assert not preview(dataclasses.replace(RECIPE, teacher_weight=0.0), digits).teacher
+
+
+def test_only_a_teacher_that_is_mostly_wrong_is_called_in_question() -> None:
+    teacher = Teacher(nn.Identity(), "T")
+    assert Knowledge(teacher, 128, 256, None).sentence() == (
+        "the teacher T is right about 50.0 % of 256 augmented training pictures"
+    )
+    assert "; if you expect more, look at" in Knowledge(teacher, 127, 256, None).sentence()
 
 
 FLAT = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
@@ -104,7 +169,8 @@ FLAT = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
             Teacher(shufflenet(), "T", labels=tuple("0132456789")),
             "'3' where the data have '2', the first of 2 differences",
         ),
-        (Teacher(FLAT, "T", size=32), "takes no pictures of 1×16×16: .* It was trained on 32 pixels: set --image-size"),
+        (FLAT, r"takes no pictures of 1×16×16: .* pass Teacher\(model, name, size=…\) or set --image-size"),
+        (Teacher(FLAT, "T", size=24), r"takes no pictures of 1×24×24: [^=]*$"),
         (models.resnet18(num_classes=10), "takes no pictures of 1×16×16: .*channels"),
         (nn.Sequential(nn.Conv2d(1, 10, 3)), "for a picture, the data have 10 classes"),
     ],
