@@ -129,6 +129,17 @@ class Dataset:
     key: str | None = None
 
 
+def renumbered(targets: Tensor, classes: Sequence[str], among: Sequence[str]) -> Tensor:
+    """Return the indices of the same classes, told by their names, in a list that has them all.
+
+    Example:
+        >>> renumbered(torch.tensor([0, 1, 1]), ("cat", "fox"), among=("fox", "dog", "cat")).tolist()
+        [2, 0, 0]
+    """
+    place = {label: index for index, label in enumerate(among)}
+    return torch.tensor([place[label] for label in classes])[targets]
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Labelled pictures in memory, resized and cropped already; `Trainable`.

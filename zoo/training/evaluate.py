@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from zoo.labels import difference
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Measurable, Pictures
+from zoo.training.data import Measurable, Pictures, renumbered
 from zoo.weights.checkpoint import Checkpoint
 
 
@@ -137,6 +137,5 @@ def in_order_of(checkpoint: Checkpoint, pictures: Pictures, what: str, data: str
     if not set(pictures.classes) <= set(checkpoint.labels):
         check_classes(checkpoint, pictures, what, data)
         return pictures
-    place = {label: index for index, label in enumerate(checkpoint.labels)}
-    targets = torch.tensor([place[label] for label in pictures.classes])[pictures.targets]
+    targets = renumbered(pictures.targets, pictures.classes, among=checkpoint.labels)
     return replace(pictures, targets=targets, classes=checkpoint.labels)

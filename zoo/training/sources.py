@@ -17,7 +17,7 @@ import torch
 from pixels import open_picture
 from zoo.labels import check_labels, difference, imagenet_classes
 from zoo.preprocessing import IMAGENET, Preprocessing
-from zoo.training.data import Dataset, Pictures, split_classes
+from zoo.training.data import Dataset, Pictures, renumbered, split_classes
 from zoo.training.folders import HALVES, half_folder, labelled_pictures
 from zoo.training.places import DIGITS_KEY, find_place, kinds
 from zoo.training.reading import Samples, read_drawn, read_samples, undamaged
@@ -127,7 +127,8 @@ def load_dataset(
 ) -> Dataset:
     """Open a data set.
 
-    Files passed over in folders, and pictures left out as damaged, are logged as warnings.
+    Files passed over in folders, pictures left out as damaged, and classes without test pictures are logged as
+    warnings.
 
     Args:
         data: a folder that holds `train/CLASS/*` and `test/CLASS/*` (or `val`); or `KEY:FOLDER` with a key of
@@ -142,8 +143,8 @@ def load_dataset(
             ones.
 
     Raises:
-        ValueError: no such data, pictures that cannot be read (all are named), fewer than two classes, halves with
-            different ones, or pictures to stream that are not files.
+        ValueError: no such data, pictures that cannot be read (all are named), fewer than two classes, test
+            pictures of a class that has no training pictures, or pictures to stream that are not files.
         OSError: the data could not be read or downloaded.
     """
     preprocessing = default_preprocessing(data, size, channels=channels, stream=stream)
@@ -161,8 +162,15 @@ def load_dataset(
             _check_no_class_is_empty(found, f"the {half} pictures of {data}")
         halves.append(found)
     train, test = halves
+    if not set(test.classes) <= set(train.classes):
+        raise ValueError(
+            f"{data}: the halves differ: {difference(train.classes, test.classes, 'train', 'test')}; a class of the "
+            "test pictures needs training pictures, in a folder of the same name"
+        )
     if train.classes != test.classes:
-        raise ValueError(f"{data}: the halves differ: {difference(train.classes, test.classes, 'train', 'test')}")
+        _log.warning("%s: no test pictures: %s", data, difference(train.classes, test.classes, "train", "test"))
+        targets = renumbered(test.targets, test.classes, among=train.classes)
+        test = replace(test, targets=targets, classes=train.classes)
     if len(train.classes) < 2:
         raise ValueError(f"{data} has one class only, {train.classes[0]!r}: there is nothing to tell apart")
     place = find_place(data)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import torchvision
 from PIL import Image
 
@@ -195,8 +196,29 @@ def test_what_the_halves_lack_is_told_without_what_they_share(data: Path) -> Non
             shutil.copytree(data / "test/a", data / half / f"shared{index}")
     shutil.copytree(data / "test/a", data / "train/z1")
     shutil.copytree(data / "test/a", data / "test/z2")
-    with pytest.raises(ValueError, match=r"the halves differ: only train has 'z1', only test has 'z2'$"):
+    with pytest.raises(ValueError, match=r"the halves differ: only train has 'z1', only test has 'z2'; a class of"):
         load_dataset(str(data))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("empty", [False, True])
+def test_the_test_pictures_may_lack_a_class(
+    stream: bool, empty: bool, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The class after it keeps its own number."""
+    whole = load_dataset(str(data), 32, stream=stream)
+    missing, *rest = whole.train.classes
+    expected = torch.cat([targets for _, targets in whole.test.in_order(7)])
+    for file in (data / "test" / missing).iterdir():
+        file.unlink()
+    if not empty:
+        (data / "test" / missing).rmdir()
+    found = load_dataset(str(data), 32, stream=stream)
+    assert found.test.classes == found.train.classes == whole.train.classes
+    shown = torch.cat([targets for _, targets in found.test.in_order(7)])
+    assert shown.tolist() == expected[expected != 0].tolist() and rest
+    assert f"no test pictures: only train has '{missing}'" in caplog.text
+    assert train(STREAMED if stream else SMALL, found, tmp_path / "run")["pictures"] == len(shown)
 
 
 def test_one_class_is_nothing_to_tell_apart(data: Path) -> None:
