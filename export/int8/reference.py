@@ -66,6 +66,23 @@ def evaluate_integers(folded: nn.Sequential, record: Quantization, batch: Tensor
     return outputs
 
 
+def rounding_deviation(folded: nn.Sequential, record: Quantization) -> float:
+    """Return the standard deviation of a logit if each feature before the last layer is a step too high or too low.
+
+    A runtime that sums in float32 may round a value halfway between two integers either way. Every later layer spreads
+    that, until some features differ by a step. If all do, independently of each other, a logit deviates by the step
+    times the norm of its weights; the largest over the logits is returned, in their units.
+
+    Example:
+        >>> rounding_deviation(folded, record) < 0.1
+        True
+    """
+    before, name = [name for name, module in leaves(folded) if not isinstance(module, nn.Flatten)][-2:]
+    layer = record.layers[name]
+    weights = layer.weight.astype(np.float64) * layer.scale.reshape(-1, 1)
+    return float(np.linalg.norm(weights, axis=1).max() * record.activations[before].scale)
+
+
 def _product(module: Any, record: Quantization, name: str, value: Tensor, input: QParams) -> tuple[Tensor, Tensor]:
     """Return a layer's sums of products, integers in float64, and the unit of each channel, float32."""
     layer = record.layers[name]

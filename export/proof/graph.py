@@ -41,16 +41,16 @@ class Case:
         batch: the net's input in PyTorch.
         feed: the same input as the graph takes it.
         expected: the expected logits, followed by each expected feature.
+        limit: limit on the difference between a graph's outputs and the expected ones, relative to the largest.
         source: where the expected outputs come from, as reports call it.
-        limit: the limit on the difference; None for the graph's tolerance.
     """
 
     name: str
     batch: Tensor
     feed: NDArray[Any]
     expected: Sequence[NDArray[Any]]
+    limit: float
     source: str = "PyTorch"
-    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,6 @@ def integral(net: nn.Sequential, record: Quantization) -> Arithmetic:
 def check_graph(
     path: Path,
     title: str,
-    tolerance: float,
     operators: Collection[str],
     arithmetic: Arithmetic,
     cases: Sequence[Case],
@@ -99,7 +98,6 @@ def check_graph(
     Args:
         path: the graph's file.
         title: what to call the graph in the names of the checks.
-        tolerance: limit on the difference between its outputs and the expected ones, relative to the largest.
         operators: operators that it may have in addition to those of the float32 graph.
         arithmetic: what its layers should compute.
         cases: the batches to compare on.
@@ -126,9 +124,8 @@ def check_graph(
                 continue
             found = cast(Any, runtime).run(None, {model.graph.input[0].name: case.feed})
             figure = relative_error(case.expected, found)
-            limit = tolerance if case.limit is None else case.limit
-            note = "" if figure <= limit else _first_wrong_layer(model, arithmetic, case, limit)
-            yield Check(f"{title}: {case.source} / {name}", figure, limit, note, case.name)
+            note = "" if figure <= case.limit else _first_wrong_layer(model, arithmetic, case)
+            yield Check(f"{title}: {case.source} / {name}", figure, case.limit, note, case.name)
 
 
 def check_range(title: str, limit: float, net: nn.Sequential, batch: Tensor) -> Check:
@@ -143,7 +140,7 @@ def _session(model: Path | bytes, level: onnxruntime.GraphOptimizationLevel) -> 
     return open_session(model, spinning=False, graph_optimization_level=level)
 
 
-def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Case, tolerance: float) -> str:
+def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Case) -> str:
     """Name the first convolution or linear layer whose output is wrong, or the layers that the net does not have."""
     there = dict(leaves(arithmetic.net)).keys()
     nodes = model.graph.node
@@ -161,6 +158,6 @@ def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Cas
     found = session.run(None, {model.graph.input[0].name: case.feed})
     for name, output in zip(results, found, strict=True):
         gain = arithmetic.gains.get(name, torch.ones(1)).reshape(1, -1, *[1] * (output.ndim - 2))
-        if not largest_error((expected[name] * gain).numpy(), output.astype(np.float32)) <= tolerance:
+        if not largest_error((expected[name] * gain).numpy(), output.astype(np.float32)) <= case.limit:
             return f"first wrong layer {name}"
     return ""
