@@ -114,7 +114,8 @@ def test_a_comparator_was_trained_as_its_checkpoint(path: Path) -> None:
     found = log(path.stem)
     net, _, key = path.stem.partition("-beside-")
     model, _, tag = key.partition("-")
-    run, weight = beside(net, model, tag), all_weights()[model, tag]
+    run = beside(net, model, tag, precision=found["recipe"]["precision"])
+    weight = all_weights()[model, tag]
     assert by_name(found["recipe"], run.recipe).without_dirac_layers() == run.recipe
     assert found.get("teacher") == weight.provenance.get("teacher")
     assert found["preprocessing"] == weight.preprocessing.to_dict()
@@ -132,7 +133,7 @@ def test_a_comparator_of_a_net_that_is_no_longer_shipped_was_trained_as_it() -> 
     names = {path.stem.partition("-beside-")[::2] for path in ONCE}
     for net, key in names - {("dirac", key) for _, key in names}:
         found, own = log(f"{net}-beside-{key}"), log(f"dirac-beside-{key}")
-        expected = Recipe(**own["recipe"])
+        expected = replace(Recipe(**own["recipe"]), precision=found["recipe"]["precision"])
         assert by_name(found["recipe"], expected).without_dirac_layers() == expected.without_dirac_layers()
         assert found.get("teacher") == own.get("teacher")
         for name in ("preprocessing", "data", "seed", "spec", "environment", "measured_on"):
@@ -153,7 +154,7 @@ def test_a_run_with_another_seed_or_start_is_otherwise_that_of_its_checkpoint() 
             runs[run] = found
         if other_start(logs, key):
             found = log(f"start-{place}")
-            starts = {name: found["recipe"][name] for name in ("beta", "bn_bias")}
+            starts = {name: found["recipe"][name] for name in ("beta", "bn_bias", "precision")}
             runs[beside("dirac", weight.model, weight.tag, **starts)] = found
         for run, found in runs.items():
             assert by_name(found["recipe"], run.recipe) == run.recipe
@@ -178,6 +179,17 @@ def test_the_page_has_the_mean_and_the_spread_over_the_seeds() -> None:
     listed = ", ".join(f"{seed}: {first + gap:.2f} % ({precision})" for seed, gap in enumerate((0, -0.2, 0.5)))
     assert f"| `{key}` | 0 | {listed} | {first + 0.1:.2f} % | 0.36 |" in text
     assert key not in text.partition("Trained with one seed only: ")[2]
+
+
+def test_a_comparator_in_another_precision_is_said_to_be() -> None:
+    logs, checkpoints = kept(DOCS), shipped()
+    (key, (_, own)), resnet = next(iter(checkpoints.items())), logs["resnet8-beside-diracnet10_cifar-cifar10"]
+    assert key == "diracnet10_cifar:cifar10" and own.recipe["precision"] == resnet.recipe["precision"] == "bf16"
+    assert f"| `{key}` | {own.top1:.2f} % | ResNet-8 | " in page(logs, checkpoints)
+    other = replace(resnet, recipe={**resnet.recipe, "precision": "float32"})
+    text = page({**logs, "resnet8-beside-diracnet10_cifar-cifar10": other}, checkpoints)
+    assert f"| `{key}` | {own.top1:.2f} % | ResNet-8, float32 | " in text
+    assert beside("repvgg", *key.split(":"), precision="float32").recipe.precision == "float32"
 
 
 def test_a_net_that_is_replaced_keeps_its_logs(tmp_path: Path) -> None:

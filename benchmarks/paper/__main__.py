@@ -30,6 +30,7 @@ Teacher = Annotated[
     Path | None,
     typer.Option(help="File of the weights that taught the checkpoint, for when their name stands for others by now."),
 ]
+Precision = Annotated[str | None, typer.Option(help="Precision, for machines that the checkpoint's does not suit.")]
 Docs = Annotated[Path, typer.Option(help="Folder of paper.md and paper/.")]
 
 
@@ -60,12 +61,13 @@ def beside_(
     bn_bias: Annotated[
         float, typer.Option(help="For dirac: initial bias of each BatchNorm after a Dirac layer.")
     ] = 0.0,
+    precision: Precision = None,
     teacher: Teacher = None,
     docs: Docs = Path("docs"),
 ) -> None:
     """Train a comparator the way a shipped checkpoint was trained, or the checkpoint's own net from other values."""
     name, _, tag = model.partition(":")
-    one = taught(beside(net, name, tag, beta=beta, bn_bias=bn_bias), name, tag, teacher)
+    one = taught(beside(net, name, tag, beta=beta, bn_bias=bn_bias, precision=precision), name, tag, teacher)
     kind = "start-of" if net == "dirac" else f"{net}-beside"
     _train(f"{kind}-{name}-{tag}", one, data, out, docs)
 
@@ -76,9 +78,7 @@ def again_(
     seed: Annotated[int, typer.Argument(min=0, help="Seed, other than the checkpoint's.")],
     data: Data,
     out: Out,
-    precision: Annotated[
-        str | None, typer.Option(help="Precision, for machines that the checkpoint's does not suit.")
-    ] = None,
+    precision: Precision = None,
     teacher: Teacher = None,
     docs: Docs = Path("docs"),
 ) -> None:

@@ -196,7 +196,9 @@ def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     rows = []
     for key, own, other in _pairs(logs, checkpoints):
         gap = own.top1 - other.top1
-        compared = [f"{own.top1:.2f} %", other.title, f"{other.top1:.2f} %", f"{gap:+.2f}"]
+        precision = other.recipe["precision"]
+        title = other.title if precision == own.recipe["precision"] else f"{other.title}, {precision}"
+        compared = [f"{own.top1:.2f} %", title, f"{other.top1:.2f} %", f"{gap:+.2f}"]
         hours = f"{own.cpu_hours:.2f}, {other.cpu_hours:.2f}"
         rows.append([_name(key, checkpoints), *compared, "yes" if gap >= -LEVEL else "no", hours])
     columns = ["checkpoint", "top-1", "comparator", "top-1", "difference", "level", "CPU-hours, ours and theirs"]

@@ -54,8 +54,12 @@ class Run:
     teacher: Teacher | None = None
 
 
-def beside(net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float = 0.0) -> Run:
+def beside(
+    net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float = 0.0, precision: str | None = None
+) -> Run:
     """Return the run of a net with the recipe, pictures and seed of a shipped checkpoint.
+
+    It has another precision if one is named, for machines that the checkpoint's does not suit.
 
     A comparator has no Dirac layers, so their initial values are left out of its recipe. `dirac` trains the
     checkpoint's own net again, from the initial values `beta` and `bn_bias`.
@@ -71,8 +75,8 @@ def beside(net: str, model: str, tag: str, *, beta: float = 0.0, bn_bias: float 
     weight = get_weight(model, tag)
     if "init" in weight.provenance:
         raise ValueError(f"{model}:{tag} was trained from other weights; a comparator would start from nothing")
-    recipe = replace(Recipe(**weight.recipe).without_dirac_layers(), beta=beta, bn_bias=bn_bias)
-    return Run(net, recipe, weight.preprocessing.size, weight.provenance["seed"])
+    recipe = _in_precision(Recipe(**weight.recipe).without_dirac_layers(), precision)
+    return Run(net, replace(recipe, beta=beta, bn_bias=bn_bias), weight.preprocessing.size, weight.provenance["seed"])
 
 
 def again(model: str, tag: str, seed: int, *, precision: str | None = None) -> Run:
@@ -88,8 +92,11 @@ def again(model: str, tag: str, seed: int, *, precision: str | None = None) -> R
         )
     if seed == weight.provenance["seed"]:
         raise ValueError(f"seed={seed}: {model}:{tag} itself was trained with it; name another")
-    recipe = Recipe(**weight.recipe)
-    return Run("dirac", replace(recipe, precision=precision or recipe.precision), weight.preprocessing.size, seed)
+    return Run("dirac", _in_precision(Recipe(**weight.recipe), precision), weight.preprocessing.size, seed)
+
+
+def _in_precision(recipe: Recipe, precision: str | None) -> Recipe:
+    return replace(recipe, precision=precision or recipe.precision)
 
 
 def taught(run: Run, model: str, tag: str, file: Path | None = None) -> Run:
