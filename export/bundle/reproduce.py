@@ -247,8 +247,7 @@ def _constant(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: value for key, value in report.items() if key not in ("machine", "threads", "checks", PROVENANCE)},
         "keys": sorted(report),
-        # How near a figure must come is for the version to say that compares.
-        "checks": [[each.get(key) for key in ("name", "inputs", "passed")] for each in report["checks"]],
+        "checks": [[each.get(key) for key in ("name", "inputs", "limit", "passed")] for each in report["checks"]],
         "parameters": parameters,
         "inputs": [each for each in definition["resolvedDependencies"] if each["name"] != CODE],
     }

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from export.cards.note import FormatNote
@@ -53,9 +51,9 @@ class OnnxFormat(Format):
     def tolerance(self, spec: Spec) -> float:
         """Return the limit on the difference between its outputs and its arithmetic's, relative to the largest."""
 
-    def limit(self, bundle: Bundle, logits: NDArray[Any]) -> float:  # noqa: ARG002 (int8 uses it)
-        """Return the tolerance for the logits of some batch."""
-        return self.tolerance(bundle.folded.checkpoint.spec)
+    def smallest(self, bundle: Bundle) -> float:  # noqa: ARG002 (int8 uses it)
+        """Return what the difference between logits is relative to at least."""
+        return 0.0
 
     def arithmetic(self, bundle: Bundle) -> Arithmetic:
         """Return what the graph's layers should compute."""
@@ -97,7 +95,8 @@ class OnnxFormat(Format):
         size = f"{len(pictures)}×{preprocessing.size}×{preprocessing.size}"
         if self.largest is not None:
             yield check_range(self.name, self.largest, bundle.folded.net, batch)
-        arithmetic = self.arithmetic(bundle)
+        arithmetic, smallest = self.arithmetic(bundle), self.smallest(bundle)
+        tolerance = self.tolerance(checkpoint.spec)
         for title, path, operators, inputs, feed in (
             (self.name, self.files()[0], frozenset(), tensor_inputs(checkpoint.spec, preprocessing), batch),
             (
@@ -108,11 +107,11 @@ class OnnxFormat(Format):
                 pictures,
             ),
         ):
-            cases = []
-            for name, drawn, fed in inputs:
-                expected = arithmetic.results(drawn, features)
-                cases.append(Case(name, drawn, fed, expected, self.limit(bundle, expected[0]), self.reference))
-            limit = self.tolerance(checkpoint.spec) if self.golden is None else self.golden
+            cases = [
+                Case(name, drawn, fed, arithmetic.results(drawn, features), tolerance, self.reference, smallest)
+                for name, drawn, fed in inputs
+            ]
+            limit = tolerance if self.golden is None else self.golden
             cases.append(Case(size, batch, feed.numpy(), golden, limit, "golden outputs"))
             allowed = self.operators | operators
             yield from check_graph(bundle.folder / path, title, allowed, arithmetic, cases)
@@ -176,11 +175,10 @@ class Int8(OnnxFormat):
     def tolerance(self, spec: Spec) -> float:  # noqa: ARG002 (the same for all)
         return 2e-2
 
-    def limit(self, bundle: Bundle, logits: NDArray[Any]) -> float:
-        """Return three deviations by rounding if they exceed the tolerance: small logits have the same steps."""
+    def smallest(self, bundle: Bundle) -> float:
+        """Return the size of logits of which the tolerance is three deviations by rounding."""
         deviation = rounding_deviation(bundle.folded.net, bundle.quantization)
-        largest = max(float(np.abs(logits).max()), float(np.finfo(np.float32).tiny))
-        return max(super().limit(bundle, logits), 3 * deviation / largest)
+        return 3 * deviation / self.tolerance(bundle.folded.checkpoint.spec)
 
     def transform(self, source: Source) -> onnx.ModelProto:
         return quantize(source.graph, source.known_quantization())

@@ -43,6 +43,7 @@ class Case:
         expected: the expected logits, followed by each expected feature.
         limit: limit on the difference between a graph's outputs and the expected ones, relative to the largest.
         source: where the expected outputs come from, as reports call it.
+        smallest: what logits are compared to at least; see `export.proof.error.relative_error`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Case:
     expected: Sequence[NDArray[Any]]
     limit: float
     source: str = "PyTorch"
+    smallest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def check_graph(
             if isinstance(runtime, ReferenceEvaluator) and pixels > REFERENCE_PIXELS:
                 continue
             found = cast(Any, runtime).run(None, {model.graph.input[0].name: case.feed})
-            figure = relative_error(case.expected, found)
+            figure = relative_error(case.expected, found, case.smallest)
             note = "" if figure <= case.limit else _first_wrong_layer(model, arithmetic, case)
             yield Check(f"{title}: {case.source} / {name}", figure, case.limit, note, case.name)
 

@@ -123,10 +123,10 @@ def _loss(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
         return "on cross-entropy"
     # A name may stand for other weights by now, even for those that were taught.
     which = f" (weights {escaped(taught['digest'][:8])})" if "digest" in taught else ""
-    rest = f", and for {1 - share:.0%} on cross-entropy" if share < 1 else ""
+    rest = f", and {1 - share:.0%} is cross-entropy" if share < 1 else ""
     return (
-        f"taught by {_model(teacher)}{which}: for {share:.0%} on the divergence from its answers to the same augmented "
-        f"pictures, at temperature {recipe.get('temperature', 1):g}{rest}"
+        f"taught by {_model(teacher)}{which}: {share:.0%} of the loss is the divergence from its answers to the same "
+        f"augmented pictures, at temperature {recipe.get('temperature', 1):g}{rest}"
     )
 
 
@@ -135,8 +135,8 @@ def _beside_teacher(provenance: Mapping[str, Any]) -> str:
     if not {"top1", "agreement"} <= set(taught):
         return ""
     return (
-        f" On the pictures that it was measured on, its teacher is right about {taught['top1']:.2f} %, and both name "
-        f"the same class for {taught['agreement']:.2f} %."
+        f" Of the pictures that it was measured on, its teacher classifies {taught['top1']:.2f} % correctly, and both "
+        f"give {taught['agreement']:.2f} % the same class."
     )
 
 

@@ -51,13 +51,17 @@ def _train(
         ),
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side in pixels that pictures are resized to; by default 32, for the digits 16.")
+        int | None,
+        typer.Option(
+            help="Side in pixels that pictures are resized to; by default what suits the data set (32 for a folder, "
+            "224 with --crop resized), or that of the weights of --like."
+        ),
     ] = None,
     channels: Annotated[
         int | None,
         typer.Option(
-            help="What pictures become: 1 (grey), 3 (RGB) or 4 (RGB with alpha); by default what --init takes, or what "
-            "the data set has, which for a folder is RGB."
+            help="What pictures become: 1 (grey), 3 (RGB) or 4 (RGB with alpha); by default what the weights of --like "
+            "or --init take, or what the data set has, which for a folder is RGB."
         ),
     ] = None,
     init: Annotated[
@@ -70,7 +74,7 @@ def _train(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the run records how many.")
+        bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the run records which.")
     ] = False,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Random seed for weight initialisation and data order.", show_default="0")
@@ -103,6 +107,9 @@ def _train(
         check_model(like)
         again = training_of(like)
         image_size, seed, init = image_size or again.size, again.seed if seed is None else seed, init or again.init
+        channels = channels or again.channels
+        if changes["teacher"] is None:
+            changes["teacher"] = "" if changes["teacher_weight"] == 0 else again.teacher
     seed, recipe = seed or 0, recipe or _DEFAULT
     chosen = _choose(again.recipe if again else _named(recipe), changes, trained=init is not None)
     if init is not None:
@@ -117,7 +124,7 @@ def _train(
     check_dataset(data)
 
     from zoo.metrics import figures
-    from zoo.training.job import check_recipe
+    from zoo.training.job import check_recipe, check_teaching
     from zoo.training.loop import train as run_training
     from zoo.training.preview import describe_data, preview
     from zoo.training.sources import default_preprocessing, load_dataset
@@ -127,6 +134,8 @@ def _train(
     if init is not None:
         start, chosen = _start(init, chosen, changes.get("model"))
         channels = channels or start.spec.in_channels
+    teacher = open_teacher(chosen.teacher) if chosen.teacher else None
+    check_teaching(chosen, teacher)
     stream = chosen.crop == "resized"
     check_recipe(chosen, default_preprocessing(data, image_size, channels=channels, stream=stream))
     with status(f"reading {data}"):
@@ -135,13 +144,13 @@ def _train(
         )
     if again is not None:
         weights = {} if init is None or start is None else {"init": Named(init, start.digest())}
-        if chosen.teacher and "teacher" in again.weights:  # a large one takes a while to open
-            weights["teacher"] = Named(chosen.teacher, open_teacher(chosen.teacher).digest())
+        if teacher is not None:
+            weights["teacher"] = Named(teacher.name, teacher.digest())
         for line in again.notes(dataset, weights):
             note(f"note: {line}")
     if dry_run:
         with status("timing a few steps"):
-            found = preview(chosen, dataset, seed=seed, init=start)
+            found = preview(chosen, dataset, seed=seed, init=start, teacher=teacher)
         say_json(found.to_dict()) if as_json else say(*found.lines())
         return
     note(describe_data(dataset))
@@ -153,6 +162,7 @@ def _train(
             out,
             seed=seed,
             init=start,
+            teacher=teacher,
             anew=force,
             on_step=shown.step,
             on_epoch=shown.epoch,
@@ -162,6 +172,12 @@ def _train(
         say_json(result)
         return
     say(f"{out}: {figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
+    if teacher is not None:
+        beside = result["teacher"]
+        say(
+            f"its teacher, {teacher.name}, classifies {beside['top1']:.2f} % of them correctly, and the net gives the "
+            f"same class for {beside['agreement']:.2f} %"
+        )
     net = shlex.quote(str(out / "model.safetensors"))
     note(f"The net is in {net}. Next, for example:")
     note(f"  diracnet evaluate {net} --data {shlex.quote(data)}")

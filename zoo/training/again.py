@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.cards.names import repository_name
+from zoo.cards.names import repository_name, short_name
 from zoo.preprocessing import Preprocessing
 from zoo.training.recipes import Recipe
 from zoo.weights.facts import Facts
@@ -36,6 +36,7 @@ class Training:
         recipe: the recipe.
         seed: the seed.
         size: side of the pictures, in pixels; None if it is not recorded.
+        channels: of the pictures; None if it is not recorded.
         base: name of the weights that it started from; None for a new net.
         data: "train" and "test" → fingerprint of the pictures.
         weights: what it learnt from, by role: "teacher" and "init", the weights that it started from.
@@ -45,6 +46,7 @@ class Training:
     recipe: Recipe
     seed: int
     size: int | None
+    channels: int | None
     base: str | None
     data: Mapping[str, str]
     weights: Mapping[str, Named]
@@ -52,9 +54,20 @@ class Training:
     @property
     def init(self) -> str | None:
         """What `--init` is to name; None for a new net. ValueError if the weights have no name for others."""
-        if self.base is None or ":" in self.base or repository_name(self.base):
+        if self.base is None or _is_for_others(self.base):
             return self.base
         raise ValueError(f"{self.of} was trained from weights of its author's own, {self.base}; name yours with --init")
+
+    @property
+    def teacher(self) -> str:
+        """What `--teacher` is to name; empty without one. ValueError if the teacher has no name for others."""
+        if not self.recipe.teacher_weight or _is_for_others(self.recipe.teacher):
+            return self.recipe.teacher
+        named = self.weights.get("teacher", Named(self.recipe.teacher or "a module", "unknown"))
+        raise ValueError(
+            f"{self.of} was taught by a classifier of its author's own, {named.name} (weights {named.digest[:8]}); "
+            "name yours with --teacher"
+        )
 
     def notes(self, data: Dataset, weights: Mapping[str, Named]) -> list[str]:
         """Return in sentences what differs from what the weights were trained on and learnt from.
@@ -71,8 +84,13 @@ class Training:
             f"{self.of} {_LEARNT[role]} weights {then.digest[:8]} of {then.name}, which stands for weights "
             f"{now.digest[:8]} now"
             for role, then, now in pairs
-            if now.name == then.name and now.digest != then.digest
+            if short_name(now.name) == then.name and now.digest != then.digest
         ]
+
+
+def _is_for_others(name: str) -> bool:
+    """Tell whether a name means the same weights on any machine: NAME:TAG or a repository of the Hub."""
+    return ":" in name or repository_name(name) is not None
 
 
 def training_of(reference: str) -> Training:
@@ -106,12 +124,13 @@ def training_of(reference: str) -> Training:
     started, taught = provenance.get("init") or {}, provenance.get("teacher") or {}
     try:
         recipe = Recipe(**Recipe.completed(known.recipe))
-        learnt_from = {"teacher": (recipe.teacher, taught.get("digest")), "init": (base, started.get("digest"))}
+        learnt_from = {"teacher": (taught.get("name"), taught.get("digest")), "init": (base, started.get("digest"))}
         return Training(
             of=reference,
             recipe=recipe,
             seed=int(provenance["seed"]),
             size=preprocessing.size if preprocessing else None,
+            channels=len(preprocessing.mean) if preprocessing else None,
             base=base or (f"{known.recipe['model']} ({started['weights']})" if started else None),
             data=dict(provenance.get("data_sha256", {})),
             weights={role: Named(name, str(digest)) for role, (name, digest) in learnt_from.items() if name and digest},

@@ -44,11 +44,11 @@ class Knowledge:
 
     def sentence(self) -> str:
         """Return it in a sentence, with what to look at if the teacher is wrong more often than not."""
-        sees = f", which it sees at {self.resized} pixels" if self.resized else ""
+        sees = f", seeing them at {self.resized} pixels" if self.resized else ""
         seldom = "; if you expect more, look at the order of its classes and at the size and normalization of its input"
         return (
-            f"the teacher {self.teacher.name} is right about {self.top1:.1f} % of {self.pictures:,} augmented training "
-            f"pictures{sees}{seldom if 2 * self.right < self.pictures else ''}"
+            f"the teacher {self.teacher.name} classifies {self.top1:.1f} % of {self.pictures:,} augmented training "
+            f"pictures correctly{sees}{seldom if 2 * self.right < self.pictures else ''}"
         )
 
 

@@ -159,18 +159,23 @@ def plan_job(
     check_recipe(recipe, data.preprocessing, build=build, processes=accelerator.num_processes)
     if isinstance(teacher, nn.Module):
         teacher = Teacher(teacher, type(teacher).__qualname__)
-    if teacher is not None and recipe.teacher:
+    if teacher is not None and recipe.teacher not in ("", teacher.name):
         raise ValueError(f"teacher={recipe.teacher!r} in the recipe, and {teacher.name} was passed: give one of them")
-    if recipe.teacher:
+    if teacher is None and recipe.teacher:
         teacher = open_teacher(recipe.teacher)
+    check_teaching(recipe, teacher)
+    if teacher is not None:
+        teacher.check(data.preprocessing, pictures.classes, accelerator.device)
+    return Job(recipe, data, seed, spec, build, architecture, init, teacher, pictures, measured, accelerator)
+
+
+def check_teaching(recipe: Recipe, teacher: Teacher | None) -> None:
+    """Raise ValueError if there is a teacher that nothing is learnt from, or none where something is to be."""
     if (teacher is None) != (recipe.teacher_weight == 0):
         missing = (
             "no teacher: name one, or pass one to train" if teacher is None else "nothing is learnt from a teacher"
         )
         raise ValueError(f"teacher_weight={recipe.teacher_weight}: {missing}")
-    if teacher is not None:
-        teacher.check(data.preprocessing, pictures.classes, accelerator.device)
-    return Job(recipe, data, seed, spec, build, architecture, init, teacher, pictures, measured, accelerator)
 
 
 def check_recipe(

@@ -81,8 +81,8 @@ def train(
             `Recipe.for_trained_weights`.
         build: makes the net from its spec, for comparing other nets with DiracNets.
         architecture: name by which `run.json` knows the nets of another `build`.
-        teacher: a classifier to learn from that the recipe does not name, as `Recipe.teacher_weight` says. A bare
-            module takes the net's own input.
+        teacher: a classifier to learn from, as `Recipe.teacher_weight` says: one that the recipe does not name, or the
+            one that it names, if it is open already. A bare module takes the net's own input.
         anew: start from the beginning, whatever run `out` holds; the files of that run are removed.
         save_every: seconds after which the state is saved within an epoch too.
         on_step: called after each step.

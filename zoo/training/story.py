@@ -12,11 +12,11 @@ import torch
 from zoo.cards.names import short_name
 from zoo.datasets import DATASETS
 from zoo.machine import environment
-from zoo.preprocessing import CIFAR, IMAGENET
 from zoo.training.data import Measurable
 from zoo.training.job import Job
 from zoo.training.places import find_place
 from zoo.training.recipes import RECIPES, Recipe
+from zoo.training.sources import default_preprocessing
 from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.facts import Facts
 
@@ -99,12 +99,14 @@ def command(job: Job) -> str:
         parts += ["--init", job.init.origin or "WEIGHTS"]
     if job.teacher is not None and not recipe.teacher:
         parts += ["--teacher", "TEACHER"]  # a module that was given in Python
-    default = IMAGENET if recipe.crop == "resized" else DATASETS[key].preprocessing if key else CIFAR
+    folder = "FOLDER" if key is None else key if key == "digits" else f"{key}:FOLDER"
+    default, channels = default_preprocessing(folder, stream=recipe.crop == "resized"), job.spec.in_channels
     if size != default.size:
         parts += ["--image-size", str(size)]
+    if channels != (len(default.mean) if job.init is None else job.init.spec.in_channels):
+        parts += ["--channels", str(channels)]
     if job.data.skipped:
         parts.append("--skip-damaged")
-    folder = "FOLDER" if key is None else key if key == "digits" else f"{key}:FOLDER"
     parts += ["--seed", str(job.seed), "--data", folder, "--out", "RUN"]
     return shlex.join(parts)
 

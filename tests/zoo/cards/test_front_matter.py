@@ -134,12 +134,12 @@ def test_without_a_licence_it_is_unknown() -> None:
 def test_a_taught_net_says_so() -> None:
     recipe = {**RECIPES["cifar-short"].to_dict(), "teacher_weight": 0.9, "temperature": 4.0}
     text = recipe_text({**recipe, "teacher": "/home/me/wide.safetensors"}, {})
-    assert "taught by `wide.safetensors`: for 90% on the divergence from its answers" in text
-    assert "at temperature 4, and for 10% on cross-entropy" in text and "/home" not in text and "Muon" in text
+    assert "taught by `wide.safetensors`: 90% of the loss is the divergence from its answers" in text
+    assert "at temperature 4, and 10% is cross-entropy" in text and "/home" not in text and "Muon" in text
     named = recipe_text(recipe, {"teacher": {"name": "ResNet", "digest": "0123456789"}})
-    assert "taught by `ResNet` (weights 01234567): for 90%" in named and "teacher weight" not in named
+    assert "taught by `ResNet` (weights 01234567): 90%" in named and "teacher weight" not in named
     beside = recipe_text(recipe, {"teacher": {"name": "ResNet", "top1": 91.5, "agreement": 93.456}})
-    assert "its teacher is right about 91.50 %, and both name the same class for 93.46 %." in beside
+    assert "its teacher classifies 91.50 % correctly, and both give 93.46 % the same class." in beside
     alone = recipe_text(RECIPES["cifar"].to_dict(), {})
     assert alone.startswith("SGD, on cross-entropy: ") and "temperature" not in alone
 

@@ -142,6 +142,9 @@ def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Pat
         ("--model diracnet18 --image-size 16", "diracnet18 takes no pictures of 16 pixels: it needs 29"),
         ("--batch-size 100 --accumulation 3", "batch_size=100: must be a multiple of 1 processes times accumulation=3"),
         ("--crop-padding 40", "crop_padding=40: must be below the size of the pictures, 32"),
+        ("--teacher torchvision:resnet81 --teacher-weight 1", "torchvision has no classifier 'resnet81'"),
+        ("--teacher diracnet16_cifar --teacher-weight 1", "'diracnet16_cifar' is untrained"),
+        ("--teacher-weight 0.9", "teacher_weight=0.9: no teacher: name one"),
         ("--channels 2", r"channels=2: pictures become one of 1 \(grey\), 3 \(RGB\), 4 \(RGBA\)"),
     ],
 )

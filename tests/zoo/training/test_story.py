@@ -40,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, line: str) -> tuple[Recipe, int, Chec
     """Return the recipe, the seed and the weights to start from that a command line of `diracnet train` asks for."""
     found = []
 
-    def preview(recipe: Recipe, _: object, *, seed: int, init: Checkpoint | None) -> None:
+    def preview(recipe: Recipe, _: object, *, seed: int, init: Checkpoint | None, **__: object) -> None:
         found.append((recipe, seed, init))
         raise RuntimeError("far enough")
 
@@ -121,6 +121,64 @@ def test_like_is_the_recipe_of_the_manifest(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked(monkeypatch, line) == (expected, record.provenance["seed"], None)
     changed = dataclasses.replace(expected, epochs=3)
     assert asked(monkeypatch, f"{line} --epochs 3 --seed 5") == (changed, 5, None)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_command_and_like_keep_the_channels(
+    channels: int, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def load(_: str, size: int, *, channels: int | None, **__: object) -> None:
+        found.append((size, channels))
+        raise RuntimeError("far enough")
+
+    how = digits.preprocessing.with_channels(channels)
+    data = dataclasses.replace(digits, preprocessing=how, key=None)
+    job = plan_job(RECIPE, data, seed=0, init=None, build=zoo.DiracNet, architecture=None, teacher=None)
+    monkeypatch.setattr("zoo.training.sources.load_dataset", load)
+    Checkpoint.from_model(
+        zoo.get_model("diracnet10_cifar", in_channels=channels),
+        preprocessing=how,
+        facts=Facts(recipe=RECIPE.to_dict(), provenance={"seed": 0}),
+    ).save(tmp_path / "net.safetensors")
+    for half in ("train", "test"):
+        (tmp_path / "FOLDER" / half).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for line in (command(job), f"diracnet train --like {tmp_path / 'net.safetensors'} --data FOLDER --out run"):
+        result = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert str(result.exception) == "far enough", result.output
+    assert found == [(16, None if channels == 3 else channels), (16, channels)]
+
+
+def taught(net: Path, teacher: str, name: str) -> str:
+    """Save a net that was taught, and return the options of a command that trains such a net again."""
+    recipe = dataclasses.replace(RECIPE, teacher=teacher, teacher_weight=0.5)
+    provenance = {"seed": 0, "teacher": {"name": name, "digest": "2" * 64}}
+    facts = Facts(recipe=recipe.to_dict(), provenance=provenance)
+    Checkpoint.from_model(zoo.get_model("diracnet10_cifar"), facts=facts).save(net)
+    return f"train --like {net} --data digits --out {net.parent / 'run'}"
+
+
+@pytest.mark.parametrize(("teacher", "name"), [("model.safetensors", "model.safetensors"), ("", "my ResNet-18")])
+def test_like_asks_for_a_teacher_that_has_no_name_here(
+    teacher: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = shlex.split(taught(tmp_path / "net.safetensors", teacher, name))
+    with pytest.raises(ValueError, match=rf"taught by a classifier .*, {name} \(weights 22222222\); name yours with"):
+        CliRunner().invoke(app, line, catch_exceptions=False)
+    seen = []
+    monkeypatch.setattr("zoo.training.sources.load_dataset", lambda *_, **__: seen.append(True))
+    for more in (["--teacher", "diracnet10_cifar:cifar10"], ["--teacher-weight", "0"]):
+        CliRunner().invoke(app, [*line, *more])
+    assert len(seen) == 2
+
+
+def test_like_compares_the_weights_of_a_teacher_that_is_a_file(digits: Dataset, tmp_path: Path) -> None:
+    taught(tmp_path / "net.safetensors", "model.safetensors", "model.safetensors")
+    training = training_of(str(tmp_path / "net.safetensors"))
+    (note,) = training.notes(digits, {"teacher": Named("/home/me/model.safetensors", "3" * 64)})
+    assert "was taught by weights 22222222 of model.safetensors, which stands for weights 33333333 now" in note
 
 
 def test_like_takes_a_run_s_weights_too(run: Path, monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
