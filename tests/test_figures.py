@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.figures.__main__ import _corrupted
 from benchmarks.figures.manifests import summary, write_manifests
 from benchmarks.figures.page import page, plot_name, results
+from export.commands.evaluate import CORRUPTED
 from export.figures.corruptions import CORRUPTIONS
 from export.figures.measure import NONE, SEVERITIES, corrupted_mean
 from zoo import Weight
@@ -109,3 +111,10 @@ def test_manifests_follow_the_figures(tmp_path: Path, monkeypatch: pytest.Monkey
     write_json(folder / MANIFEST, damaged)
     with pytest.raises(ValueError, match=r"figures\.int8\.corrupted_top1=101: must be a number from 0 to 100"):
         Weight.from_manifest(folder / MANIFEST)
+
+
+def test_all_nets_of_the_page_are_measured_on_as_many_corrupted_pictures() -> None:
+    assert (_corrupted(None, set()), _corrupted(300, set())) == (CORRUPTED, 300)
+    assert (_corrupted(None, {500}), _corrupted(500, {500})) == (500, 500)
+    with pytest.raises(ValueError, match="2000: the other nets of the page were measured on 500; leave it out"):
+        _corrupted(2000, {500})

@@ -22,6 +22,16 @@ SEED = 0
 """Seed of the weights of a net that is named without a tag."""
 
 
+def known_temperature(checkpoint: Checkpoint, record: Weight | None) -> float:
+    """Return what a net's logits are divided by before they become probabilities, for what `open_model` returned.
+
+    Example:
+        >>> known_temperature(*open_model("diracnet10_cifar"))
+        1.0
+    """
+    return checkpoint.facts.temperature if record is None else record.temperature
+
+
 def open_model(reference: str, form: str | None = None, mirror: Path | None = None) -> tuple[Checkpoint, Weight | None]:
     """Return the checkpoint that a reference means, and its record if it is one of the registry's.
 

@@ -8,7 +8,7 @@ the nets' temperatures, and the figures that are on the zoo's card, into their m
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,15 +37,31 @@ Docs = Annotated[Path, typer.Option(help="Folder of figures.json and figures.md.
 def measure(
     models: Annotated[list[str], typer.Argument(help="Shipped nets with records of their quantization, as NAME:TAG.")],
     data: Annotated[str, typer.Option(help="Data set they were tested on, as for `diracnet evaluate --data`.")],
-    corrupted: Annotated[int, typer.Option(min=10, help="Number of test pictures to corrupt.")] = CORRUPTED,
+    corrupted: Annotated[
+        int | None,
+        typer.Option(min=10, help="Number of test pictures to corrupt; by default as many as for the other nets."),
+    ] = None,
     docs: Docs = Path("docs"),
 ) -> None:
     """Measure nets, and write the page, its plots and the nets' manifests."""
     for model in models:
         _check(model)
+    others = {name: net for name, net in _read(docs).get("nets", {}).items() if name not in models}
+    count = _corrupted(corrupted, {net["corrupted_pictures"] for net in others.values()})
     with Console(stderr=True).status("") as status:
-        result = measure_nets(models, data, lambda text: status.update(escape(text)), count=corrupted)
-    _write(docs, {"nets": {**_read(docs).get("nets", {}), **result}})
+        result = measure_nets(models, data, lambda text: status.update(escape(text)), count=count)
+    _write(docs, {"nets": {**others, **result}})
+
+
+def _corrupted(asked: int | None, others: Collection[int]) -> int:
+    """Return how many pictures to corrupt, which has to be the same for all nets of the page."""
+    of_others = max(others, default=asked or CORRUPTED)
+    if asked not in (None, of_others):
+        raise ValueError(
+            f"--corrupted {asked}: the other nets of the page were measured on {of_others}; leave it out, or measure "
+            "all nets at once"
+        )
+    return of_others
 
 
 def _check(model: str) -> None:

@@ -98,12 +98,12 @@ def _above(gap: float) -> str:
 
 
 def _convergence_found(dirac: Trained, plain: Trained, resnet: Trained) -> str:
-    gap = dirac.top1 - resnet.top1
+    gap, ahead = dirac.top1 - resnet.top1, dirac.top1 - plain.top1
     faster = dirac.history[-1]["train_loss"] < plain.history[-1]["train_loss"]
     return (
         f"against the plain net the claim {_holds(faster)}: in short runs the DiracNet's training loss is "
-        f"{'lower' if faster else 'higher'}, and on held-out pictures it lies {dirac.top1 - plain.top1:+.1f} points "
-        f"from it. Against the ResNet it {_holds(gap >= -1)} within so few epochs: {_above(gap)}."
+        f"{'lower' if faster else 'higher'}, and its top-1 on held-out pictures lies {_above(ahead)} the plain net's. "
+        f"Against the ResNet it {_holds(gap >= -1)} within so few epochs: {_above(gap)}."
     )
 
 
@@ -134,7 +134,7 @@ def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     gaps = [own.top1 - other.top1 for _, own, other in _resnets(logs, checkpoints)]
     return (
         f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} nets, shipped now or once, are level with a ResNet of "
-        f"their size and budget; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
+        f"their depth, width and epochs; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
     )
 
 

@@ -19,7 +19,7 @@ class Claims:
     Args:
         licence: an SPDX identifier that the Hub knows.
         dataset: the name of the data set that the net was trained and measured on; `ORG/NAME` means one on the Hub.
-        figures: a file that `diracnet evaluate --out` wrote.
+        figures: a file that `diracnet evaluate --out` wrote. With `--full` it brings the net's temperature, too.
     """
 
     licence: str | None = None
@@ -44,16 +44,18 @@ class Claims:
         facts = checkpoint.facts
         if self.figures is not None:
             measured = _read(self.figures, checkpoint)
-            provenance = dict(measured["provenance"])
+            provenance, fitted = dict(measured["provenance"]), _temperature(measured)
             if record is not None:
                 published = record.provenance.get("published", [])
                 provenance |= {"published": published} if published else {}
-                return checkpoint, replace(record, metrics=measured["metrics"], provenance=provenance)
+                record = replace(record, metrics=measured["metrics"], provenance=provenance, **fitted)
+                return checkpoint, record
             facts = replace(
                 facts,
                 metrics=measured["metrics"],
                 dataset=measured["dataset"] or facts.dataset,
                 provenance={**facts.provenance, **provenance},
+                **fitted,
             )
         if self.licence is not None:
             facts = replace(facts, licence=self.licence)
@@ -66,10 +68,16 @@ def _read(path: Path, checkpoint: Checkpoint) -> Mapping[str, Any]:
     """Return the measurement in a file; ValueError if it is of another net."""
     value = read_json(path)
     try:
-        Facts.from_dict({name: value[name] for name in ("dataset", "metrics", "provenance")})
+        Facts.from_dict({**{name: value[name] for name in ("dataset", "metrics", "provenance")}, **_temperature(value)})
         digest = value["digest"]
-    except (KeyError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not what diracnet evaluate --out writes: {error}") from error
     if digest != checkpoint.digest():
         raise ValueError(f"the figures in {path} are of another net than {checkpoint.spec.name}; measure this one")
     return value
+
+
+def _temperature(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the temperature that `diracnet evaluate --full` fitted, by the name of the field; nothing without one."""
+    fitted = measured.get("full", {}).get("temperature")
+    return {} if fitted is None else {"temperature": fitted}

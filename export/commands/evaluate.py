@@ -55,7 +55,7 @@ def evaluate(
     from export.figures.net import Net, find_quantization, quantization_remedy
     from export.figures.pictures import check_corruptible, load_originals
     from zoo.files import write_json
-    from zoo.reference import open_model
+    from zoo.reference import known_temperature, open_model
     from zoo.training.report import Report
     from zoo.training.sources import names_of
     from zoo.training.story import measurement
@@ -75,7 +75,7 @@ def evaluate(
         originals = load_originals(data, how, skip_damaged=skip_damaged)
         found = originals.seen(how)
     pictures = of_net(checkpoint, found, model, data)
-    own = record.temperature if record else 1.0
+    own = known_temperature(checkpoint, record)
     measuring = FullMeasurement(net, originals, pictures, count=count, corruptions=corruptions, own=own)
     with progress() as bars:
         bar = bars.add_task("", total=measuring.steps)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo import build_from
-from zoo.reference import open_model
+from zoo.reference import known_temperature, open_model
 from zoo.weights.checkpoint import UNTRAINED
 
 
@@ -37,7 +37,7 @@ class TorchClassifier:
         self._net = build_from(checkpoint)
         self.labels: Mapping[str, str] = {str(index): label for index, label in enumerate(checkpoint.labels)}
         self.untrained = checkpoint.tag == UNTRAINED
-        self.temperature = 1.0 if record is None else record.temperature
+        self.temperature = known_temperature(checkpoint, record)
 
     def preprocess(self, picture: Image.Image) -> NDArray[Any]:
         """Map a PIL picture to the net's input, float32 (channels, size, size)."""

@@ -150,7 +150,7 @@ def _first_wrong_layer(model: onnx.ModelProto, arithmetic: Arithmetic, case: Cas
     layers = [node for node in nodes if node.op_type in ("Conv", "Gemm") or products & set(node.input)]
     results = {node.name: node.output[0] for node in layers}
     if not results.keys() <= there:
-        return f"it has layers that the net has not: {', '.join(sorted(results.keys() - there))}"
+        return f"it has layers that the net does not have: {', '.join(sorted(results.keys() - there))}"
     expected = arithmetic.outputs(set(results), case.batch)
     revealing = onnx.ModelProto()
     revealing.CopyFrom(model)

@@ -31,7 +31,7 @@ def evaluate(
     from zoo.files import write_json
     from zoo.metrics import figures
     from zoo.models import build_from
-    from zoo.reference import open_model
+    from zoo.reference import known_temperature, open_model
     from zoo.training.evaluate import answer_pictures
     from zoo.training.report import Report
     from zoo.training.sources import load_test, names_of
@@ -50,7 +50,7 @@ def evaluate(
             preprocessing,
             on_batch=lambda done: bars.update(bar, completed=done),
         )
-    report = Report(answers, pictures, record.temperature if record else 1.0)
+    report = Report(answers, pictures, known_temperature(checkpoint, record))
     draw(report, f"{model} on {data}", confusion, top_errors)
     if out is not None:
         write_json(out, measurement(checkpoint, found, data, answers.metrics()))

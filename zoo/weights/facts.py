@@ -10,6 +10,7 @@ from typing import Any
 from zoo.cards.licences import check_licence
 from zoo.description import PROVENANCE, RECIPE
 from zoo.metrics import METRICS
+from zoo.preprocessing import check_temperature
 
 LONGEST = 200
 """Characters that a name may have."""
@@ -28,9 +29,11 @@ class Facts:
         base: the weights that training started from: `NAME:TAG`, `ORG/NAME`, or any name.
         recipe: how it was trained, as fields of `zoo.training.recipes.Recipe`.
         provenance: everything else that was recorded, such as what was measured and how, seed and versions.
+        temperature: what logits are divided by before they become probabilities; see `zoo.training.calibration`.
 
     Raises:
-        ValueError: a name is empty, long or not one line; a metric is unknown or out of range; no such licence.
+        ValueError: a name is empty, long or not one line; a metric is unknown or out of range; no such licence; the
+            temperature is out of range.
     """
 
     dataset: str | None = None
@@ -39,6 +42,7 @@ class Facts:
     base: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("dataset", "base", "licence"):
@@ -52,6 +56,7 @@ class Facts:
         for name in ("metrics", "recipe", "provenance"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a mapping of names to values")
+        check_temperature(self.temperature)
         RECIPE.check(dict(self.recipe), "recipe")
         PROVENANCE.check(dict(self.provenance), "provenance")
         for name, value in self.metrics.items():
@@ -68,8 +73,10 @@ class Facts:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is known, in a form that JSON can hold; `{}` if nothing is."""
-        values = ((each.name, getattr(self, each.name)) for each in fields(self))
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values if value}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        unknown = [name for name, value in values.items() if not value or (name == "temperature" and value == 1)]
+        known = {name: value for name, value in values.items() if name not in unknown}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in known.items()}
 
     def describe(self) -> dict[str, Any]:
         """Return what is known by the names that config.json and cards use."""

@@ -83,6 +83,36 @@ def net(randomised: Callable, data: Path, tmp_path_factory: pytest.TempPathFacto
     return path
 
 
+def test_the_temperature_that_was_fitted_becomes_the_bundle_s(
+    diracnet: Callable, net: Path, data: Path, tmp_path: Path
+) -> None:
+    figures, bundle = tmp_path / "figures.json", tmp_path / "bundle"
+    assert diracnet("evaluate", net, "--data", data, "--full", "--corrupted", 0, "--out", figures)[0] == 0
+    value = json.loads(figures.read_text(encoding="utf-8"))
+
+    def exported(full: object, out: Path) -> tuple[int, str]:
+        figures.write_text(json.dumps({**value, "full": full}), encoding="utf-8")
+        status, _, errors = diracnet("export", net, "--figures", figures, "--out", out)
+        return status, errors
+
+    assert exported({**value["full"], "temperature": 1.7}, bundle)[0] == 0
+    assert json.loads((bundle / "config.json").read_text(encoding="utf-8"))["temperature"] == 1.7
+    assert "divided by 1.7, the temperature" in " ".join((bundle / "README.md").read_text(encoding="utf-8").split())
+    picture = data / "test" / "cat" / "0.png"
+    by_graph, by_torch, without = (
+        [answer["probability"] for answer in json.loads(diracnet("predict", model, picture, "--json")[1])[0]["classes"]]
+        for model in (bundle, bundle / "model.safetensors", net)
+    )
+    assert by_graph == pytest.approx(by_torch, abs=1e-4) and by_graph[0] < without[0] - 1e-3
+    assert json.loads(diracnet("evaluate", bundle, "--data", data, "--json")[1])["calibration"]["temperature"] == 1.7
+    assert exported({**value["full"], "temperature": None}, tmp_path / "without")[0] == 0
+    assert "temperature" not in json.loads((tmp_path / "without" / "config.json").read_text(encoding="utf-8"))
+    for full in ({"temperature": 0}, {"temperature": "warm"}, ["warm"]):
+        status, errors = exported(full, tmp_path / "wrong")
+        assert status == 2 and "is not what diracnet evaluate --out writes" in errors
+        assert not (tmp_path / "wrong").exists()
+
+
 def test_a_file_and_its_bundle_are_measured_alike_and_the_figures_go_on_the_card(
     diracnet: Callable, net: Path, data: Path, tmp_path: Path
 ) -> None:
