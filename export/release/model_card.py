@@ -8,7 +8,7 @@ from pathlib import Path
 from export.cards.template import fill
 from zoo import Weight, count_parameters
 from zoo.cards import template as citing
-from zoo.cards.wording import again_command, recipe_text, run_text
+from zoo.cards.wording import again_command, again_note, recipe_text, run_text
 from zoo.datasets import find_dataset
 from zoo.files import replace_file
 from zoo.metrics import figure
@@ -74,17 +74,18 @@ def _figure(record: Weight, name: str) -> str:
 
 
 def _details(record: Weight) -> str:
-    colours, size = KINDS[record.spec.in_channels], record.preprocessing.size
+    reference, size = f"{record.model}:{record.tag}", record.preprocessing.size
+    again = f"`{again_command(reference, record.dataset)}`. {again_note(reference, record.provenance)}"
     lines = [
-        f"- Pictures: {size}×{size} pixels, {colours}; {len(record.labels)} classes.",
+        f"- Pictures: {size}×{size} pixels, {KINDS[record.spec.in_channels]}; {len(record.labels)} classes.",
         f"- {recipe_text(record.recipe, record.provenance)}",
-        f"- To train it again: `{again_command(f'{record.model}:{record.tag}', record.dataset)}`.",
+        f"- To train it again: {again}".rstrip(),
         f"- {run_text(record.provenance)}.",
         *(f"- sha256, {form} form: `{digest}`" for form, digest in sorted(record.digests.items())),
         *_beyond(record),
         f"- Licence: {record.licence}.",
     ]
-    return "\n".join((f"### {record.model}:{record.tag}", "", *lines))
+    return "\n".join((f"### {reference}", "", *lines))
 
 
 def _beyond(record: Weight) -> Iterator[str]:

@@ -20,7 +20,7 @@ from export.site.markdown import section, to_html
 from export.site.pages import Pages
 from export.site.pictures import kernel_picture
 from zoo import Weight, build_from, load_weight
-from zoo.cards.wording import again_command, recipe_text, run_text
+from zoo.cards.wording import again_command, again_note, recipe_text, run_text
 from zoo.datasets import find_dataset
 from zoo.files import read_json
 from zoo.nets.identity import identity_shares
@@ -60,6 +60,7 @@ def write_net(pages: Pages, out: Path, record: Weight, figures: Mapping[str, Any
         charts=_charts(record),
         recipe=recipe_text(record.recipe, record.provenance).replace("`", ""),
         command=again_command(figures["reference"], record.dataset),
+        teacher_gone=again_note(figures["reference"], record.provenance).replace("`", ""),
         run=run_text(record.provenance),
         measured=record.provenance["measured"],
         note=find_dataset(record.dataset).note,

@@ -88,6 +88,7 @@ def training_text(description: Mapping[str, Any]) -> str:
     if command:
         line = " ".join(command.split()).replace("`", "'")
         parts.append(f"To train such a net again:\n\n```sh\n{line}\n```")
+        parts += [note] if (note := again_note(reference, provenance)) else []
     return "\n\n".join(parts)
 
 
@@ -101,6 +102,21 @@ def again_command(reference: str, dataset: str) -> str:
     key = next((row.key for row in DATASETS.values() if row.title == dataset), None)
     data = "FOLDER" if key is None else key if key == "digits" else f"{key}:FOLDER"
     return f"diracnet train --like {reference} --data {data} --out RUN"
+
+
+def again_note(reference: str | None, provenance: Mapping[str, Any]) -> str:
+    """Return what `again_command` lacks: the teacher, where the net has taken its place; or nothing.
+
+    Example:
+        >>> again_note("net:tag", {"teacher": {"name": "net:tag"}})[:52]
+        'Its teacher is the net that it replaced: take those '
+    """
+    if reference is None or (provenance.get("teacher") or {}).get("name") != reference:
+        return ""
+    return (
+        "Its teacher is the net that it replaced: take those weights from the history of the repository, and name "
+        "their file with `--teacher`."
+    )
 
 
 def recipe_text(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:

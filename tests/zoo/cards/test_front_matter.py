@@ -13,7 +13,7 @@ from zoo.cards.licences import LICENCES, check_licence, hub_licence
 from zoo.cards.names import repository_name, short_name
 from zoo.cards.saved import saved_card
 from zoo.cards.template import CODE, escaped
-from zoo.cards.wording import recipe_text
+from zoo.cards.wording import recipe_text, training_text
 from zoo.datasets import DATASETS
 from zoo.training.recipes import RECIPES
 from zoo.weights.facts import Facts
@@ -129,6 +129,13 @@ def test_without_a_licence_it_is_unknown() -> None:
         "license: other",
         "license_name: ask-us",
     ]
+
+
+def test_a_net_that_took_its_teacher_s_place_says_so() -> None:
+    taught = {"recipe": {"model": "a"}, "dataset": "Digits", "provenance": {"teacher": {"name": "a:b"}}}
+    said = "Its teacher is the net that it replaced"
+    for reference, told in (("a:b", True), ("a:c", False), (None, False)):
+        assert (said in training_text({**taught, "reference": reference})) == told
 
 
 def test_a_taught_net_says_so() -> None:
