@@ -68,13 +68,8 @@ PROVENANCE = Fields(
             "cpu_hours": number(0, 1e9),
             "environment": Each(text(), dict),
             "pictures": Fields({"train": whole(0, 1 << 40), "test": whole(0, 1 << 40)}),
-            "teacher": Fields(
-                {
-                    "name": text(),
-                    **optional({"digest": text(), "top1": number(0, 100), "agreement": number(0, 100)}),
-                },
-                others=True,
-            ),
+            "teacher": Fields({"name": text(), **optional({"digest": text()})}, others=True),
+            "beside_teacher": Fields({"top1": number(0, 100), "agreement": number(0, 100)}, others=True),
             "init": Fields(optional({"weights": text(), "digest": text()}), others=True),
             "published": Each(
                 Fields(

@@ -86,10 +86,14 @@ def ship(
             "seed": request["seed"],
             "data_sha256": request["data"],
             **({"init": request["init"]} if request.get("init") else {}),
-            **taught_by(request.get("teacher"), result.get("teacher", {})),
+            **taught_by(request.get("teacher")),
             **({"base": facts.base} if facts.base else {}),
             **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
-            **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
+            **{
+                key: result[key]
+                for key in ("wall_hours", "cpu_hours", "environment", "beside_teacher")
+                if key in result
+            },
         }
         weight = Weight(
             model=model,

@@ -147,12 +147,12 @@ def _loss(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
 
 
 def _beside_teacher(provenance: Mapping[str, Any]) -> str:
-    taught = provenance.get("teacher") or {}
-    if not {"top1", "agreement"} <= set(taught):
+    found = provenance.get("beside_teacher")
+    if not found:
         return ""
     return (
-        f" Of the pictures that it was measured on, its teacher classifies {taught['top1']:.2f} % correctly, and both "
-        f"give {taught['agreement']:.2f} % the same class."
+        f" Of the pictures that it was measured on, its teacher classifies {found['top1']:.2f} % correctly, and both "
+        f"give {found['agreement']:.2f} % the same class."
     )
 
 

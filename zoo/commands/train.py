@@ -173,7 +173,7 @@ def _train(
         return
     say(f"{out}: {figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
     if teacher is not None:
-        beside = result["teacher"]
+        beside = result["beside_teacher"]
         say(
             f"its teacher, {teacher.name}, classifies {beside['top1']:.2f} % of them correctly, and the net gives the "
             f"same class for {beside['agreement']:.2f} %"

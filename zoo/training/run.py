@@ -88,13 +88,13 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     if accelerator.is_main_process:
         trained = state.trained.float()
         answers = answer_pictures(trained, job.measured, job.data.preprocessing)
-        metrics, teacher = answers.metrics(), {} if job.teacher is None else agreement(job, answers)
+        metrics, beside = answers.metrics(), {} if job.teacher is None else agreement(job, answers)
         if isinstance(trained, DiracNet):
-            _checkpoint(trained, job, metrics, teacher).save(folder.model)
+            _checkpoint(trained, job, metrics, beside).save(folder.model)
         plot_curves(state.history, folder.curves)
         result = {
             "metrics": metrics,
-            **({"teacher": teacher} if teacher else {}),
+            **({"beside_teacher": beside} if beside else {}),
             "measured_on": "held-out training pictures" if job.recipe.holdout else "test pictures",
             "pictures": len(job.measured),
             "wall_hours": wall / 3600,
@@ -106,7 +106,7 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     return read_json(folder.result)
 
 
-def _checkpoint(net: DiracNet, job: Job, metrics: Mapping[str, float], teacher: Mapping[str, float]) -> Checkpoint:
+def _checkpoint(net: DiracNet, job: Job, metrics: Mapping[str, float], beside: Mapping[str, float]) -> Checkpoint:
     return Checkpoint(
         form="dirac",
         spec=net.spec,
@@ -114,5 +114,5 @@ def _checkpoint(net: DiracNet, job: Job, metrics: Mapping[str, float], teacher: 
         labels=job.data.train.classes,
         preprocessing=job.data.preprocessing,
         state=net.state_dict(),
-        facts=tell(job, metrics, teacher),
+        facts=tell(job, metrics, beside),
     )

@@ -21,13 +21,13 @@ from zoo.weights.checkpoint import Checkpoint
 from zoo.weights.facts import Facts
 
 
-def tell(job: Job, metrics: Mapping[str, float], teacher: Mapping[str, float]) -> Facts:
+def tell(job: Job, metrics: Mapping[str, float], beside_teacher: Mapping[str, float]) -> Facts:
     """Return what is known of the net that a run has trained. Equal runs on one machine tell the same.
 
     Args:
         job: the run.
         metrics: its figures.
-        teacher: those of its teacher, from `agreement`; empty without one.
+        beside_teacher: those of `zoo.training.agreement.agreement`; empty without a teacher.
     """
     key = job.data.key
     return Facts(
@@ -43,20 +43,20 @@ def tell(job: Job, metrics: Mapping[str, float], teacher: Mapping[str, float]) -
             "data_sha256": {"train": job.data.train.sha256(), "test": job.data.test.sha256()},
             "environment": environment(job.accelerator.device),
             "command": command(job),
-            **taught_by(None if job.teacher is None else job.teacher.identity(job.data.preprocessing), teacher),
+            **taught_by(None if job.teacher is None else job.teacher.identity(job.data.preprocessing)),
+            **({"beside_teacher": beside_teacher} if beside_teacher else {}),
             **({} if job.init is None else {"init": {"weights": job.init.tag, "digest": job.init.digest()}}),
         },
     )
 
 
-def taught_by(teacher: Mapping[str, Any] | None, figures: Mapping[str, float]) -> dict[str, Any]:
+def taught_by(teacher: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what a net's provenance says of its teacher, by a name that is no path; nothing if it had none.
 
     Args:
         teacher: what identifies it, from `Teacher.identity`.
-        figures: from `agreement`.
     """
-    return {"teacher": {**teacher, "name": short_name(teacher["name"]), **figures}} if teacher else {}
+    return {"teacher": {**teacher, "name": short_name(teacher["name"])}} if teacher else {}
 
 
 def measured(pictures: int, held_out: bool) -> str:

@@ -150,30 +150,32 @@ def test_a_teacher_answers_each_version_once_for_all_runs(
     digits: Dataset, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher, notes, pictures = Counting(), [], len(digits.train)
-    checks = 2 + 2 * 256  # two pictures to see whether it fits, and a batch of each version to see whether it changed
+    always = 2 + len(digits.test)  # two pictures to see whether it fits, and in the end those that are measured
+    checks = always + 2 * 256  # a batch of each version, to see whether it changed
+    answered = [f"the teacher answers version {number} of 2" for number in (1, 2)]
 
     def run(name: str, seed: int = 0, teacher: nn.Module = teacher, **fields: object) -> None:
         recipe = dataclasses.replace(TAUGHT, batch_size=64, **fields)
         train(recipe, digits, tmp_path / name, seed=seed, teacher=teacher, on_note=notes.append)
 
-    assert teacher.count(lambda: run("first")) == 2 * pictures + 2
-    assert notes == [f"the teacher answers version {number} of 2" for number in (1, 2)]
-    assert teacher.count(lambda: run("other seed", seed=1)) == checks and len(notes) == 2
+    assert teacher.count(lambda: run("first")) == 2 * pictures + always
+    assert notes[:-1] == answered and notes[-1].startswith("the teacher Counting classifies ")
+    assert teacher.count(lambda: run("other seed", seed=1)) == checks and notes == [*answered, *2 * [notes[-1]]]
     assert teacher.count(lambda: run("deeper", model="diracnet16_cifar")) == checks
     assert teacher.count(lambda: run("more", versions=4)) == checks + pictures  # three epochs come to three of them
-    assert teacher.count(lambda: run("other crops", crop_padding=2)) == 2 * pictures + 2
+    assert teacher.count(lambda: run("other crops", crop_padding=2)) == 2 * pictures + always
     # One with the same weights that answers otherwise; then the first again.
-    assert (turned := Counting(-1.0)).count(lambda: run("turned", teacher=turned)) == 2 * pictures + 512 + 2
-    assert teacher.count(lambda: run("again", seed=2)) == 2 * pictures + 512 + 2
+    assert (turned := Counting(-1.0)).count(lambda: run("turned", teacher=turned)) == 2 * pictures + checks
+    assert teacher.count(lambda: run("again", seed=2)) == 2 * pictures + checks
     # A file that is damaged, and one with other things in it.
     files = sorted(kept.rglob("*.safetensors"))
     for file, content in zip(files, (b"?" * 99, files[0].read_bytes()[:-8]) * len(files), strict=False):
         file.write_bytes(content)
-    assert teacher.count(lambda: run("damaged", seed=3)) == 2 * pictures + 2
+    assert teacher.count(lambda: run("damaged", seed=3)) == 2 * pictures + always
     # No cache at all.
     monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(files[0]))
-    assert teacher.count(lambda: run("nowhere", seed=3)) == 2 * pictures + 2
-    assert f"the answers cannot be kept in {files[0]} " in notes[-1]
+    assert teacher.count(lambda: run("nowhere", seed=3)) == 2 * pictures + always
+    assert f"the answers cannot be kept in {files[0]} " in notes[-2]
     ends = [sha256(tmp_path / name / "model.safetensors") for name in ("damaged", "nowhere")]
     assert ends[0] == ends[1]
 
@@ -205,7 +207,8 @@ def test_a_run_with_versions_resumes(digits: Dataset, tmp_path: Path, cut: Calla
 def test_a_preview_counts_the_teacher_s_answers_once(digits: Dataset, kept: Path) -> None:
     teacher = Counting()
     found = preview(TAUGHT, digits, teacher=teacher)
-    assert teacher.seen[0] == 2 + 2 * 64, "two pictures to check it, then one batch twice"
+    once = len(digits.train) // TAUGHT.batch_size * TAUGHT.batch_size
+    assert teacher.seen[0] == 2 + 2 * 64 + once, "two pictures to check it, one batch twice, and what it knows"
     assert found.answer_seconds > 0 and not list(kept.rglob("*.safetensors"))
     low, high = found.seconds
     assert high - low == pytest.approx(found.steps * (found.step_seconds[2] - found.step_seconds[0]))

@@ -61,7 +61,7 @@ def test_they_are_no_part_of_the_net(checkpoint: Checkpoint) -> None:
         ({"provenance": {"seed": "0"}}, r"provenance\.seed='0'"),
         ({"provenance": {"command": ["rm"]}}, r"provenance\.command="),
         ({"provenance": {"teacher": "x"}}, r"provenance\.teacher='x'"),
-        ({"provenance": {"teacher": {"name": "x", "top1": 101}}}, r"provenance\.teacher\.top1=101"),
+        ({"provenance": {"beside_teacher": {"top1": 101, "agreement": 1}}}, r"provenance\.beside_teacher\.top1=101"),
         ({"colour": "red"}, "unknown are colour"),
         ("pets", "must be a mapping"),
     ],
