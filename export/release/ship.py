@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from export.folding.folded import FoldedNet
 from export.layout import FOLDED, TRAINING_FORM
@@ -80,7 +81,7 @@ def ship(
             for form, name in (("dirac", TRAINING_FORM), ("folded", FOLDED))
         }
         logs = {"log": LOG, "curves": CURVES}
-        provenance = {
+        provenance: dict[str, Any] = {
             "measured": measured(result["pictures"], held_out=False),
             "resize_backend": "PIL",
             "seed": request["seed"],
@@ -89,11 +90,8 @@ def ship(
             **taught_by(request.get("teacher")),
             **({"base": facts.base} if facts.base else {}),
             **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},
-            **{
-                key: result[key]
-                for key in ("wall_hours", "cpu_hours", "environment", "beside_teacher")
-                if key in result
-            },
+            **{key: result[key] for key in ("wall_hours", "cpu_hours", "environment")},
+            **({"beside_teacher": result["beside_teacher"]} if "beside_teacher" in result else {}),
         }
         weight = Weight(
             model=model,

@@ -172,8 +172,7 @@ def _train(
         say_json(result)
         return
     say(f"{out}: {figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
-    if teacher is not None:
-        beside = result["beside_teacher"]
+    if teacher is not None and (beside := result.get("beside_teacher")):  # which older runs lack
         say(
             f"its teacher, {teacher.name}, classifies {beside['top1']:.2f} % of them correctly, and the net gives the "
             f"same class for {beside['agreement']:.2f} %"
