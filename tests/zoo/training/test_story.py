@@ -181,6 +181,20 @@ def test_like_compares_the_weights_of_a_teacher_that_is_a_file(digits: Dataset, 
     assert "was taught by weights 22222222 of model.safetensors, which stands for weights 33333333 now" in note
 
 
+def test_the_command_tells_how_often_net_and_teacher_agree(run: Path, tmp_path: Path) -> None:
+    teacher, out = str(run / "model.safetensors"), tmp_path / "net"
+    line = ["train", "--recipe", "digits", "--epochs", "1", "--teacher", teacher, "--teacher-weight", "1", "--out"]
+    first = CliRunner().invoke(app, [*line, str(out)])
+    result = json.loads((out / "result.json").read_text())
+    beside = result.pop("beside_teacher")
+    assert first.exit_code == 0 and beside["top1"] == zoo.Checkpoint.load(teacher).facts.metrics["top1"]
+    same = f"classifies {beside['top1']:.2f} % of them correctly, and the net gives the same class for"
+    assert f"{same} {beside['agreement']:.2f} %" in " ".join(first.stdout.split())
+    (out / "result.json").write_text(json.dumps(result))  # as versions wrote it that did not measure this
+    again = CliRunner().invoke(app, [*line, str(out)])
+    assert again.exit_code == 0 and "top-1" in again.stdout and "its teacher" not in again.stdout
+
+
 def test_like_takes_a_run_s_weights_too(run: Path, monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
     line = f"diracnet train --like {run} --data digits --out other"
     assert asked(monkeypatch, line) == (RECIPE, 3, None)
