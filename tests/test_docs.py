@@ -140,6 +140,7 @@ LINKING = [
 def test_links_lead_to_files_and_headings_of_the_repository(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
+    assert links or page not in (*PAGES, INDEX, ROOT / "CONTRIBUTING.md")
     for target in (link or source for link, source in links):
         if target.startswith("https://"):
             continue

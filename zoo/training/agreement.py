@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -61,18 +60,23 @@ def knowledge(job: Job, answers: Sequence[Tensor] = ()) -> Knowledge | None:
         answers: the teacher's to each version of the training pictures, if they are kept; all of the first version then
             count. Otherwise it is asked about the first batches of the first epoch.
     """
-    answer = job.answering()
-    if answer is None:
+    teacher = job.teacher
+    if teacher is None:
         return None
-    asked_now = ((answer(batch.images), batch.targets) for batch in job.batches(epoch=0))
     right, asked = 0, 0
-    for given, targets in [(answers[0], job.pictures.targets)] if answers else asked_now:
+    for given, targets in [(answers[0], job.pictures.targets)] if answers else _asked_now(job):
         right += int((given.argmax(dim=1) == targets).sum())
         asked += len(targets)
         if asked >= _SAMPLE:
             break
-    teacher = cast(Teacher, job.teacher)
     return Knowledge(teacher, right, asked, teacher.size if teacher.resizes(job.data.preprocessing) else None)
+
+
+def _asked_now(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the teacher's logits for the batches of the first epoch, with the targets."""
+    if (answer := job.answering()) is not None:
+        for batch in job.batches(epoch=0):
+            yield answer(batch.images), batch.targets
 
 
 @torch.inference_mode()
