@@ -100,7 +100,7 @@ def _net(name: str, net: Mapping[str, Any]) -> str:
 def _classes(net: Mapping[str, Any]) -> str:
     float32, int8 = (results(net, precision) for precision in ("fp32", "int8"))
     rows = [
-        [one.label, one.pictures, f"{one.top1:.1f} %", f"{other.top1:.1f} %", f"{one.taken_for} ({one.mistaken})"]
+        [one.label, one.pictures, f"{one.top1:.1f} %", f"{other.top1:.1f} %", one.mistake]
         for one, other in zip(float32, int8, strict=True)
     ]
     return table(["class", "pictures", "right, fp32", "int8", "most often taken for, fp32"], rows)

@@ -111,14 +111,14 @@ def _corruptions() -> list[str]:
 
 def _print(everything: Mapping[str, Any], precisions: Sequence[str]) -> None:
     """Print the tables."""
-    from export.figures.tables import by_class, by_corruption, class_title, summary
+    from export.figures.tables import by_class, by_corruption, summary
 
     heads, rows = summary(everything, precisions)
     say_table(heads, rows, bare=True)
     if everything["temperature"] is not None:
         say(f"The temperature that fits all of these pictures in {precisions[0]}: {everything['temperature']:g}")
-    say("", class_title(everything))
-    heads, rows = by_class(everything, precisions)
+    title, (heads, rows) = by_class(everything, precisions)
+    say("", title)
     say_table(heads, rows, bare=True)
     if everything["corrupted_pictures"]:
         say("", f"Top-1 under corruptions in percent, by severity; made at {everything['corrupted_at']}:")

@@ -15,6 +15,8 @@ from torch import Tensor
 from zoo.files import replace_file
 from zoo.training.evaluate import Answers
 
+SHOWN = 10
+"""Classes up to which all are printed; of more, as many with the lowest accuracy."""
 _NUMBERED, _NAMED = 20, 60
 """Numbers of classes up to which the picture shows counts, and names."""
 _LONGEST = 24
@@ -44,6 +46,11 @@ class ClassResult:
         """The share of its pictures that was classified right, in percent; None without pictures."""
         return 100 * self.right / self.pictures if self.pictures else None
 
+    @property
+    def mistake(self) -> str:
+        """The class that it is most often taken for, and how often; empty if never."""
+        return f"{self.taken_for} ({self.mistaken})" if self.taken_for else ""
+
 
 def confusion_matrix(answers: Answers) -> Tensor:
     """Return the number of pictures of each class (row) that were given each class (column), int64."""
@@ -66,6 +73,19 @@ def class_results(matrix: Tensor, classes: Sequence[str]) -> list[ClassResult]:
         )
         for index, (label, row) in enumerate(zip(classes, matrix, strict=True))
     ]
+
+
+def worst_classes(results: Sequence[ClassResult]) -> list[int]:
+    """Return the indices of the `SHOWN` classes with the lowest accuracy, lowest first, without empty ones."""
+    measured = [index for index, each in enumerate(results) if each.pictures]
+    return sorted(measured, key=lambda index: results[index].right / results[index].pictures)[:SHOWN]
+
+
+def worst_title(results: Sequence[ClassResult]) -> str:
+    """Return what a table of the worst classes shows."""
+    empty = sum(not each.pictures for each in results)
+    without = f"; {empty} {'has' if empty == 1 else 'have'} no pictures" if empty else ""
+    return f"The worst {SHOWN} of {len(results):,} classes{without}:"
 
 
 def write_confusion(matrix: Tensor, classes: Sequence[str], path: Path) -> None:

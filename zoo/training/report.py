@@ -10,12 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from zoo.training.calibration import BINS, Bin, calibration_error, reliability
-from zoo.training.confusion import ClassResult, class_results, confusion_matrix
+from zoo.training.confusion import SHOWN, ClassResult, class_results, confusion_matrix, worst_classes, worst_title
 from zoo.training.data import Pictures
 from zoo.training.evaluate import Answers
-
-SHOWN = 10
-"""Classes up to which the whole confusion matrix is printed; of more, the worst ones are listed."""
 
 
 @dataclass(frozen=True)
@@ -78,32 +75,21 @@ class Report:
         if len(self.classes) <= SHOWN:
             heads = ["class", "right", *map(str, range(len(self.classes)))]
             return heads, [
-                [f"{index} {each.label}", _percent(each.top1), *(str(count) if count else "·" for count in row)]
+                [f"{index} {each.label}", percent(each.top1), *(str(count) if count else "·" for count in row)]
                 for index, (each, row) in enumerate(zip(self.classes, self.matrix.tolist(), strict=True))
             ]
         return ["class", "pictures", "right", "most often taken for"], [
-            [
-                each.label,
-                str(each.pictures),
-                _percent(each.top1),
-                f"{each.taken_for} ({each.mistaken})" if each.taken_for else "",
-            ]
-            for each in self.worst(SHOWN)
+            [each.label, str(each.pictures), percent(each.top1), each.mistake]
+            for each in (self.classes[index] for index in worst_classes(self.classes))
         ]
-
-    def worst(self, count: int) -> list[ClassResult]:
-        """Return the classes with the lowest accuracy, lowest first; classes without pictures are left out."""
-        measured = [each for each in self.classes if each.top1 is not None]
-        return sorted(measured, key=lambda each: each.right / each.pictures)[:count]
 
     def table_title(self) -> str:
         """Return what the table shows."""
         if len(self.classes) <= SHOWN:
             return "Each row has the pictures of a class, each column those that were given it:"
-        empty = sum(each.top1 is None for each in self.classes)
-        without = f"; {empty} {'has' if empty == 1 else 'have'} no pictures" if empty else ""
-        return f"The worst {SHOWN} of {len(self.classes):,} classes{without}:"
+        return worst_title(self.classes)
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1f} %"
+def percent(share: float | None, decimals: int = 1) -> str:
+    """Return a share in percent for people; a dash for one that was not measured."""
+    return "–" if share is None else f"{share:.{decimals}f} %"
