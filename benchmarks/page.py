@@ -22,7 +22,7 @@ _FOLDING = "DiracNet-18, PyTorch, {}, batch 1: folded / training form"
 
 def page(result: Mapping[str, Any]) -> str:
     """Return the Markdown."""
-    bars, inference = result["bars"]["bars"], result["inference"]
+    bars, inference = [*result["bars"]["bars"], *_step_bars(result["training"]["ratios"])], result["inference"]
     step = next(row for row in bars if "Dirac training step" in row["name"])
     folding = [(how, inference["ratios"][_FOLDING.format(how)]["median"]) for how in ("eager", "compiled")]
     missed = [f"{row['name']} ({row['median']:.3f}, bar {row['bar']:.2f})" for row in bars if not _met(row)]
@@ -44,7 +44,6 @@ def page(result: Mapping[str, Any]) -> str:
             f"{name} {net['top1']:.2f} % ({net['source']})" for name, net in nets.items() if net["top1"]
         ),
         "sizes": _sizes(nets),
-        "product_limits": _product_limits(result["training"]["ratios"]),
         "training_table": _ratios(result["training"]),
         "operators_table": _operators(result["training"]["operators"]),
         "processes": _processes(result["exporting"]["processes"]),
@@ -92,10 +91,9 @@ def _find(inference: Mapping[str, Any], runtime: str, precision: str, batch: int
     raise ValueError(f"nothing was measured for {runtime}, {precision}, batch {batch}")
 
 
-def _product_limits(ratios: Mapping[str, Any]) -> str:
-    """Return what a training step should not exceed, with what was measured."""
-    measured = {precision: ratios[product_name(precision)]["median"] for precision in LIMITS}
-    return " and ".join(f"{LIMITS[name]} in {name} (measured: {median:.2f})" for name, median in measured.items())
+def _step_bars(ratios: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the rows of the part `training` that have a bar, with it."""
+    return [{**ratios[product_name(precision)], "bar": limit} for precision, limit in LIMITS.items()]
 
 
 def _operators(shares: Mapping[str, float]) -> str:

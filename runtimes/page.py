@@ -41,18 +41,20 @@ def page(result: Mapping[str, Any]) -> str:
         "matrix": _matrix(result),
         "files": _files(result),
         "digest": result["sha256"][:12],
-        "replaced": _replaced(result),
+        "stale": _stale(result),
         "versions": table(["runtime", "version"], result["versions"].items()),
     }
     return fill(TEMPLATE, values)
 
 
-def _replaced(result: Mapping[str, Any]) -> str:
-    """Return that the net has other weights by now, if it has."""
+def _stale(result: Mapping[str, Any]) -> str:
+    """Return a paragraph that says that the net has other weights by now, if it has."""
     name, tag = result["net"].split(":")
     weight = all_weights().get((name, tag))
     same = weight is not None and weight.files["folded"].sha256 == result["sha256"]
-    return "" if same else " (since then other weights have taken its place)"
+    if same:
+        return ""
+    return f"\nMeasured on weights of `{result['net']}` that have been replaced since.\n"
 
 
 def cell(figures: Mapping[str, Any]) -> str:
@@ -99,6 +101,12 @@ def _worst(cells: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
+def _every(files: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return that every file runs, and what was not run."""
+    converted = [name for name, figures in files.items() if "converted" in figures]
+    return f"Every file runs; {' and '.join(converted)} was only converted" if converted else "Every file runs"
+
+
 def _failing(graphs: Mapping[str, Mapping[str, Any]], files: Mapping[str, Mapping[str, Any]]) -> str:
     """Return which runtimes cannot run which files."""
     failed: dict[str, list[str]] = {}
@@ -109,4 +117,4 @@ def _failing(graphs: Mapping[str, Mapping[str, Any]], files: Mapping[str, Mappin
     for name, figures in files.items():
         if "error" in figures:
             failed.setdefault(name, []).append(f"`{figures['file']}`")
-    return "; ".join(f"{name} cannot run {' and '.join(which)}" for name, which in failed.items()) or "Every file runs"
+    return "; ".join(f"{name} cannot run {' and '.join(which)}" for name, which in failed.items()) or _every(files)

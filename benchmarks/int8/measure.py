@@ -26,6 +26,7 @@ from export.runtime.sessions import has_vnni, open_session, session_options
 from zoo import Checkpoint, DiracNet, Weight, build_from
 from zoo.machine import describe, processor
 from zoo.nets.conv import DiracConv2d
+from zoo.nets.identity import has_identity
 from zoo.reference import open_model
 from zoo.training.evaluate import check_classes
 from zoo.training.sources import load_sample, load_test
@@ -168,13 +169,17 @@ def _shipped(model: str) -> _Shipped:
 def layers(model: DiracNet, folded: nn.Sequential) -> Iterator[dict[str, Any]]:
     """Yield |alpha| / |beta| of each Dirac layer, and the crest factors of its folded filters.
 
+    Filters without an identity are left out, because their alpha has no effect.
+
     A filter's crest factor is its largest weight relative to the root mean square of its weights: 1 if all weights are
     equally large, and the root of their number if only one is not zero.
     """
     for name, layer in model.named_modules():
         if isinstance(layer, DiracConv2d):
-            filters = cast(nn.Conv2d, folded.get_submodule(name)).weight.detach().double().flatten(1)
+            there = has_identity(layer)
+            filters = cast(nn.Conv2d, folded.get_submodule(name)).weight.detach().double().flatten(1)[there]
             ratio = (layer.alpha.detach().abs() / layer.beta.detach().abs().clamp_min(1e-12)).double()
+            ratio = ratio.expand(len(there))[there]
             crest = filters.abs().amax(1) / filters.square().mean(1).sqrt().clamp_min(1e-30)
             yield {
                 "layer": name,

@@ -30,7 +30,7 @@ Teacher = Annotated[
     Path | None,
     typer.Option(help="File of the weights that taught the checkpoint, for when their name stands for others by now."),
 ]
-Precision = Annotated[str | None, typer.Option(help="Precision, for machines that the checkpoint's does not suit.")]
+Precision = Annotated[str | None, typer.Option(help="Precision, for a machine that is slow at the checkpoint's.")]
 Docs = Annotated[Path, typer.Option(help="Folder of paper.md and paper/.")]
 
 

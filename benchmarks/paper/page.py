@@ -110,10 +110,8 @@ def _convergence_found(dirac: Trained, plain: Trained, resnet: Trained) -> str:
 def _depth_found(logs: Mapping[str, Trained]) -> str:
     gaps = [logs[f"dirac-{depth}"].top1 - logs[f"plain-{depth}"].top1 for depth in _DEPTHS]
     grows = gaps[-1] > max(gaps[0], 0)
-    return (
-        f"the claim {_holds(grows)}: DiracNets are ahead of plain nets by {', '.join(f'{gap:+.1f}' for gap in gaps)} "
-        f"points at {', '.join(map(str, _DEPTHS))} layers."
-    )
+    *first, last = (f"{gap:.1f} points at {depth} layers" for gap, depth in zip(gaps, _DEPTHS, strict=True))
+    return f"the claim {_holds(grows)}: DiracNets are ahead of plain nets by {', '.join(first)} and {last}."
 
 
 def _width_found(wide: Trained, deep: Trained) -> str:
@@ -216,9 +214,10 @@ def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         gap = other.top1 - own.top1
         found.append(
             f"`{key}` trained again, starting from {starts[0]} instead of {starts[1]}, had {other.top1:.2f} %, "
-            f"{gap:+.2f} points: [short runs](recipes.md) end better with such a start, {own.recipe['epochs']} epochs "
+            f"{abs(gap):.2f} points {'more' if gap > 0 else 'less'}: [short runs](recipes.md) end better with such a "
+            f"start, {own.recipe['epochs']} epochs "
             f"{'too' if gap > 0 else 'do not'}. {identities(own.layers)} of the net's {len(own.layers)} Dirac layers "
-            f"have become identities for more than {IDENTITY:g} %, so it is less deep than it looks; it ends with "
+            f"are the identity to more than {IDENTITY:g} %, so it is less deep than it looks; it ends with "
             f"{own.train_top1:.1f} % top-1 on the training pictures, the ResNet with {resnet.train_top1:.1f} %. At "
             f"this depth the authors' nets are not level either: see (c).\n\n"
         )

@@ -27,10 +27,11 @@ def verify(
         ),
     ] = None,
     public_key: Annotated[
-        Path | None, typer.Option(help="Also verify the signature: the key of whom you trust, PEM.")
+        Path | None, typer.Option(help="Also verify the signature, with the public key (PEM) of a signer you trust.")
     ] = None,
     authority: Annotated[
-        Path | None, typer.Option(help="The same with a certificate authority that you trust, PEM.")
+        Path | None,
+        typer.Option(help="Also verify the signature, with the certificate (PEM) of an authority."),
     ] = None,
     identity: Annotated[
         str | None, typer.Option(help="The same for a keyless signature: the account, with --issuer. Needs a network.")

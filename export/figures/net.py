@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor
 
 from export.folding.folded import FoldedNet
+from export.formats.format import Run
+from export.formats.onnx import given_pictures
 from export.graphs.emit import emit
 from export.int8.graph import quantize
 from export.int8.record import Quantization
 from export.int8.source import INT8
 from export.int8.validation import mismatches
-from export.layout import INPUT, OUTPUT, QUANTIZATION
+from export.layout import QUANTIZATION
 from export.runtime.sessions import open_session
 from zoo import Checkpoint, Preprocessing, Weight
 from zoo.weights.hub import fetch_version
@@ -27,9 +30,6 @@ FP32 = "fp32"
 BATCH = 250
 BESIDE = Path(QUANTIZATION).name
 """The name of a quantization beside a checkpoint file."""
-
-Logits = Callable[[Tensor], Tensor]
-"""Maps uint8 pictures, (n, channels, size, size), to logits."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Net:
     """
 
     how: Preprocessing
-    precisions: Mapping[str, Logits]
+    precisions: Mapping[str, Run]
 
     @classmethod
     def of(cls, source: Checkpoint, quantization: Path | None, *, threads: int = 0) -> Net:
@@ -67,7 +67,7 @@ class Net:
                     "quantize"
                 )
             graphs[INT8] = quantize(graph, record)
-        return cls(how, {name: _session(each.SerializeToString(), how, threads) for name, each in graphs.items()})
+        return cls(how, {name: given_pictures(_open(each, threads), how) for name, each in graphs.items()})
 
     def logits(self, precision: str, images: Tensor, on_batch: Callable[[int], None] = lambda done: None) -> Tensor:
         """Return the logits of uint8 pictures of the net's size, (n, size, size, channels).
@@ -128,11 +128,5 @@ def quantization_remedy(model: str, record: Weight | None) -> str:
     return f"diracnet export {model} --formats int8 --calibration DATA --out BUNDLE, and measure BUNDLE"
 
 
-def _session(model: bytes, how: Preprocessing, threads: int) -> Logits:
-    session: onnxruntime.InferenceSession = open_session(model, threads, spinning=False, log_severity_level=3)
-
-    def logits(pictures: Tensor) -> Tensor:
-        fed = how.normalize(pictures).contiguous().numpy()
-        return torch.from_numpy(session.run([OUTPUT], {INPUT: fed})[0])
-
-    return logits
+def _open(graph: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    return open_session(graph.SerializeToString(), threads, spinning=False, log_severity_level=3)

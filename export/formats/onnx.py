@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxruntime
 import torch
 from torch import Tensor
 
@@ -119,7 +120,7 @@ class OnnxFormat(Format):
     def runs(self, folder: Path, preprocessing: Preprocessing) -> Iterator[tuple[str, Run]]:
         for path in self.files():
             if (folder / path).is_file():
-                yield path, _run(folder / path, preprocessing)
+                yield path, given_pictures(open_session(folder / path), preprocessing)
 
     def _about(self, source: Source, takes_pictures: bool) -> dict[str, Any]:
         """Return the metadata that all graphs have: the net's description and facts about the graph itself."""
@@ -209,8 +210,8 @@ class Int8(OnnxFormat):
         )
 
 
-def _run(path: Path, preprocessing: Preprocessing) -> Run:
-    session = open_session(path)
+def given_pictures(session: onnxruntime.InferenceSession, preprocessing: Preprocessing) -> Run:
+    """Return what gives uint8 pictures to a graph, whether it takes those or normalized tensors, and returns logits."""
     name = session.get_inputs()[0].name
 
     def run(pictures: Tensor) -> Tensor:

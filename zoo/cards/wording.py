@@ -108,14 +108,16 @@ def again_note(reference: str | None, provenance: Mapping[str, Any]) -> str:
     """Return what `again_command` lacks: the teacher, where the net has taken its place; or nothing.
 
     Example:
-        >>> again_note("net:tag", {"teacher": {"name": "net:tag"}})[:52]
-        'Its teacher is the net that it replaced: take those '
+        >>> again_note("net:tag", {"teacher": {"name": "net:tag"}})[:40]
+        'Its teacher is the net that it replaced.'
     """
     if reference is None or (provenance.get("teacher") or {}).get("name") != reference:
         return ""
+    folder = f"checkpoints/{reference.replace(':', '/')}"
     return (
-        "Its teacher is the net that it replaced: take those weights from the history of the repository, and name "
-        "their file with `--teacher`."
+        f"Its teacher is the net that it replaced. In a clone, `git log {folder}` lists the commits; take the file "
+        f"of an earlier one by `git show COMMIT:{folder}/dirac/model.safetensors > teacher.safetensors`, and add "
+        "`--teacher teacher.safetensors`."
     )
 
 
@@ -138,7 +140,7 @@ def _loss(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     if not share or not teacher:
         return "on cross-entropy"
     # A name may stand for other weights by now, even for those that were taught.
-    which = f" (weights {escaped(taught['digest'][:8])})" if "digest" in taught else ""
+    which = f" (digest of its tensors {escaped(taught['digest'][:8])}…)" if "digest" in taught else ""
     rest = f", and {1 - share:.0%} is cross-entropy" if share < 1 else ""
     return (
         f"taught by {_model(teacher)}{which}: {share:.0%} of the loss is the divergence from its answers to the same "

@@ -57,7 +57,7 @@ Confusion = Annotated[
 ]
 TopErrors = Annotated[
     tuple[int, Path] | None,
-    typer.Option(metavar="N FILE", help="Draw the N pictures that it is most wrong about to a sheet (.png)."),
+    typer.Option(metavar="N FILE", help="Draw the N pictures that the net is most wrong about to a sheet (.png)."),
 ]
 FiguresOut = Annotated[
     Path | None,

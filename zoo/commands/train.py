@@ -72,7 +72,7 @@ def _train(
             autocompletion=offer(models),
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for crop=resized.")] = 2,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures, for --crop resized.")] = 2,
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the run records which.")
     ] = False,

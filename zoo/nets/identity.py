@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from zoo.nets.conv import DiracConv2d
+from zoo.nets.kernel import dirac_delta
 
 
 @dataclass(frozen=True)
 class IdentityShare:
-    """A Dirac layer after training: medians over its filters.
+    """A Dirac layer after training: medians over its filters that have an identity.
 
     Args:
         name: its name in the net.
@@ -39,12 +40,22 @@ def identity_shares(net: nn.Module) -> Iterator[IdentityShare]:
     """
     for name, module in net.named_modules():
         if isinstance(module, DiracConv2d):
-            # Filters beyond the square have no identity in version 2.
-            with_identity = min(module.in_channels, module.out_channels) if module.delta == "dirac" else None
-            alpha = module.alpha.detach().double()[:with_identity]
-            beta = module.beta.detach().double()[: len(alpha)]
+            there = has_identity(module)
+            alpha, beta = (each.detach().double().expand(len(there))[there] for each in (module.alpha, module.beta))
             share = 100 * alpha.square() / (alpha.square() + beta.square())
             yield IdentityShare(name.removesuffix(".conv"), *(_median(values) for values in (alpha, beta, share)))
+
+
+def has_identity(layer: DiracConv2d) -> torch.Tensor:
+    """Return which filters of a layer have an identity, bool, (out_channels,); the alpha of the others has no effect.
+
+    Example:
+        >>> import zoo
+        >>> has_identity(zoo.DiracConv2d(2, 3, 3, padding=1)).tolist()
+        [True, True, False]
+    """
+    delta = dirac_delta(layer.weight.detach(), groups=layer.groups, delta=layer.delta)
+    return delta.flatten(1).any(dim=1)
 
 
 def _median(values: torch.Tensor) -> float:

@@ -68,7 +68,7 @@ class Recipe:
     teacher_weight: Annotated[
         float, "share of the loss that is the divergence from the teacher's answers; the rest is cross-entropy"
     ] = 0.0
-    temperature: Annotated[float, "by which the logits of net and teacher are divided before they are compared"] = 1.0
+    temperature: Annotated[float, "what the logits of net and teacher are divided by before they are compared"] = 1.0
     crop: Annotated[
         str,
         "random crops: padded (shifted within a border; pictures are held in memory) or resized (any part of the "

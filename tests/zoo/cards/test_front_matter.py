@@ -144,7 +144,7 @@ def test_a_taught_net_says_so() -> None:
     assert "taught by `wide.safetensors`: 90% of the loss is the divergence from its answers" in text
     assert "at temperature 4, and 10% is cross-entropy" in text and "/home" not in text and "Muon" in text
     named = recipe_text(recipe, {"teacher": {"name": "ResNet", "digest": "0123456789"}})
-    assert "taught by `ResNet` (weights 01234567): 90%" in named and "teacher weight" not in named
+    assert "taught by `ResNet` (digest of its tensors 01234567…): 90%" in named and "teacher weight" not in named
     beside = recipe_text(recipe, {"beside_teacher": {"top1": 91.5, "agreement": 93.456}})
     assert "its teacher classifies 91.50 % correctly, and both give 93.46 % the same class." in beside
     alone = recipe_text(RECIPES["cifar"].to_dict(), {})
