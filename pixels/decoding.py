@@ -17,13 +17,18 @@ _DEPTHS = {"1": 1, "L;2": 2, "L;4": 4, "L": 8, "RGB": 8, "I;16B": 16, "RGB;16B":
 """Layout of a PNG's pixels, in Pillow's words → bits per channel, for layouts that may have a transparent colour."""
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(path: Path, channels: int | None = None) -> Image.Image:
     """Return the picture in a file, or the first frame of an animation, turned upright as the camera recorded.
+
+    Args:
+        path: the file.
+        channels: what `eight_bit` makes of it; None leaves the picture in the mode that it has.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file is not a picture, is damaged, may not be read, or would fill the memory (a "decompression
-            bomb": more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels); the text names the file and the reason.
+        ValueError: the file is not a picture, is damaged, may not be read, would fill the memory (a "decompression
+            bomb": more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels), or `eight_bit` refuses it; the text names the
+            file and the reason.
     """
     try:
         _check_file(path)
@@ -31,7 +36,13 @@ def open_picture(path: Path) -> Image.Image:
         raise FileNotFoundError(f"no picture {path}") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not a readable picture: {_reason(error)}") from error
-    return decode(path, str(path))
+    picture = decode(path, str(path))
+    if channels is None:
+        return picture
+    try:
+        return eight_bit(picture, channels)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a readable picture: {error}") from error
 
 
 def decode(file: Path | IO[bytes], name: str) -> Image.Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixels import eight_bit, open_picture
+from pixels import open_picture
 
 SEED = 0
 _SMALLEST = 24  # pixels
@@ -15,7 +15,7 @@ _SMALLEST = 24  # pixels
 
 def crops(photograph: Path, count: int) -> list[Image.Image]:
     """Return square crops of a photograph, with places and sizes drawn with a fixed seed."""
-    picture = eight_bit(open_picture(photograph), 3)
+    picture = open_picture(photograph, channels=3)
     generator = np.random.default_rng(SEED)
     found = []
     for _ in range(count):

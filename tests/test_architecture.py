@@ -30,7 +30,7 @@ ROOMS = {
         "bundle": {"cards", "folding", "formats", "int8", "layout", "proof"},
         "hub": {"bundle", "layout"},
         "release": {"bundle", "cards", "folding", "hub", "layout", "proof"},
-        "figures": {"folding", "graphs", "int8", "layout", "runtime"},
+        "figures": {"folding", "formats", "graphs", "int8", "layout", "runtime"},
         "commands": {"bundle", "figures", "formats", "hub", "int8", "layout", "proof", "release", "runtime", "site"},
         "site": {"bundle", "folding", "formats", "hub", "layout"},
     },

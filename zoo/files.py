@@ -24,7 +24,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("r+b") as written:  # Windows syncs only what may be written
             os.fsync(written.fileno())
         # mkstemp makes private files; set the mode that a plain open() would have set.
         temporary.chmod(0o666 & ~_umask())

@@ -13,8 +13,8 @@ from torch import Tensor
 from export.figures.net import Net
 from export.figures.pictures import Originals
 from zoo.training.calibration import calibration_error, fit_temperature, reliability
+from zoo.training.classes import split_classes
 from zoo.training.confusion import confusion_matrix
-from zoo.training.data import split_classes
 from zoo.training.evaluate import Answers
 
 SEVERITIES = (1, 3, 5)

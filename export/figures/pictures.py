@@ -12,7 +12,8 @@ from torch import Tensor
 
 from zoo import Preprocessing
 from zoo.preprocessing import CIFAR, FASHION, KINDS
-from zoo.training.data import Pictures, split_classes
+from zoo.training.classes import split_classes
+from zoo.training.data import Pictures
 from zoo.training.places import find_place
 from zoo.training.sources import default_preprocessing, load_test
 

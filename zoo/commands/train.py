@@ -18,7 +18,7 @@ from zoo.commands.completion import data as data_sets
 from zoo.commands.completion import models, nets, offer, recipes
 from zoo.commands.options import AsJson
 from zoo.printing import note, progress, say, say_json, status
-from zoo.training.recipes import CHOICES, DATA, LIBRARIES, RECIPES, Recipe
+from zoo.training.recipes import CHOICES, DATA, LIBRARIES, RECIPES, Recipe, check_seed
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -77,7 +77,7 @@ def _train(
         bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read; the run records which.")
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Random seed for weight initialisation and data order.", show_default="0")
+        int | None, typer.Option(help="Random seed for weight initialisation and data order.", show_default="0")
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write events for TensorBoard to OUT/tensorboard.")
@@ -111,6 +111,7 @@ def _train(
         if changes["teacher"] is None:
             changes["teacher"] = "" if changes["teacher_weight"] == 0 else again.teacher
     seed, recipe = seed or 0, recipe or _DEFAULT
+    check_seed(seed)
     chosen = _choose(again.recipe if again else _named(recipe), changes, trained=init is not None)
     if init is not None:
         check_model(init)

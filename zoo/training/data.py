@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.preprocessing import Preprocessing
+from zoo.training.classes import split_classes
 from zoo.training.recipes import Recipe
 from zoo.weights.checkpoint import tensor_bytes
 
@@ -79,6 +80,9 @@ class Measurable(Protocol):
     def sha256(self) -> str:
         """Return the data's fingerprint."""
 
+    def check(self) -> None:
+        """Raise ValueError if some cannot be read; all of them are named."""
+
 
 class Trainable(Measurable, Protocol):
     """Labelled pictures that a net can be trained on."""
@@ -127,17 +131,6 @@ class Dataset:
     preprocessing: Preprocessing
     skipped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     key: str | None = None
-
-
-def renumbered(targets: Tensor, classes: Sequence[str], among: Sequence[str]) -> Tensor:
-    """Return the indices of the same classes, told by their names, in a list that has them all.
-
-    Example:
-        >>> renumbered(torch.tensor([0, 1, 1]), ("cat", "fox"), among=("fox", "dog", "cat")).tolist()
-        [2, 0, 0]
-    """
-    place = {label: index for index, label in enumerate(among)}
-    return torch.tensor([place[label] for label in classes])[targets]
 
 
 @dataclass(frozen=True)
@@ -194,6 +187,9 @@ class Pictures:
         for tensor in (self.images, self.targets):
             digest.update(tensor_bytes(tensor))
         return digest.hexdigest()
+
+    def check(self) -> None:
+        """Do nothing: they are in memory."""
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         for images, targets in zip(self.images.split(batch_size), self.targets.split(batch_size), strict=True):
@@ -277,16 +273,6 @@ def cut_out(images: Tensor, centres: Tensor, side: int) -> Tensor:
     across = (lefts <= columns) & (columns < lefts + side)
     cut = images.masked_fill((down[:, :, None] & across[:, None, :])[:, None], 0.0)
     return cut.contiguous(memory_format=torch.channels_last)
-
-
-def split_classes(targets: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the positions of (rest, held out) where the second has this share of each class, drawn by the seed."""
-    generator = torch.Generator().manual_seed(seed)
-    held = torch.zeros(len(targets), dtype=torch.bool)
-    for target in range(int(targets.max()) + 1):
-        members = (targets == target).nonzero().flatten()
-        held[members[torch.randperm(len(members), generator=generator)[: round(share * len(members))]]] = True
-    return (~held).nonzero().flatten(), held.nonzero().flatten()
 
 
 def random_stream(*key: int) -> torch.Generator:

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from zoo.labels import difference
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Measurable, Pictures, renumbered
+from zoo.training.classes import renumbered
+from zoo.training.data import Measurable, Pictures
 from zoo.weights.checkpoint import Checkpoint
 
 

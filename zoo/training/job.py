@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from zoo.nets.registry import get_spec
 from zoo.nets.spec import Spec
 from zoo.preprocessing import Preprocessing
 from zoo.training.data import Batch, Dataset, Measurable, Place, Trainable
-from zoo.training.recipes import Recipe
+from zoo.training.recipes import Recipe, check_seed
 from zoo.training.start import fresh, trained_before
 from zoo.training.teacher import Teacher, open_teacher
 from zoo.weights.checkpoint import Checkpoint
@@ -64,6 +65,11 @@ class Job:
     def dtype(self) -> torch.dtype:
         """The dtype of weights and input; bf16 is left to autocast."""
         return torch.float64 if self.recipe.precision == "float64" else torch.float32
+
+    @property
+    def sum_dtype(self) -> torch.dtype:
+        """The dtype in which the device adds up figures: float64 where it has that."""
+        return torch.float64 if has_float64(self.accelerator.device) else torch.float32
 
     def net(self) -> nn.Module:
         """Return the net that the run starts from."""
@@ -147,8 +153,15 @@ def plan_job(
             raise ValueError("architecture=None: name the nets that `build` makes; the run's folder knows them by it")
         architecture = _ARCHITECTURE
     pictures, measured = data.train, data.test
+    check_seed(seed)
     if recipe.holdout:
         pictures, measured = pictures.split(recipe.holdout, seed=0)
+        if not len(measured):
+            most = int(torch.bincount(data.train.targets).max())
+            raise ValueError(
+                f"holdout={recipe.holdout:g} holds out none of at most {most} pictures of a class; give at least "
+                f"{math.ceil(100 / most) / 100:g}, or have more pictures"
+            )
     channels = len(data.preprocessing.mean)
     spec = replace(get_spec(recipe.model), in_channels=channels, num_classes=len(pictures.classes))
     accelerator = Accelerator(mixed_precision="no")  # the recipe says where to compute in bf16
@@ -156,6 +169,11 @@ def plan_job(
         raise ValueError(f"batch_size={recipe.batch_size} exceeds the {len(pictures)} training pictures")
     if data.train.crop != recipe.crop:
         raise ValueError(f"crop={recipe.crop!r}: these pictures were loaded for crop={data.train.crop!r}")
+    if recipe.precision == "float64" and not has_float64(accelerator.device):
+        raise ValueError(
+            f"precision='float64': {accelerator.device.type} computes no float64; give another precision, or set "
+            "ACCELERATE_USE_CPU=true"
+        )
     check_recipe(recipe, data.preprocessing, build=build, processes=accelerator.num_processes)
     if isinstance(teacher, nn.Module):
         teacher = Teacher(teacher, type(teacher).__qualname__)
@@ -167,6 +185,11 @@ def plan_job(
     if teacher is not None:
         teacher.check(data.preprocessing, pictures.classes, accelerator.device)
     return Job(recipe, data, seed, spec, build, architecture, init, teacher, pictures, measured, accelerator)
+
+
+def has_float64(device: torch.device) -> bool:
+    """Tell whether a device computes in float64; Apple's do not."""
+    return device.type != "mps"
 
 
 def check_teaching(recipe: Recipe, teacher: Teacher | None) -> None:

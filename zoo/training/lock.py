@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -23,6 +24,8 @@ else:
 
 
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+_PAUSE = 0.2
+"""Seconds between two attempts to get a lock."""
 _held: set[Path] = set()
 """The locks held by this process, which the operating system would grant it a second time."""
 
@@ -57,3 +60,23 @@ def locked(path: Path) -> Iterator[None]:
             _held.discard(name)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def locked_in_turn(path: Path) -> Iterator[None]:
+    """Hold a lock on a file for the length of a block, waiting for it; where the file system has no locks, hold none.
+
+    Raises:
+        OSError: the file cannot be created.
+    """
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(path))
+            except LockedError:
+                time.sleep(_PAUSE)
+                continue
+            except OSError:
+                path.touch()
+            break
+        yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,16 @@ def read_samples(samples: Samples, preprocessing: Preprocessing, *, skip_damaged
         skip_damaged: leave out those that cannot be read, with a warning, and list them in `Pictures.damaged`.
 
     Raises:
-        ValueError: some cannot be read; all of them are named.
+        ValueError: some cannot be read; all of them are named. Or this machine has not enough memory.
     """
     pictures, targets, classes = samples
     size, channels = preprocessing.size, len(preprocessing.mean)
+    _check_memory(len(pictures), size, channels)
     images = torch.empty(len(pictures), size, size, channels, dtype=torch.uint8)
 
     def crop(index: int) -> None:
         picture = pictures[index]
-        opened = open_picture(picture) if isinstance(picture, Path) else Image.fromarray(picture)
+        opened = open_picture(picture, channels) if isinstance(picture, Path) else Image.fromarray(picture)
         images[index] = preprocessing.crop(opened).permute(1, 2, 0)
 
     good = undamaged(pictures, crop, skip=skip_damaged)
@@ -47,6 +49,19 @@ def read_samples(samples: Samples, preprocessing: Preprocessing, *, skip_damaged
     return (
         everything if len(good) == len(pictures) else everything.without_damaged(torch.tensor(good, dtype=torch.long))
     )
+
+
+def _check_memory(count: int, size: int, channels: int) -> None:
+    """Raise ValueError if pictures would not fit into the memory of this machine, where it is known."""
+    if not hasattr(os, "sysconf"):  # as on Windows
+        return
+    needed, there = count * size**2 * channels, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ValueError(
+            f"{count:,} pictures of {size}×{size} pixels take {needed / 1e9:,.0f} GB, and this machine has "
+            f"{there / 1e9:,.0f} GB of memory; read them again in each epoch (--crop resized), or make them smaller "
+            "(--image-size)"
+        )
 
 
 def read_drawn(
@@ -68,12 +83,20 @@ def read_drawn(
 class DamagedPicturesError(ValueError):
     """Pictures that cannot be read: a sentence, and one line for each of them in `details`."""
 
-    def __init__(self, text: str, details: tuple[str, ...]) -> None:
+    def __init__(self, details: tuple[str, ...]) -> None:
+        text = (
+            f"{_count(details)}; repair or remove them, or let train, evaluate, quantize or export leave them out with "
+            "--skip-damaged:"
+        )
         super().__init__(text, details)
         self.details = details
 
     def __str__(self) -> str:
         return "\n  ".join((self.args[0], *self.details))
+
+
+def _count(damaged: Sized) -> str:
+    return f"{len(damaged)} picture{'s' if len(damaged) > 1 else ''} cannot be read"
 
 
 def undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: bool) -> list[int]:
@@ -84,14 +107,9 @@ def undamaged(pictures: Sequence[Any], use: Callable[[int], object], *, skip: bo
     """
     damaged = read_all(len(pictures), use)
     if damaged:
-        count = f"{len(damaged)} picture{'s' if len(damaged) > 1 else ''} cannot be read"
         if not skip:
-            raise DamagedPicturesError(
-                f"{count}; repair or remove them, or let train, evaluate, quantize or export leave them out with "
-                "--skip-damaged:",
-                tuple(damaged.values()),
-            )
-        _log.warning("%s and will be left out:", count)
+            raise DamagedPicturesError(tuple(damaged.values()))
+        _log.warning("%s and will be left out:", _count(damaged))
         for reason in damaged.values():
             _log.warning("  %s", reason)
     return [index for index in range(len(pictures)) if index not in damaged]

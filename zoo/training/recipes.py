@@ -99,6 +99,10 @@ class Recipe:
         for name in ("momentum", "muon_lr", "beta", "bn_bias", "weight_decay", "crop_padding", "cutout", "versions"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}: must be finite and at least 0")
+        if not 0 < self.gamma < math.inf:
+            raise ValueError(f"gamma={self.gamma}: must be above zero and finite")
+        if any(epoch < 1 for epoch in self.milestones):
+            raise ValueError(f"milestones={self.milestones}: must be counts of epochs, from 1")
         for name in ("ema", "warmup", "label_smoothing", "holdout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0 and below 1")
@@ -196,5 +200,14 @@ RECIPES: dict[str, Recipe] = {
 LIBRARIES = ("timm", "torchvision")
 """Libraries whose nets may be teachers, as `LIBRARY:NAME`."""
 
+MOST_SEED = (1 << 63) - 1
+"""The largest seed that a run may have: the files of weights name it, and PyTorch takes it."""
+
 DATA: Mapping[str, str] = {"digits": "digits"}
 """Recipe → the data set to train on if no other is named."""
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError unless a run may have the seed."""
+    if not 0 <= seed <= MOST_SEED:
+        raise ValueError(f"seed={seed}: must be a whole number from 0 to {MOST_SEED}")

@@ -35,6 +35,8 @@ def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None], *, anew: 
     """
     net = job.net()
     if job.accelerator.is_main_process:
+        if anew or not folder.has_state:  # a net that is trained must not find out that it cannot be measured
+            job.measured.check()
         folder.open(job.request(), anew=anew)
     job.accelerator.wait_for_everyone()
     if folder.result.exists():
@@ -84,14 +86,15 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     """Write weights, curves and result of a run whose epochs are all done, and return the result."""
     job, state, accelerator = trainer.job, trainer.state, trainer.accelerator
     wall, own = state.clock.elapsed()
-    cpu = float(accelerator.reduce(torch.tensor(own, dtype=torch.float64, device=accelerator.device), "sum"))
+    cpu = float(accelerator.reduce(torch.tensor(own, dtype=job.sum_dtype, device=accelerator.device), "sum"))
     if accelerator.is_main_process:
         trained = state.trained.float()
         answers = answer_pictures(trained, job.measured, job.data.preprocessing)
         metrics, beside = answers.metrics(), {} if job.teacher is None else agreement(job, answers)
-        if isinstance(trained, DiracNet):
-            _checkpoint(trained, job, metrics, beside).save(folder.model)
-        plot_curves(state.history, folder.curves)
+        with folder.state_kept():
+            if isinstance(trained, DiracNet):
+                _checkpoint(trained, job, metrics, beside).save(folder.model)
+            plot_curves(state.history, folder.curves)
         result = {
             "metrics": metrics,
             **({"beside_teacher": beside} if beside else {}),
@@ -101,7 +104,8 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
             "cpu_hours": cpu / 3600,
             "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
         }
-        write_json(folder.result, result)
+        with folder.state_kept():
+            write_json(folder.result, result)
     accelerator.wait_for_everyone()
     return read_json(folder.result)
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from pixels import open_picture
-from zoo.labels import check_labels, difference, imagenet_classes
+from zoo.labels import check_labels, difference
 from zoo.preprocessing import IMAGENET, Preprocessing
-from zoo.training.data import Dataset, Pictures, renumbered, split_classes
+from zoo.training.classes import renumbered, split_classes
+from zoo.training.data import Dataset, Pictures
+from zoo.training.fetched import cifar10, cifar100, fashion, imagenet
 from zoo.training.folders import HALVES, half_folder, labelled_pictures
 from zoo.training.places import DIGITS_KEY, find_place, kinds
 from zoo.training.reading import Samples, read_drawn, read_samples, undamaged
@@ -40,60 +39,6 @@ def _folders(folder: Path, half: str) -> Samples:
     return labelled_pictures(chosen)
 
 
-def _imagenet(folder: Path, half: str) -> Samples:
-    name = "train" if half == "train" else "val"
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}; ImageNet's has train/ and val/, or the archives of them")
-    if not (folder / name).is_dir():
-        from torchvision.datasets import ImageNet
-
-        ImageNet(str(folder), name)  # unpacks the archives, or says which is missing
-    paths, targets, found = labelled_pictures(folder / name)
-    classes = imagenet_classes()
-    if found != tuple(classes):
-        differing = difference(found, tuple(classes), str(folder / name), "ImageNet-1k")
-        raise ValueError(f"the folders in {folder / name} are not those of ImageNet's 1,000 classes: {differing}")
-    return paths, targets, tuple(classes.values())
-
-
-def _cifar10(folder: Path, half: str) -> Samples:
-    from torchvision.datasets import CIFAR10
-
-    return _samples(CIFAR10(str(folder), half == "train", download=True))
-
-
-def _cifar100(folder: Path, half: str) -> Samples:
-    from torchvision.datasets import CIFAR100
-
-    return _samples(CIFAR100(str(folder), half == "train", download=True))
-
-
-def _fashion(folder: Path, half: str) -> Samples:
-    from torchvision.datasets import FashionMNIST
-
-    with _unpacked(folder) as root:
-        return _samples(FashionMNIST(str(root), half == "train", download=root == folder))
-
-
-def _samples(pictures: Any) -> Samples:
-    return list(np.asarray(pictures.data)), list(map(int, pictures.targets)), tuple(pictures.classes)
-
-
-@contextmanager
-def _unpacked(folder: Path) -> Iterator[Path]:
-    """Yield a folder laid out as torchvision expects when the packed files are in `folder` itself (as on Debian)."""
-    packed = sorted(folder.glob("*-ubyte.gz"))
-    if not packed:
-        yield folder
-        return
-    with TemporaryDirectory() as temporary:
-        raw = Path(temporary, "FashionMNIST", "raw")
-        raw.mkdir(parents=True)
-        for path in packed:
-            (raw / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
-        yield Path(temporary)
-
-
 def _digits(_: Path, half: str) -> Samples:
     """Return four fifths of scikit-learn's digits to train on, or one fifth of each class to test."""
     from sklearn.datasets import load_digits
@@ -106,14 +51,13 @@ def _digits(_: Path, half: str) -> Samples:
 
 
 READERS: Mapping[str, Callable[[Path, str], Samples]] = {
-    "cifar10": _cifar10,
-    "cifar100": _cifar100,
-    "fashion-mnist": _fashion,
-    "imagenet": _imagenet,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "fashion-mnist": fashion,
+    "imagenet": imagenet,
     DIGITS_KEY: _digits,
 }
-"""Readers of the data sets of `zoo.datasets` that are not folders of train/CLASS/PICTURE: torchvision, which
-downloads CIFAR and Fashion-MNIST, and scikit-learn."""
+"""Readers of the data sets of `zoo.datasets` that are not folders of train/CLASS/PICTURE."""
 
 
 def load_dataset(
@@ -196,9 +140,13 @@ def load_sample(
 
 
 def names_of(paths: Sequence[Path], data: str) -> list[str]:
-    """Return files' names below the folder of a data set, for records that do not depend on where that is."""
+    """Return files' names below the folder of a data set, for records that do not depend on where that is.
+
+    Bytes of a name that are no UTF-8, as old archives have them, become escapes.
+    """
     folder = find_place(data).folder
-    return [path.relative_to(folder).as_posix() for path in paths]
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    return [name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for name in names]
 
 
 def default_preprocessing(
@@ -231,7 +179,7 @@ def _files(samples: Samples, data: str, preprocessing: Preprocessing, workers: i
         raise ValueError(f"{data} has no picture files to stream; crop=resized needs a folder of them")
 
     def attempt(index: int) -> None:
-        open_picture(pictures[index])
+        open_picture(pictures[index], channels=len(preprocessing.mean))
 
     kept = undamaged(pictures, attempt, skip=True) if skip else list(range(len(pictures)))
     paths = tuple(pictures[index] for index in kept)

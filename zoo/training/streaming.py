@@ -7,16 +7,19 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 from torchvision.transforms import InterpolationMode, v2
 
-from pixels import eight_bit, open_picture
+from pixels import open_picture
 from zoo.preprocessing import Preprocessing
-from zoo.training.data import Batch, Place, cut_out, drawn_from, mirror, of_version, random_stream, split_classes
+from zoo.training.classes import split_classes
+from zoo.training.data import Batch, Place, cut_out, drawn_from, mirror, of_version, random_stream
+from zoo.training.reading import DamagedPicturesError, undamaged
 from zoo.training.recipes import Recipe
 
 
@@ -56,8 +59,20 @@ class PictureFiles:
         """Fingerprint of the files' names, sizes and labels: reading every byte of a large set would take an hour."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for path, target in zip(self.paths, self.targets.tolist(), strict=True):
-            digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size} {target}\n".encode())
+            line = f"{path.parent.name}/{path.name} {path.stat().st_size} {target}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))  # a name may be no UTF-8
         return digest.hexdigest()
+
+    def open(self, index: int) -> Image.Image:
+        """Return a picture at its own size, with the channels of the net's input.
+
+        Raises:
+            ValueError: it cannot be read; the text names it.
+        """
+        return open_picture(self.paths[index], channels=len(self.preprocessing.mean))
+
+    def check(self) -> None:
+        undamaged(self.paths, self.open, skip=False)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield from self._read([(index, None) for index in range(len(self))], batch_size)
@@ -107,8 +122,8 @@ class PictureFiles:
             generator=torch.Generator(),  # otherwise each loader would advance the caller's random numbers
         )
         for batch in loader:
-            if isinstance(batch, str):
-                raise ValueError(batch)
+            if isinstance(batch, _Damaged):
+                raise DamagedPicturesError(batch.reasons)
             yield batch
 
 
@@ -121,10 +136,16 @@ _Augmentation = tuple[int, bool]
 """Seed of a picture's random crop, and whether it is mirrored."""
 
 
+class _Damaged(NamedTuple):
+    """What is wrong with the pictures of a batch."""
+
+    reasons: tuple[str, ...]
+
+
 def _collate(samples: list[tuple[Tensor, int] | str]) -> Any:
     """Return a batch, or what is wrong with its pictures: an error raised here would add a worker's traceback."""
-    wrong = [sample for sample in samples if isinstance(sample, str)]
-    return "\n".join(wrong) if wrong else default_collate(samples)
+    wrong = tuple(sample for sample in samples if isinstance(sample, str))
+    return _Damaged(wrong) if wrong else default_collate(samples)
 
 
 class _Crops(torch.utils.data.Dataset[tuple[Tensor, int] | str]):
@@ -145,7 +166,7 @@ class _Crops(torch.utils.data.Dataset[tuple[Tensor, int] | str]):
     def _read(self, place: int) -> tuple[Tensor, int]:
         index, augmentation = self._wanted[place]
         files, how = self._files, self._files.preprocessing
-        picture, target = open_picture(files.paths[index]), int(files.targets[index])
+        picture, target = files.open(index), int(files.targets[index])
         if augmentation is None:
             return how.crop(picture), target
         key, mirrored = augmentation
@@ -160,4 +181,4 @@ class _Crops(torch.utils.data.Dataset[tuple[Tensor, int] | str]):
         # process.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key)
-            return augment(eight_bit(picture, len(how.mean))), target
+            return augment(picture), target

@@ -50,7 +50,7 @@ class Trainer:
         """
         recipe = self.job.recipe
         self._model.zero_grad()
-        sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
+        sums = torch.zeros(2, dtype=self.job.sum_dtype, device=self.accelerator.device)
         parts = [Batch(*each) for each in zip(*(each.chunk(recipe.accumulation) for each in batch), strict=True)]
         for index, part in enumerate(parts):
             # Processes exchange gradients once a step, with the last part.

@@ -6,11 +6,12 @@ Knows no tensor library: callers pass in the one that they use, so that numpy al
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from zoo.files import replace_file
 from zoo.layout import KEY
@@ -28,12 +29,21 @@ def save_described(
         description: anything that JSON can hold.
         save_file: the `save_file` of `safetensors.numpy` or `safetensors.torch`, whichever the tensors belong to.
 
+    Raises:
+        OSError: the disk is full, or the file cannot be written for another reason.
+
     Example:
         >>> from safetensors.numpy import save_file
         >>> save_described(Path("kernel.safetensors"), {"weight": np.eye(3)}, {"unit": "volts"}, save_file)
     """
     with replace_file(path) as temporary:
-        save_file(dict(tensors), temporary, metadata={KEY: json.dumps(dict(description), sort_keys=True)})
+        try:
+            save_file(dict(tensors), temporary, metadata={KEY: json.dumps(dict(description), sort_keys=True)})
+        except SafetensorError as error:  # it has an error of its own for a full disk, too
+            found = re.search(r"([^:]+) \(os error (\d+)\)", str(error))
+            if found is None:
+                raise
+            raise OSError(int(found[2]), found[1].strip(), str(path)) from error
 
 
 def load_described(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str, Any], dict[str, Any] | None]:

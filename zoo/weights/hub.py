@@ -195,6 +195,8 @@ def explain(error: BaseException, repository: str) -> str | None:
             return f"the Hub refused ({status}): {error.server_message or 'without saying why'}"
         case json.JSONDecodeError():
             return f"{constants.ENDPOINT} sent an answer that is not the Hub's"
+        case ImportError() if "socks" in str(error):
+            return "the proxy that ALL_PROXY or HTTPS_PROXY names is a SOCKS proxy, which takes `pip install socksio`"
         case ConnectionError():  # from the client's Xet library; those of its HTTP library have another base class
             return (
                 f"the Xet storage of {constants.ENDPOINT} does not work ({error}); set HF_HUB_DISABLE_XET=1 to do "

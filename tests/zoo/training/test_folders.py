@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import logging
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,12 +184,58 @@ def test_a_class_without_readable_pictures_is_refused(data: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_damaged_streamed_picture_is_named_in_a_line(workers: int, data: Path, tmp_path: Path) -> None:
-    damage(data)
+    *_, tested = damage(data)
+    shutil.copy(data / "test/b/0.png", tested)
     found = load_dataset(str(data), 32, stream=True, workers=workers)
-    with pytest.raises(ValueError, match=r"is not a readable picture") as raised:
+    with pytest.raises(ValueError, match=r"^[12] pictures? cannot be read; .*--skip-damaged") as raised:
         train(STREAMED, found, tmp_path / "run")
     assert "Traceback" not in str(raised.value) and str(data / "train") in str(raised.value)
-    assert len(str(raised.value).splitlines()) <= 2
+    assert len(str(raised.value).splitlines()) <= 3
+
+
+def test_a_damaged_test_picture_is_named_before_anything_is_trained(data: Path, tmp_path: Path) -> None:
+    for path in damage(data)[:2]:
+        path.unlink()
+    found = load_dataset(str(data), 32, stream=True, workers=0)
+    with pytest.raises(ValueError, match=rf"^1 picture cannot be read; .*\n +{data}/test/b/1.png is not a readable"):
+        train(STREAMED, found, tmp_path / "run", on_step=lambda progress: pytest.fail("it was trained"))
+    shutil.copy(data / "test/b/0.png", data / "test/b/1.png")
+    train(STREAMED, load_dataset(str(data), 32, stream=True, workers=0), tmp_path / "run")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_picture_without_a_known_scale_is_named_and_left_out(stream: bool, data: Path, tmp_path: Path) -> None:
+    path = data / "train/a/scan.tiff"
+    Image.fromarray(np.full((34, 36), -0.4, np.float32)).save(path)
+    told = rf"cannot be read; .*\n +{path} is not a readable picture: its floats reach from -0\.4 to -0\.4"
+    with pytest.raises(ValueError, match=told):
+        train(dataclasses.replace(STREAMED, batch_size=7), load_dataset(str(data), 32, stream=stream), tmp_path / "run")
+    found = load_dataset(str(data), 32, stream=stream, skip_damaged=True)
+    assert found.skipped == {"train": ["train/a/scan.tiff"]} and len(found.train) == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are any bytes")
+@pytest.mark.parametrize("stream", [False, True])
+def test_names_that_are_no_utf_8(stream: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest-xdist cannot pass on a warning that has such a name.
+    monkeypatch.setattr(logging.getLogger("zoo.training.reading"), "disabled", True)
+    old = os.fsencode(data / "train" / "a") + b"/caf\xe9.png"
+    shutil.copy(data / "train/a/0.png", old)
+    found = load_dataset(str(data), 32, stream=stream, workers=0)
+    assert len(found.train) == 7
+    recipe = STREAMED if stream else SMALL
+    train(recipe, found, tmp_path / "whole")
+    Path(os.fsdecode(old)).write_bytes(b"")
+    found = load_dataset(str(data), 32, stream=stream, workers=0, skip_damaged=True)
+    assert found.skipped == {"train": [r"train/a/caf\xe9.png"]}
+    train(recipe, found, tmp_path / "skipped")
+    assert read_json(tmp_path / "skipped" / "run.json")["skipped"] == found.skipped
+
+
+def test_pictures_that_do_not_fit_into_memory_are_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda name: 100)
+    with pytest.raises(ValueError, match=r"^6 pictures of 32×32 pixels take 0 GB, and this machine has 0 GB"):
+        load_dataset(str(data))
 
 
 def test_what_the_halves_lack_is_told_without_what_they_share(data: Path) -> None:

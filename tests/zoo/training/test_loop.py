@@ -6,20 +6,26 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from benchmarks.comparators import COMPARATORS
 from zoo.__main__ import main
+from zoo.models import DiracNet
 from zoo.training.data import Dataset, Pictures, Place
 from zoo.training.evaluate import evaluate
+from zoo.training.job import has_float64, plan_job
 from zoo.training.loop import Progress, train
+from zoo.training.preview import preview
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
+from zoo.training.trainer import Trainer
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
 
@@ -116,6 +122,9 @@ def test_schedules() -> None:
         {"crop_padding": -1},
         {"stem": "zero"},
         {"fixed_norm": True},  # without Muon
+        {"gamma": float("nan")},
+        {"gamma": 0.0},
+        {"milestones": (-5,)},
     ],
 )
 def test_a_wrong_recipe_is_an_error(fields: dict) -> None:
@@ -130,6 +139,45 @@ def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Pat
         train(dataclasses.replace(DIGITS, model="diracnet18"), digits, tmp_path)
     with pytest.raises(ValueError, match="batch_size=5000 exceeds the 1438"):
         train(dataclasses.replace(DIGITS, batch_size=5000), digits, tmp_path)
+    for seed in (-1, 1 << 63):
+        with pytest.raises(ValueError, match=f"seed={seed}: must be a whole number from 0 to 9223372036854775807"):
+            train(DIGITS, digits, tmp_path, seed=seed)
+
+
+@pytest.mark.parametrize("act", [train, lambda recipe, data, out: preview(recipe, data)])
+def test_a_share_that_holds_out_no_picture_is_an_error(act: Callable, few_digits: Dataset, tmp_path: Path) -> None:
+    most = int(few_digits.train.targets.bincount().max())
+    recipe = dataclasses.replace(DIGITS, batch_size=16, holdout=0.4 / most)
+    with pytest.raises(
+        ValueError, match=rf"holds out none of at most {most} pictures of a class; give at least"
+    ) as told:
+        act(recipe, few_digits, tmp_path)
+    share = float(str(told.value).partition("at least ")[2].partition(",")[0])
+    assert round(share * most) >= 1
+    preview(dataclasses.replace(recipe, holdout=share), few_digits)
+
+
+def test_a_device_without_float64_is_given_none(
+    few_digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apple's; which stands here for the processor, watched by PyTorch's dispatcher."""
+
+    class NoFloat64(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            found = function(*args, **(kwargs or {}))
+            assert not (isinstance(found, torch.Tensor) and found.dtype == torch.float64), function
+            return found
+
+    assert not has_float64(torch.device("mps")) and has_float64(torch.device("cpu"))
+    monkeypatch.setattr("zoo.training.job.has_float64", lambda device: False)
+    recipe = dataclasses.replace(DIGITS, batch_size=16, epochs=1)
+    job = plan_job(recipe, few_digits, seed=0, init=None, build=DiracNet, architecture=None, teacher=None)
+    trainer = Trainer(job, job.net())
+    with NoFloat64():
+        for batch in islice(job.batches(epoch=0), 2):
+            trainer.move(*trainer.gradients(batch))
+    with pytest.raises(ValueError, match="precision='float64': cpu computes no float64; give another precision"):
+        train(dataclasses.replace(recipe, precision="float64"), few_digits, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +193,10 @@ def test_a_batch_larger_than_the_data_is_an_error(digits: Dataset, tmp_path: Pat
         ("--teacher torchvision:resnet81 --teacher-weight 1", "torchvision has no classifier 'resnet81'"),
         ("--teacher diracnet16_cifar --teacher-weight 1", "'diracnet16_cifar' is untrained"),
         ("--teacher-weight 0.9", "teacher_weight=0.9: no teacher: name one"),
+        (
+            "--seed 9223372036854775808",
+            "seed=9223372036854775808: must be a whole number from 0 to 9223372036854775807",
+        ),
         ("--channels 2", r"channels=2: pictures become one of 1 \(grey\), 3 \(RGB\), 4 \(RGBA\)"),
     ],
 )

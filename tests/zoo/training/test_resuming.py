@@ -28,6 +28,12 @@ def digits(few_digits: Dataset) -> Dataset:
     return few_digits
 
 
+LIMITED = (
+    "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+    "sys.argv = sys.argv[:1] + sys.argv[2:]; runpy.run_module('zoo', run_name='__main__')"
+)
+"""The command in a process that can write no file above 100 kB, as if the disk were full."""
 COMMAND = ("train", "--recipe", "digits", "--data", "digits", "--image-size", "8", "--epochs", "3", "--holdout", "0.75")
 
 
@@ -224,12 +230,7 @@ def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path, cut: 
     everything, whole = load_dataset("digits", 8), dataclasses.replace(FEW, epochs=2)
     cut(whole, everything, tmp_path / "run", 1, 2)
     good = {path.name: sha256(path) for path in (tmp_path / "run").iterdir()}
-    program = (
-        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
-        "sys.argv = sys.argv[:1] + sys.argv[2:]; runpy.run_module('zoo', run_name='__main__')"
-    )
-    command = [sys.executable, "-c", program, "-", *COMMAND, "--epochs", "2", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-c", LIMITED, "-", *COMMAND, "--epochs", "2", "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (
@@ -241,6 +242,24 @@ def test_a_full_disk_keeps_the_last_good_state(root: Path, tmp_path: Path, cut: 
     train(whole, everything, tmp_path / "run")
     train(whole, everything, tmp_path / "whole")
     assert sha256(tmp_path / "run" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
+def test_a_full_disk_at_the_end_keeps_the_trained_state(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything, whole = load_dataset("digits", 8), dataclasses.replace(FEW, epochs=1)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr("zoo.training.loop.finish", lambda *_: 1 / 0)
+        train(whole, everything, tmp_path / "run")
+    command = [sys.executable, "-c", LIMITED, "-", *COMMAND, "--epochs", "1", "--out", str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    told = " ".join(done.stderr.split())
+    assert "the last good state is kept. Make room, and give the same command" in told and "model.safetensors" in told
+    train(whole, everything, tmp_path / "run")
+    assert (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_run_json_holds_the_resolved_recipe(digits: Dataset, tmp_path: Path, cut: Callable[..., None]) -> None:

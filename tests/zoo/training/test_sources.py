@@ -1,20 +1,13 @@
 """Data sets: where pictures come from, what is drawn at random, reading from files epoch by epoch."""
 
 import dataclasses
-import gzip
-import hashlib
-import pickle
-import re
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import torchvision
 from PIL import Image
 
-from zoo.preprocessing import FASHION
 from zoo.training.data import Dataset, Place
 from zoo.training.loop import train
 from zoo.training.places import check_dataset
@@ -35,69 +28,6 @@ def folder(tmp_path: Path) -> Path:
                 pixels = RANDOM.integers(0, 256, (40 + 3 * index, 60 - index, 3), np.uint8)
                 Image.fromarray(pixels).save(tmp_path / half / name / f"{index}.png")
     return tmp_path
-
-
-def idx(array: np.ndarray) -> bytes:
-    return gzip.compress(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
-
-
-def test_fashion_mnist_is_read_packed_and_padded(tmp_path: Path) -> None:
-    pictures = {}
-    for half, count in (("train", 30), ("t10k", 20)):
-        pictures[half] = RANDOM.integers(0, 256, (count, 28, 28), np.uint8)
-        (tmp_path / f"{half}-images-idx3-ubyte.gz").write_bytes(idx(pictures[half]))
-        (tmp_path / f"{half}-labels-idx1-ubyte.gz").write_bytes(idx(np.arange(count, dtype=np.uint8) % 10))
-    data = load_dataset(f"fashion-mnist:{tmp_path}")
-    assert data.preprocessing == FASHION and data.train.classes[9] == "Ankle boot"
-    assert data.train.images.shape == (30, 32, 32, 1) and len(data.test) == 20
-    inside = data.train.images[:, 2:-2, 2:-2, 0].numpy()
-    assert (inside == pictures["train"]).all() and data.train.images.sum() == inside.sum()
-    assert data.train.targets.tolist() == [index % 10 for index in range(30)]
-    enlarged = load_dataset(f"fashion-mnist:{tmp_path}", 64).preprocessing
-    assert (enlarged.resize, enlarged.size) == (56, 64)
-
-
-def small_cifar(classes: int, root: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    """Write small files in CIFAR's format, tell torchvision their checksums, and return the pictures, (4, 3072)."""
-    kind = torchvision.datasets.CIFAR10 if classes == 10 else torchvision.datasets.CIFAR100
-    folder, pixels = root / kind.base_folder, RANDOM.integers(0, 256, (4, 3072), np.uint8)
-    folder.mkdir(parents=True)
-
-    def write(name: str, value: dict) -> str:
-        (folder / name).write_bytes(pickle.dumps(value))
-        return hashlib.md5((folder / name).read_bytes()).hexdigest()  # noqa: S324 (torchvision's choice)
-
-    key, names = ("labels", "label_names") if classes == 10 else ("fine_labels", "fine_label_names")
-    batch = {"data": pixels, key: [3, 1, 4, 1]}
-    for which in ("train_list", "test_list"):
-        names_here = [name for name, _ in getattr(kind, which)][:1]
-        monkeypatch.setattr(kind, which, [[name, write(name, batch)] for name in names_here])
-    meta = {**kind.meta, "md5": write(kind.meta["filename"], {names: [f"class{i}" for i in range(classes)]})}
-    monkeypatch.setattr(kind, "meta", meta)
-    return pixels
-
-
-@pytest.mark.parametrize("classes", [10, 100])
-def test_cifar_is_read_from_its_own_files(classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = small_cifar(classes, tmp_path, monkeypatch)
-    data = load_dataset(f"cifar{classes}:{tmp_path}")
-    assert data.train.targets.tolist() == [3, 1, 4, 1] and data.train.classes[7] == "class7"
-    assert (data.train.images.permute(0, 3, 1, 2).flatten(1).numpy() == pixels).all()
-
-
-def test_the_encoded_cifar_is_made_as_its_page_says(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels = small_cifar(10, tmp_path / "cifar10", monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    (snippet,) = re.findall(r"```python\n(.*?)```", (root / "checkpoints" / "README.md").read_text("utf-8"), re.S)
-    exec(snippet, {})  # noqa: S102 (our own page)
-    data = load_dataset("cifar10-jpeg75:cifar10-jpeg")
-    assert data.train.classes == ("class1", "class3", "class4") and data.train.targets.tolist() == [0, 0, 1, 2]
-    original = pixels.reshape(4, 3, 32, 32)[[1, 3, 0, 2]].transpose(0, 2, 3, 1)
-    # The pictures are noise, of which JPEG loses much; but each is still most like itself.
-    grey = [images.astype(float).mean(axis=3).reshape(4, -1) for images in (original, data.train.images.numpy())]
-    assert np.corrcoef(*grey)[:4, 4:].argmax(axis=1).tolist() == [0, 1, 2, 3]
 
 
 def test_an_unknown_source_is_an_error(tmp_path: Path) -> None:

@@ -169,6 +169,17 @@ def test_a_server_that_is_down(published: Weight, monkeypatch) -> None:
         load_weight(published, "dirac")
 
 
+def test_a_socks_proxy_says_what_it_takes(published: Weight, monkeypatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    huggingface_hub.close_session()  # so that the next one reads the environment
+    try:
+        with pytest.raises(HubError, match=r"cannot fetch \S+ of the repository acme/\S+: .*SOCKS.*install socksio`$"):
+            load_weight(published, "folded")
+    finally:
+        monkeypatch.delenv("ALL_PROXY")
+        huggingface_hub.close_session()
+
+
 def test_a_mirror_is_a_folder(published: Weight, tmp_path: Path) -> None:
     for index, below in enumerate(("diracnet16_cifar/cifar10", published.repository, "diracnet16_cifar-cifar10", ".")):
         mirror = tmp_path / f"mirror{index}"
