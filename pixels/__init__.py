@@ -5,7 +5,7 @@ Below `zoo` and `export`, so that a net sees the same pixels in PyTorch and with
 
 from pixels.cropping import INTERPOLATIONS, crop
 from pixels.decoding import eight_bit, open_picture
-from pixels.finding import PassedOver, find_pictures, is_hidden, picture_suffixes, pictures_below
+from pixels.finding import PassedOver, find_pictures, is_folder, is_hidden, picture_suffixes, pictures_below
 from pixels.sources import STDIN, is_url, open_source
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "crop",
     "eight_bit",
     "find_pictures",
+    "is_folder",
     "is_hidden",
     "is_url",
     "open_picture",

@@ -86,6 +86,14 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder; a link to itself, or into a folder that may not be searched, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _walk(folder: Path, above: tuple[tuple[int, int], ...], skipped: PassedOver) -> Iterator[Path]:
     try:
         status = folder.stat()
@@ -98,7 +106,7 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...], skipped: PassedOver)
     for entry in entries:
         if is_hidden(entry.name):
             skipped["hidden"] += 1
-        elif entry.is_dir():
+        elif is_folder(entry):
             yield from _walk(Path(entry.path), (*above, (status.st_dev, status.st_ino)), skipped)
         elif (suffix := Path(entry.name).suffix.lower()) in picture_suffixes():
             yield Path(entry.path)

@@ -46,6 +46,10 @@ def run(app: Callable[[], object]) -> None:
             )
         say(f"error: {remedy}", error=True)
         sys.exit(2)
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `head` does; what Python still wants to write at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except USER_ERRORS as error:
         if DEBUG in os.environ:
             raise

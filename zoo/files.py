@@ -73,6 +73,8 @@ def check_new(out: Path, may_replace: Callable[[Path], None] | None = None) -> N
         raise ValueError(f"{out} exists already; remove it, or name another")
     if out.is_symlink():
         raise ValueError(f"{out} is a link, which is not replaced; name what it leads to")
+    if out.resolve() in (here := Path.cwd(), *here.parents):
+        raise ValueError(f"{out} is the current folder or holds it, so it is not replaced; call this from outside")
     may_replace(out)
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-from export.bundle.sums import FOREIGN, faults, require_bundle
+from export.bundle.sums import FOREIGN, faults, left_behind, require_bundle
 from export.layout import SIGNATURE
 from export.proof.check import Check, VerificationError
 from zoo.files import replace_file
@@ -51,15 +51,22 @@ def sign(
         raise ValueError(f"{folder} is not what its SHA256SUMS lists, so it is not signed: {'; '.join(found)}")
     if certificate and not key:
         raise ValueError(f"certificate={certificate}: the key that it certifies is needed too")
+    with _plain(f"cannot sign {folder}"):
+        locked = key is not None and _ENCRYPTED in key.read_bytes()
+    if certificate and locked:
+        raise ValueError(
+            f"{key} has a password, and the library takes no certificate with that; make a key without one: "
+            f"openssl pkey -in {key} -out PLAIN.pem"
+        )
     from model_signing import signing
 
-    config: Any = cast(Any, signing).Config().set_hashing_config(_hashing())
+    config: Any = cast(Any, signing).Config().set_hashing_config(_hashing(folder))
     with _plain(f"cannot sign {folder}", key):
         if certificate and key:
             between = list(chain) or [certificate]  # the library takes no empty chain
             config.use_certificate_signer(private_key=key, signing_certificate=certificate, certificate_chain=between)
         elif key:
-            password = os.environ.get(PASSWORD)
+            password = os.environ.get(PASSWORD) if locked else None  # the variable may be set for other keys
             config.use_elliptic_key_signer(private_key=key, password=password.encode() if password else None)
         else:
             with _sigstore(f"cannot sign {folder}"):
@@ -104,7 +111,7 @@ def check_signature(
     from model_signing import verifying
 
     # The library would ask the signature how to hash, and then refuse links, whatever that says.
-    config: Any = cast(Any, verifying).Config().set_hashing_config(_hashing())
+    config: Any = cast(Any, verifying).Config().set_hashing_config(_hashing(folder))
     with _plain(f"cannot verify who signed {folder}"):
         if public_key:
             config.use_elliptic_key_verifier(public_key=public_key)
@@ -121,11 +128,11 @@ def check_signature(
     return Check("signature", 0, 0, f"made with {signer}")
 
 
-def _hashing() -> Any:
+def _hashing(folder: Path) -> Any:
     """Return how a bundle is hashed: every file, also behind links, as in the Hub's cache, but what is not its own."""
     from model_signing import hashing
 
-    ignored = (SIGNATURE, *FOREIGN)  # below the bundle's folder, wherever that is
+    ignored = [SIGNATURE, *FOREIGN, *left_behind(folder)]  # below the bundle's folder, wherever that is
     return cast(Any, hashing).Config().set_ignored_paths(paths=ignored, ignore_git_paths=False).set_allow_symlinks(True)
 
 

@@ -11,14 +11,24 @@ from zoo.files import read_json, replace_file, sha256
 
 FOREIGN = (".git", ".gitattributes", ".gitignore", ".cache")
 """Files and folders that Git and the Hub's client add to a bundle's folder."""
+_LEFT_BEHIND = {".ds_store", "thumbs.db", "desktop.ini"}
+"""Files that Finder and Explorer add to any folder that somebody looks at, in lower case."""
 UNLISTED = {SUMS, SIGNATURE}
 """A bundle's files that SHA256SUMS does not list."""
 
 
 def files_below(folder: Path) -> list[str]:
-    """Return the names of a bundle's files, leaving out those of Git and of the Hub's client."""
+    """Return the names of a bundle's files, leaving out those of Git, of the Hub's client and of file managers."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
-    return sorted(name.as_posix() for name in names if name.parts[0] not in FOREIGN)
+    return sorted(
+        name.as_posix() for name in names if name.parts[0] not in FOREIGN and name.name.lower() not in _LEFT_BEHIND
+    )
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Return the names of the files that file managers have added to a folder."""
+    found = (path for path in folder.rglob("*") if path.name.lower() in _LEFT_BEHIND and not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def write_sums(folder: Path) -> None:
@@ -56,7 +66,7 @@ def _belongs(path: Path, folder: Path, names: Collection[str]) -> bool:
     name = path.relative_to(folder).as_posix()
     if path.is_dir() and not path.is_symlink():
         return any(listed.startswith(f"{name}/") for listed in names)
-    return name in names
+    return name in names or path.name.lower() in _LEFT_BEHIND
 
 
 def faults(folder: Path) -> list[str]:

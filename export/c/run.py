@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from export.c.text import fill
 
+_SMALLEST = "#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n\nint main(void)\n{\n    return 0;\n}\n"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 """With these a compiler must have nothing to say about the files."""
 
@@ -21,6 +23,22 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 def compiler() -> str | None:
     """Return the path of the C compiler, which the variable CC may name; None if there is none."""
     return shutil.which(os.environ.get("CC") or "cc")
+
+
+def lacking() -> str | None:
+    """Return why no C can be compiled and run here, which is tried once for each compiler; None if it can."""
+    found = compiler()
+    return "without a C compiler (cc, or CC)" if found is None else _fault(found)
+
+
+@cache
+def _fault(found: str) -> str | None:
+    try:
+        with TemporaryDirectory() as temporary:
+            _run([str(build({"main.c": _SMALLEST}, Path(temporary)))], b"")
+    except (RuntimeError, OSError) as error:
+        return f"the C compiler {found} makes no program that runs here ({' '.join(str(error).split())})"
+    return None
 
 
 def run_c(
@@ -42,6 +60,8 @@ def run_c(
         main = {"main.c": fill("feed.c", name=name, NAME=name.upper())}
         program = build({**sources, **main}, Path(temporary), flags)
         output = _run([str(program)], np.ascontiguousarray(pictures).tobytes())
+    if not output or len(output) % len(pictures):
+        raise RuntimeError(f"the program gave {len(output):,} bytes for {len(pictures):,} pictures")
     return np.frombuffer(output, np.int8).reshape(len(pictures), -1)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from importlib.metadata import distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from types import NoneType
 from typing import Any, get_args, get_origin
 
 from export.commands.predict import predict
 from zoo.lacking import lacking
+from zoo.printing import say
 
 _NOTE = "Without PyTorch, MODEL is a bundle's folder, an .onnx file or ORG/NAME on the Hub."
 
@@ -22,7 +24,9 @@ def start() -> None:
         ValueError: another command is called.
     """
     parser = argparse.ArgumentParser("diracnet", description="Exported DiracNets, run without PyTorch.")
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument(
+        "--version", action=_Versions, nargs=0, default=argparse.SUPPRESS, help="show the versions and exit"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     text = inspect.getdoc(predict)
     own = commands.add_parser("predict", help=text, description=text, epilog=_NOTE, allow_abbrev=False)
@@ -65,6 +69,13 @@ def _at_least(least: int | None) -> Any:
     return number
 
 
-def _version() -> str:
-    found = {each.name: each.version for each in distributions() if each.name.startswith("diracnet-")}
-    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+class _Versions(argparse.Action):
+    """Print the versions of what is installed of ours; they are looked up when they are asked for."""
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        found = []
+        for name in ("diracnet-runtime", "diracnet-zoo"):
+            with suppress(PackageNotFoundError):
+                found.append(f"{name} {version(name)}")
+        say(", ".join(found))
+        sys.exit()

@@ -37,13 +37,15 @@ def quantize(
         check_out(out, own_file, force=force)
     check_pictures(calibration)
 
-    from export.int8.source import quantize_on, ship_quantization
+    from export.int8.source import quantize_on, ship_quantization, shipped_folder
     from zoo.reference import open_model
 
     with status(f"loading {model}") as tell:
         source, record = open_model(model)
         if out is None and record is None:
             raise ValueError(f"{model} is not one of the registry's weights, so name the file to write with --out")
+        if out is None:
+            shipped_folder(cast(Any, record))
         quantization = quantize_on(
             source,
             calibration,

@@ -109,7 +109,7 @@ def publish(
         options["on_stage"] = tell
         if bundle is not None and (licence or dataset):
             # What would be published is shown without changing the bundle.
-            trial = Path(stack.enter_context(TemporaryDirectory()), bundle.name) if dry_run else None
+            trial = Path(stack.enter_context(TemporaryDirectory()), bundle.resolve().name) if dry_run else None
             claims = Claims(licence=licence, dataset=dataset)
             bundle = restate(bundle, claims, trial, on_stage=tell)
         if everything:

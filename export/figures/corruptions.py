@@ -133,13 +133,19 @@ def frost(x: Floats, strength: Strength, drawn: np.random.Generator) -> Floats:
     _, height, width, channels = x.shape
     wholes, parts = photographs(), []
     for which in drawn.integers(0, len(wholes), len(x)):
-        whole = wholes[which]
+        whole = _continued(wholes[which], height + 1, width + 1)
         top, left = (
             drawn.integers(0, side - length) for side, length in zip(whole.shape, (height, width), strict=False)
         )
         parts.append(whole[top : top + height, left : left + width])
     layer = np.stack(parts)
     return kept * x + added * (layer if channels == 3 else (layer @ _GREY)[..., None])
+
+
+def _continued(whole: Floats, height: int, width: int) -> Floats:
+    """Return a photograph that has at least this size, continued by its mirror images where it is smaller."""
+    missing = [(0, max(0, least - side)) for side, least in zip(whole.shape, (height, width), strict=False)]
+    return np.pad(whole, (*missing, (0, 0)), mode="symmetric")
 
 
 def fog(x: Floats, strength: Strength, drawn: np.random.Generator) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from export.c.run import compiler, run_c
+from export.c.run import lacking, run_c
 from export.c.source import Origin, file_names, picture_kind, write_c
 from export.cards.note import FormatNote
 from export.formats.format import Bundle, Format, Run, Source
@@ -75,20 +75,23 @@ class C(Format):
         checkpoint, preprocessing = bundle.folded.checkpoint, bundle.folded.checkpoint.known_preprocessing()
         net = lower(bundle.folded.net, bundle.quantization, preprocessing)
         count = sum(step.weight.size for step in net.convolutions)
-        if compiler() is None or count > LARGEST:
-            why = f"with {count:,} weights, which takes minutes" if compiler() else "without a C compiler (cc, or CC)"
+        why = lacking() or (f"with {count:,} weights, which takes minutes" if count > LARGEST else None)
+        if why:
             yield Check(f"{self.name}: not compiled", 0, 0, f"{why}; that the files follow from the record is checked")
             return
         pictures = [drawn for _, _, drawn in picture_inputs(preprocessing)]
         batch = np.concatenate([bundle.golden[PICTURES].numpy(), *pictures])
         origin = Origin(checkpoint.spec.name, checkpoint.tag, "", None, ())
+        expected = evaluate(net, batch)
         try:
             found = run_c(write_c(net, origin, preprocessing), checkpoint.spec.name, batch)
+            if found.shape != expected.shape:
+                raise RuntimeError(f"the program gave {found.shape[1]} logits a picture, not {expected.shape[1]}")
         except (RuntimeError, OSError) as error:
             yield Check(f"{self.name}: {FAULTS}", 1, 0, str(error))
             return
         yield Check(f"{self.name}: {FAULTS}", 0, 0)
-        wrong = int((found != evaluate(net, batch)).sum())
+        wrong = int((found != expected).sum())
         size = "×".join(map(str, batch.shape[:3]))
         yield Check(f"{self.name}: logits that differ from integer arithmetic", wrong, 0, "", size)
 

@@ -103,7 +103,8 @@ class Branch:
             # Large files stay invisible on the Hub until a commit names them.
             self.persist(lambda: self._upload(additions))
             deletions = [CommitOperationDelete(name) for name in changes.deleted]
-            return self.settle([*additions, *deletions], f"Publish {folder.name} with diracnet-zoo", local, parent)
+            message = f"Publish {folder.resolve().name} with diracnet-zoo"
+            return self.settle([*additions, *deletions], message, local, parent)
 
     def _additions(self, folder: Path, names: tuple[str, ...], opened: ExitStack) -> list[CommitOperationAdd]:
         """Return the operations that add files; large ones go through Xet or, if the Hub lacks it, through LFS."""

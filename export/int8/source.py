@@ -19,7 +19,7 @@ from zoo import Checkpoint, Weight
 from zoo.files import sha256, write_json
 from zoo.weights.checkpoint import UNTRAINED
 from zoo.weights.locate import weight_file
-from zoo.weights.record import MANIFEST, WeightFile
+from zoo.weights.record import MANIFEST, WeightFile, clone
 
 INT8 = "int8"
 """The record's name among the files that the registry lists for a net."""
@@ -101,6 +101,13 @@ def known_quantization(folded: FoldedNet, record: Weight | None, given: Quantiza
     return found
 
 
+def shipped_folder(weight: Weight) -> Path:
+    """Return the folder of shipped weights; ValueError if they are not in `checkpoints/` of a clone."""
+    if weight.folder is None or clone() is None:
+        raise ValueError(f"{weight.model}:{weight.tag} is not in checkpoints/ of a clone; name a file with --out")
+    return weight.folder
+
+
 def ship_quantization(weight: Weight, quantization: Quantization) -> Path:
     """Write a record next to the weights in `checkpoints/` and list it in their manifest.
 
@@ -108,12 +115,11 @@ def ship_quantization(weight: Weight, quantization: Quantization) -> Path:
         The path of the record.
 
     Raises:
-        ValueError: the weights are not in `checkpoints/`.
+        ValueError: the weights are not in `checkpoints/` of a clone.
     """
-    if weight.folder is None:
-        raise ValueError(f"{weight.model}:{weight.tag} is not in checkpoints/; name a file with --out")
-    path = weight.folder / QUANTIZATION
+    folder = shipped_folder(weight)
+    path = folder / QUANTIZATION
     quantization.save(path)
     listed = WeightFile(QUANTIZATION, sha256(path), path.stat().st_size)
-    write_json(weight.folder / MANIFEST, replace(weight, files={**weight.files, INT8: listed}).to_manifest())
+    write_json(folder / MANIFEST, replace(weight, files={**weight.files, INT8: listed}).to_manifest())
     return path

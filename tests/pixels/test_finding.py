@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pixels import PassedOver, find_pictures, is_hidden, open_picture, picture_suffixes
+from pixels import PassedOver, find_pictures, is_hidden, open_picture, picture_suffixes, pictures_below
 
 
 def test_folders_become_the_pictures_below_them(tmp_path: Path) -> None:
@@ -54,6 +54,16 @@ def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"")
     (tmp_path / "again").symlink_to(tmp_path)
     assert find_pictures([tmp_path]) == [tmp_path / "x.png"]
+
+
+def test_a_link_to_itself_is_named_if_it_would_be_a_picture(tmp_path: Path) -> None:
+    for name in ("cat.png", "cats"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    passed_over = PassedOver()
+    assert list(pictures_below(tmp_path, passed_over)) == [tmp_path / "cat.png"]
+    assert passed_over == {"without a suffix": 1}
+    with pytest.raises(ValueError, match=r"cat\.png is not a readable picture: Too many levels of symbolic links"):
+        open_picture(tmp_path / "cat.png")
 
 
 def test_links_are_followed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pixels import PassedOver, is_hidden, pictures_below
+from pixels import PassedOver, is_folder, is_hidden, pictures_below
 
 HALVES = {"train": ("train",), "test": ("test", "val")}
 """The folders that may hold each half of a data set; if there are several, the first is used."""
@@ -53,7 +53,7 @@ def labelled_pictures(folder: Path) -> tuple[list[Path], list[int], tuple[str, .
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if is_hidden(entry.name):
             passed_over["hidden"] += 1
-        elif not entry.is_dir():
+        elif not is_folder(entry):
             passed_over["beside the folders of the classes"] += 1
         elif below := sorted(
             pictures_below(Path(entry.path), passed_over), key=lambda path: (str(path.parent), path.name)

@@ -109,6 +109,19 @@ def test_a_key_may_have_a_password(keys: Path, bundle: Path, monkeypatch: pytest
     monkeypatch.setenv("DIRACNET_KEY_PASSWORD", "secret")
     sign(bundle, key=keys / "locked.pem")
     assert check_signature(bundle, public_key=keys / "me.pub").passed
+    with pytest.raises(ValueError, match=r"locked\.pem has a password, and .* takes no certificate with that; make"):
+        sign(bundle, key=keys / "locked.pem", certificate=keys / "me.crt")
+    sign(bundle, key=keys / "me.pem")  # which has none, whatever the variable says
+    assert check_signature(bundle, public_key=keys / "me.pub").passed
+
+
+def test_what_a_file_manager_adds_is_not_signed(keys: Path, bundle: Path) -> None:
+    (bundle / ".DS_Store").touch()
+    sign(bundle, key=keys / "me.pem")
+    for name in ("onnx/.DS_Store", "Thumbs.db", "onnx/desktop.ini"):
+        (bundle / name).touch()
+    (bundle / ".DS_Store").write_bytes(b"changed")
+    assert check_signature(bundle, public_key=keys / "me.pub").passed and not faults(bundle)
 
 
 def consistently(bundle: Path) -> None:

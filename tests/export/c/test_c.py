@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,8 @@ from PIL import Image
 from torch import nn
 
 import zoo
-from export import fold
-from export.c.run import WARNINGS, compiler, run_c
+from export import export_bundle, fold, verify
+from export.c.run import WARNINGS, compiler, lacking, run_c
 from export.c.source import Origin, file_names, write_c
 from export.c.text import comment, literal
 from export.folding.folded import FoldedNet
@@ -26,6 +27,7 @@ from export.integer.net import IntegerNet, lower
 from export.integer.run import evaluate
 from pixels.mosaics import mosaics
 from zoo.preprocessing import CIFAR, Preprocessing
+from zoo.reference import open_model
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
 COMPILERS = [
@@ -214,6 +216,25 @@ def test_what_the_compiler_says_is_passed_on(small_net, monkeypatch: pytest.Monk
     source = file_names(small_net.spec.name)[1]
     with pytest.raises(RuntimeError, match=r"(?s)ended with 1: .*unknown"):
         run_c({**files, source: files[source] + "unknown;\n"}, small_net.spec.name, small_net.pictures)
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="the program gave 7 bytes for 3 pictures"):
+        patched.setattr("export.c.run._run", lambda command, given: b"1234567")
+        run_c(files, small_net.spec.name, small_net.pictures[:3])
     monkeypatch.setenv("CC", "no-such-compiler")
+    assert lacking() == "without a C compiler (cc, or CC)"
     with pytest.raises(FileNotFoundError, match=r"no C compiler: install one, or name it in the variable CC"):
         run_c(files, small_net.spec.name, small_net.pictures)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a script that is a program")
+@pytest.mark.parametrize("script", ["echo 'xcrun: error: invalid developer path' >&2; exit 1", "exit 0"])
+def test_a_compiler_that_does_not_work_is_none(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS without its tools, where cc is there all the same: that is no fault of the bundle."""
+    broken = tmp_path / "cc"
+    broken.write_text(f"#!/bin/sh\n{script}\n")
+    broken.chmod(0o755)
+    assert lacking() is None
+    export_bundle(open_model("diracnet10_cifar")[0], tmp_path / "bundle", formats=["c"])
+    monkeypatch.setenv("CC", str(broken))
+    assert f"the C compiler {broken} makes no program that runs here (" in (lacking() or "")
+    (check,) = (check for check in verify(tmp_path / "bundle") if check.title.startswith("c: "))
+    assert check.title == "c: not compiled" and str(broken) in check.note and check.passed

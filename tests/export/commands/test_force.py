@@ -90,6 +90,19 @@ def test_neither_files_nor_links_nor_empty_folders_are_bundles(
     assert (tmp_path / "file").read_text() == "mine\n" and (tmp_path / "link").is_symlink()
 
 
+def test_the_folder_that_one_is_in_stays(
+    diracnet: Callable, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bundle / "onnx" / ".DS_Store").touch()  # which Finder adds, and nobody misses
+    for here, out in ((bundle, "."), (bundle / "onnx", "..")):
+        monkeypatch.chdir(here)
+        status, _, errors = diracnet("export", "diracnet10_cifar", "--out", out, "--force")
+        assert status == 2 and f"{out} is the current folder or holds it, so it is not replaced" in errors
+    assert not faults(bundle) and [path.name for path in tmp_path.iterdir()] == ["b"]
+    monkeypatch.chdir(tmp_path)
+    assert diracnet("export", "diracnet10_cifar", "--out", "b", "--force")[::2] == (0, "")
+
+
 def test_a_bundle_stays_when_the_export_fails(diracnet: Callable, bundle: Path, tmp_path: Path) -> None:
     before = (bundle / "SHA256SUMS").read_bytes()
     status, _, errors = diracnet("export", "diracnet10_cifar", "--feature", "nope", "--out", bundle, "--force")

@@ -51,6 +51,15 @@ def test_at_its_strengths_they_are_the_packages(case: str, strengths: dict[str, 
     np.testing.assert_allclose([drawn.mean(), drawn.std(), change], kept, rtol=0.05)
 
 
+@pytest.mark.parametrize(("size", "channels"), [(60, 3), (80, 1), (224, 3)])
+def test_frost_covers_pictures_larger_than_its_photographs(size: int, channels: int) -> None:
+    pictures = np.full((3, size, size, channels), 60, np.uint8)
+    frosted = corrupt(pictures, "frost", 3)
+    assert frosted.shape == pictures.shape
+    for edge in (frosted[:, -4:], frosted[:, :, -4:]):
+        assert edge.std() > 1, "there is no frost at the edge"
+
+
 @pytest.mark.parametrize("name", CORRUPTIONS)
 @pytest.mark.parametrize(("size", "channels"), [(32, 3), (28, 1)])
 def test_each_changes_pictures_of_either_kind_and_the_same_way_again(name: str, size: int, channels: int) -> None:

@@ -191,6 +191,16 @@ def test_the_command_that_makes_a_record(diracnet: Callable, checkpoint_file: Pa
         assert status == 2 and message in " ".join(errors.split())
 
 
+def test_a_net_that_is_in_no_clone_is_refused_before_it_is_calibrated(
+    diracnet: Callable, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.int8.source.clone", lambda: None)
+    monkeypatch.setattr("export.int8.source.quantize_on", None)
+    status, _, errors = diracnet("quantize", "diracnet10_cifar:cifar10", "--calibration", data)
+    told = "diracnet10_cifar:cifar10 is not in checkpoints/ of a clone; name a file with --out"
+    assert status == 2 and told in " ".join(errors.split())
+
+
 def test_the_int8_graph_says_what_it_was_calibrated_on(source: Checkpoint, tmp_path: Path) -> None:
     import onnx
 
