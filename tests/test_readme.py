@@ -51,6 +51,18 @@ def test_its_counts_are_those_of_the_registry() -> None:
     assert all(record.repository is None for record in SHIPPED) == ("nor are the nets on the Hub" in TEXT)
 
 
+def test_what_it_says_beside_resnets_is_in_the_report() -> None:
+    report = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| `([^`]+)` \| [\d.]+ % \| ResNet-\S+ \| [\d.]+ % \| (\S+) \| (yes|no) \|", report, re.MULTILINE
+    )
+    assert {name for name, *_ in rows} == {f"{record.model}:{record.tag}" for record in SHIPPED}
+    words = " ".join(TEXT.split())
+    below = re.findall(r"`([^`]+)` is (\d\.\d\d) points below", words)
+    assert below == [(name, gap.removeprefix("-")) for name, gap, level in rows if level == "no"]
+    assert len(rows) - len(below) == 4 and "four are level with it (at most 0.3 points below)" in words
+
+
 def test_the_drawn_kernels_add_up_and_match_the_net() -> None:
     pytest.importorskip("matplotlib")
     drawn = runpy.run_path(str(ROOT / "docs" / "pictures" / "draw.py"))

@@ -76,7 +76,7 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
     panels = [plots.convergence(three, "train_loss", "cross-entropy, training, 16 px")]
     panels.append(plots.convergence(three, "top1", "top-1, held out, 16 px, %"))
     _, own, resnet = max(_resnets(logs, checkpoints), key=lambda pair: pair[1].spec.depth)
-    panels.append(plots.convergence([own, resnet], "train_loss", "cross-entropy, training, 32 px"))
+    panels.append(plots.convergence([own, resnet], "train_loss", "loss, training, 32 px"))
     save(folder / "convergence.png", panels)
     deep = [logs[name] for name in _DEEP]
     depth = [("train_loss", "cross-entropy, training"), ("top1", "top-1, held out, %")]
