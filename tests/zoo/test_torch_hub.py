@@ -242,6 +242,7 @@ def test_the_archive_holds_what_users_need_and_no_more(github: GitHub, tmp_path:
         ".gitattributes",
         ".github",
         ".gitignore",
+        "CONTRIBUTING.md",
         "benchmarks",
         "notebooks",
         "runtimes",
@@ -251,7 +252,7 @@ def test_the_archive_holds_what_users_need_and_no_more(github: GitHub, tmp_path:
     assert {Path(name).suffix for name in names if name.startswith("checkpoints/")} == {".json", ".md", ""}
     assert {Path(name).suffix for name in names if name.startswith("docs/")} == {".jpg"}
     rooms = [path for room in ("export", "pixels", "zoo") for path in (ROOT / room).rglob("*.py")]
-    rooms = [path for path in rooms if not {"figures", "site"} & set(path.relative_to(ROOT).parts)]
+    rooms = [path for path in rooms if not {"figures", "release", "site"} & set(path.relative_to(ROOT).parts)]
     assert {path.relative_to(ROOT).as_posix() for path in rooms} | {"LICENSE", "README.md", "hubconf.py"} <= names
 
     # An archive that torch.hub did not unpack says what to do.
