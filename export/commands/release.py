@@ -102,7 +102,6 @@ def publish(
     from export.bundle.restate import restate
     from export.commands.tables import print_publication
     from export.hub.publish import publish as publish_bundle
-    from export.release.publish_all import publish_zoo
 
     options: dict[str, Any] = {"private": private, "tag": tag, "dry_run": dry_run}
     with status("publishing") as tell, ExitStack() as stack:
@@ -113,6 +112,8 @@ def publish(
             claims = Claims(licence=licence, dataset=dataset)
             bundle = restate(bundle, claims, trial, on_stage=tell)
         if everything:
+            from export.release.publish_all import publish_zoo
+
             done = list(publish_zoo(str(namespace), bundles, **options))
         else:
             done = [
