@@ -5,6 +5,7 @@ Knows no tensor library: callers pass in the one that they use, so that numpy al
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -40,10 +41,9 @@ def save_described(
         try:
             save_file(dict(tensors), temporary, metadata={KEY: json.dumps(dict(description), sort_keys=True)})
         except SafetensorError as error:  # it has an error of its own for a full disk, too
-            found = re.search(r"([^:]+) \(os error (\d+)\)", str(error))
-            if found is None:
-                raise
-            raise OSError(int(found[2]), found[1].strip(), str(path)) from error
+            found = re.search(r"([^:]+) \(os error (\d+)\)", str(error))  # older versions word it otherwise
+            number, what = (int(found[2]), found[1].strip()) if found else (errno.EIO, str(error))
+            raise OSError(number, what, str(path)) from error
 
 
 def load_described(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -1,5 +1,6 @@
 """Safetensors files that describe themselves: round trip, equal bytes, what is refused, no PyTorch for numpy alone."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_arrays_are_read_without_pytorch(root: Path) -> None:
     program = "import sys, zoo.weights.described; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "told"),
+    [
+        ("Error while serializing: I/O error: No space left on device (os error 28)", 28, "No space left on device"),
+        ("Error while serializing: IoError(Os { code: 28, kind: StorageFull })", errno.EIO, "StorageFull"),
+    ],
+)
+def test_what_safetensors_says_of_a_disk_is_an_os_error(said: str, number: int, told: str, tmp_path: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SafetensorError(said)
+
+    with pytest.raises(OSError, match=told) as raised:
+        save_described(tmp_path / "net.safetensors", {}, {}, fail)
+    assert raised.value.errno == number and raised.value.filename == str(tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
