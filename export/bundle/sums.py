@@ -20,15 +20,17 @@ UNLISTED = {SUMS, SIGNATURE}
 def files_below(folder: Path) -> list[str]:
     """Return the names of a bundle's files, leaving out those of Git, of the Hub's client and of file managers."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
-    return sorted(
-        name.as_posix() for name in names if name.parts[0] not in FOREIGN and name.name.lower() not in _LEFT_BEHIND
-    )
+    return sorted(name.as_posix() for name in names if name.parts[0] not in FOREIGN and not _is_left_behind(name))
 
 
 def left_behind(folder: Path) -> list[str]:
     """Return the names of the files that file managers have added to a folder."""
-    found = (path for path in folder.rglob("*") if path.name.lower() in _LEFT_BEHIND and not path.is_dir())
+    found = (path for path in folder.rglob("*") if _is_left_behind(path) and not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def _is_left_behind(path: Path) -> bool:
+    return path.name.lower() in _LEFT_BEHIND
 
 
 def write_sums(folder: Path) -> None:
@@ -66,7 +68,7 @@ def _belongs(path: Path, folder: Path, names: Collection[str]) -> bool:
     name = path.relative_to(folder).as_posix()
     if path.is_dir() and not path.is_symlink():
         return any(listed.startswith(f"{name}/") for listed in names)
-    return name in names or path.name.lower() in _LEFT_BEHIND
+    return name in names or _is_left_behind(path)
 
 
 def faults(folder: Path) -> list[str]:

@@ -77,6 +77,6 @@ def locked_in_turn(path: Path) -> Iterator[None]:
                 time.sleep(_PAUSE)
                 continue
             except OSError:
-                path.touch()
+                path.touch()  # if this works, it is locks that are lacking
             break
         yield

@@ -91,10 +91,6 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
         trained = state.trained.float()
         answers = answer_pictures(trained, job.measured, job.data.preprocessing)
         metrics, beside = answers.metrics(), {} if job.teacher is None else agreement(job, answers)
-        with folder.state_kept():
-            if isinstance(trained, DiracNet):
-                _checkpoint(trained, job, metrics, beside).save(folder.model)
-            plot_curves(state.history, folder.curves)
         result = {
             "metrics": metrics,
             **({"beside_teacher": beside} if beside else {}),
@@ -104,7 +100,10 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
             "cpu_hours": cpu / 3600,
             "environment": {**environment(accelerator.device), "processes": str(accelerator.num_processes)},
         }
-        with folder.state_kept():
+        with folder.state_kept(folder.path):
+            if isinstance(trained, DiracNet):
+                _checkpoint(trained, job, metrics, beside).save(folder.model)
+            plot_curves(state.history, folder.curves)
             write_json(folder.result, result)
     accelerator.wait_for_everyone()
     return read_json(folder.result)

@@ -120,20 +120,20 @@ class RunFolder:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         buffer.seek(0)
-        with self.state_kept(), replace_file(self._state) as temporary, temporary.open("wb") as file:
+        with self.state_kept(self._state), replace_file(self._state) as temporary, temporary.open("wb") as file:
             shutil.copyfileobj(buffer, file)
         with replace_file(self.metrics) as temporary:
             temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in history))
 
     @contextmanager
-    def state_kept(self) -> Iterator[None]:
-        """Let an error of writing within the block say that the run can be continued."""
+    def state_kept(self, path: Path) -> Iterator[None]:
+        """Let an error of writing in the block, of this path if it names none, say that the run can be continued."""
         try:
             yield
         except OSError as error:
             what = error.strerror or str(error)
             what += "; the last good state is kept. Make room, and give the same command line again"
-            raise OSError(error.errno, what, error.filename or str(self.path)) from error
+            raise OSError(error.errno, what, error.filename or str(path)) from error
 
     def load(self) -> dict[str, Any] | None:
         """Return the saved state, or None in a fresh run; ValueError if the file is damaged."""

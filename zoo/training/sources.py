@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pixels import open_picture
 from zoo.labels import check_labels, difference
 from zoo.preprocessing import IMAGENET, Preprocessing
 from zoo.training.classes import renumbered, split_classes
@@ -19,7 +18,7 @@ from zoo.training.data import Dataset, Pictures
 from zoo.training.fetched import cifar10, cifar100, fashion, imagenet
 from zoo.training.folders import HALVES, half_folder, labelled_pictures
 from zoo.training.places import DIGITS_KEY, find_place, kinds
-from zoo.training.reading import Samples, read_drawn, read_samples, undamaged
+from zoo.training.reading import Samples, read_drawn, read_samples
 
 # torchvision takes as long to import as PyTorch, and few commands need it: it is imported where it is used.
 if TYPE_CHECKING:
@@ -177,14 +176,8 @@ def _files(samples: Samples, data: str, preprocessing: Preprocessing, workers: i
     pictures, targets, classes = samples
     if not isinstance(pictures[0], Path):
         raise ValueError(f"{data} has no picture files to stream; crop=resized needs a folder of them")
-
-    def attempt(index: int) -> None:
-        open_picture(pictures[index], channels=len(preprocessing.mean))
-
-    kept = undamaged(pictures, attempt, skip=True) if skip else list(range(len(pictures)))
-    paths = tuple(pictures[index] for index in kept)
-    damaged = tuple(set(pictures) - set(paths))
-    return PictureFiles(paths, torch.tensor(targets)[kept], classes, preprocessing, workers, tuple(sorted(damaged)))
+    files = PictureFiles(tuple(pictures), torch.tensor(targets), classes, preprocessing, workers)
+    return files.undamaged() if skip else files
 
 
 def _check_no_class_is_empty(pictures: Pictures | PictureFiles, what: str) -> None:

@@ -48,12 +48,18 @@ class PictureFiles:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def subset(self, indices: Tensor) -> PictureFiles:
+        """Return the pictures at these positions."""
+        return replace(self, paths=tuple(self.paths[i] for i in indices.tolist()), targets=self.targets[indices])
+
+    def undamaged(self) -> PictureFiles:
+        """Return the pictures that can be read, with the files of all others listed as damaged; each is read."""
+        kept = self.subset(torch.tensor(undamaged(self.paths, self.open, skip=True), dtype=torch.long))
+        return replace(kept, damaged=tuple(sorted(set(self.paths) - set(kept.paths))))
+
     def split(self, share: float, seed: int) -> tuple[PictureFiles, PictureFiles]:
-        rest, held = (
-            replace(self, paths=tuple(self.paths[i] for i in indices.tolist()), targets=self.targets[indices])
-            for indices in split_classes(self.targets, share, seed)
-        )
-        return rest, held
+        rest, held = split_classes(self.targets, share, seed)
+        return self.subset(rest), self.subset(held)
 
     def sha256(self) -> str:
         """Fingerprint of the files' names, sizes and labels: reading every byte of a large set would take an hour."""

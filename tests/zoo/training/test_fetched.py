@@ -191,26 +191,22 @@ def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG")
 
-    def archive(names: list[str], content: bytes) -> bytes:
+    picture = buffer.getvalue()
+
+    def archive(members: dict[str, bytes]) -> bytes:
         file = io.BytesIO()
         with tarfile.open(fileobj=file, mode="w") as tar:
-            for name in names:
+            for name, content in members.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
         return file.getvalue()
 
     wnids = list(imagenet_classes())
-    train = io.BytesIO()
-    with tarfile.open(fileobj=train, mode="w") as tar:
-        for wnid in wnids:
-            content = archive([f"{wnid}_1.JPEG"], buffer.getvalue())
-            member = tarfile.TarInfo(f"{wnid}.tar")
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    (tmp_path / "train.tar").write_bytes(train.getvalue())
-    names = [f"ILSVRC2012_val_{index:08}.JPEG" for index in range(2 * len(wnids))]
-    (tmp_path / "val.tar").write_bytes(archive(names, buffer.getvalue()))
+    train = {f"{wnid}.tar": archive({f"{wnid}_1.JPEG": picture}) for wnid in wnids}
+    val = {f"ILSVRC2012_val_{index:08}.JPEG": picture for index in range(2 * len(wnids))}
+    (tmp_path / "train.tar").write_bytes(archive(train))
+    (tmp_path / "val.tar").write_bytes(archive(val))
     torch.save(({wnid: (wnid,) for wnid in wnids}, wnids * 2), tmp_path / "meta.bin")
     for half in ("train", "val"):
         digest = hashlib.md5((tmp_path / f"{half}.tar").read_bytes()).hexdigest()  # noqa: S324 (torchvision's choice)
