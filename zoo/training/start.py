@@ -46,10 +46,10 @@ def set_stem(net: nn.Module, batches: Iterable[Tensor]) -> None:
     Source: Page, "How to train your ResNet" (2019), and KellerJordan/cifar10-airbench, whose first layer stays fixed.
 
     Args:
-        net: a net whose first convolution is `conv`, as in DiracNets and their comparators.
+        net: a net whose first convolution sees the input; of RepVGG's parallel ones that is the 3×3 convolution.
         batches: batches of the net's input, (batch, channels, height, width).
     """
-    weight = cast(nn.Conv2d, net.conv).weight
+    weight = next(module.weight for module in net.modules() if isinstance(module, nn.Conv2d))
     gram = torch.zeros(weight[0].numel(), weight[0].numel(), dtype=torch.float64)
     for images in batches:
         # A few pictures at a time: unfolded patches take as many times the memory of the pictures as a kernel has taps.

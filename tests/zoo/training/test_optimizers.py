@@ -133,3 +133,15 @@ def test_comparators_start_where_they_always_do(build: Callable[[zoo.Spec], nn.M
             torch.manual_seed(0)
             states.append(fresh(build, spec, recipe).state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+@pytest.mark.parametrize("build", COMPARATORS.values(), ids=COMPARATORS)
+def test_a_comparator_gets_the_stem_of_its_dirac_net(digits: Dataset, build: Callable[[zoo.Spec], nn.Module]) -> None:
+    images = next(digits.train.batches(digits.preprocessing, DIGITS, Place(seed=0, epoch=0)))[0]
+    spec = dataclasses.replace(zoo.get_spec("diracnet10_cifar"), in_channels=1)
+    net, dirac = build(spec), zoo.DiracNet(spec)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    set_stem(net, [images])
+    set_stem(dirac, [images])
+    (stem,) = (value for name, value in net.state_dict().items() if not torch.equal(value, before[name]))
+    assert torch.equal(stem, dirac.conv.weight)
