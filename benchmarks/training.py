@@ -19,15 +19,17 @@ from benchmarks.pairs import Case, all_paired
 from zoo.nets.conv import DiracConv2d
 from zoo.preprocessing import CIFAR
 from zoo.training.data import Batch, Pictures, Place
+from zoo.training.heap import kept_heap
 from zoo.training.recipes import RECIPES
 
-NET = "diracnet28_cifar"
+NET, WIDE_NET = "diracnet28_cifar", "diracnet10_x4_cifar"
 BATCH, SIZE = 128, 32
 ROUNDS = 15
 Precision = Literal["float32", "bf16"]
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 LIMITS: Mapping[Precision, float] = {"float32": 1.25, "bf16": 1.5}
 """What a step should not exceed, as a multiple of its multiply-adds' time."""
+_STEPS_IN_A_HEAP = 5
 _SIDE = 1024
 _PICTURES = 5000
 
@@ -66,6 +68,7 @@ def cases() -> Iterator[Case]:
     for precision in LIMITS:
         yield product_step(precision)
     yield compiled_step()
+    yield kept_step()
     step = _step(zoo.get_model(NET))
     batches = _batches()
     one_by_one = _one_by_one()
@@ -113,6 +116,26 @@ def compiled_step() -> Case:
         "28-layer CIFAR net, batch 128: training step with `--compile` / without",
         _step(compiled, lambda net: nullcontext()),
         _step(zoo.get_model(NET)),
+        ROUNDS,
+    )
+
+
+def kept_step() -> Case:
+    """Return some steps of a wide CIFAR net in a heap that is kept, as in `diracnet train`, versus one that is not."""
+    step = _step(zoo.get_model(WIDE_NET))
+
+    def steps() -> None:
+        for _ in range(_STEPS_IN_A_HEAP):
+            step()
+
+    def kept() -> None:
+        with kept_heap(torch.device("cpu")):
+            steps()
+
+    return Case(
+        "Wide CIFAR net (DiracNet-10-4), batch 128: training steps in a heap that is kept / in one that is not",
+        kept,
+        steps,
         ROUNDS,
     )
 

@@ -16,6 +16,7 @@ from zoo.files import read_json
 from zoo.models import DiracNet
 from zoo.nets.spec import Spec
 from zoo.training.data import Dataset
+from zoo.training.heap import kept_heap
 from zoo.training.job import plan_job
 from zoo.training.recipes import Recipe
 from zoo.training.run import begin, end_epoch, finish
@@ -103,7 +104,8 @@ def train(
     job = plan_job(recipe, data, seed=seed, init=init, build=build, architecture=architecture, teacher=teacher)
     main = job.accelerator.is_main_process
     listeners = Listeners(on_step, on_epoch, on_note) if main else Listeners()
-    with folder.lock(listeners.on_note) if main else nullcontext():
+    lock = folder.lock(listeners.on_note) if main else nullcontext()
+    with lock, kept_heap(job.accelerator.device):
         trainer = begin(job, folder, listeners.on_note, anew=anew)
         if trainer is None:
             return read_json(folder.result)

@@ -16,6 +16,7 @@ from zoo.models import DiracNet
 from zoo.training.agreement import knowledge
 from zoo.training.data import Dataset
 from zoo.training.duplicates import count_repeated
+from zoo.training.heap import kept_heap
 from zoo.training.job import plan_job
 from zoo.training.recipes import Recipe
 from zoo.training.teacher import Teacher
@@ -113,17 +114,8 @@ def preview(
     parameters = sum(parameter.numel() for parameter in net.parameters())
     kept = recipe.shown_versions if job.teacher is not None else 0
     trainer = Trainer(job, net, [torch.zeros(1, 1).expand(len(job.pictures), len(job.pictures.classes))] * kept)
-    trainer.state.set_rate(0.0)
-    times: list[float] = []
-    begin = last = time.monotonic()
-    for batch in job.batches(epoch=0):
-        trainer.move(*trainer.gradients(batch))
-        now = time.monotonic()
-        times.append(now - last)
-        last = now
-        if len(times) >= _WARM_UP + _TIMED or (len(times) >= _WARM_UP + 2 and now - begin > _SECONDS):
-            break
-    timed = times[_WARM_UP:] or times  # an epoch may have fewer steps
+    with kept_heap(job.accelerator.device):
+        timed = _timed(trainer)
     pictures, _ = next(iter(job.measured.in_order(_MEASURED)))
     with torch.inference_mode():
         inputs = data.preprocessing.normalize(pictures.to(job.accelerator.device)).to(job.dtype)
@@ -145,6 +137,21 @@ def preview(
         answer_seconds=answering,
         device=processor() if device.type == "cpu" else str(device),
     )
+
+
+def _timed(trainer: Trainer) -> list[float]:
+    """Return the seconds of a few steps, after the first ones, which take longer."""
+    trainer.state.set_rate(0.0)
+    times: list[float] = []
+    begin = last = time.monotonic()
+    for batch in trainer.job.batches(epoch=0):
+        trainer.move(*trainer.gradients(batch))
+        now = time.monotonic()
+        times.append(now - last)
+        last = now
+        if len(times) >= _WARM_UP + _TIMED or (len(times) >= _WARM_UP + 2 and now - begin > _SECONDS):
+            break
+    return times[_WARM_UP:] or times  # an epoch may have fewer steps
 
 
 def _seconds(net: Callable[[Tensor], Tensor], inputs: Tensor) -> float:
