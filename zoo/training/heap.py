@@ -43,9 +43,9 @@ def kept_heap(device: torch.device) -> Iterator[None]:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """Return the process's C library if it is glibc, and None otherwise."""
+    """Return the process's C library if it is glibc, which alone has both functions, and None otherwise."""
     try:
         library = ctypes.CDLL(None)
     except TypeError:  # Windows names no library of the process
         return None
-    return library if hasattr(library, "gnu_get_libc_version") else None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
