@@ -192,6 +192,17 @@ def test_a_comparator_in_another_precision_is_said_to_be() -> None:
     assert beside("repvgg", *key.split(":"), precision="float32").recipe.precision == "float32"
 
 
+@pytest.mark.parametrize(("gap", "where"), [(0.25, "above"), (-1.5, "below")])
+def test_the_page_tells_where_a_net_ends_beside_its_repvgg(gap: float, where: str) -> None:
+    checkpoints, name = shipped(), "repvgg-beside-diracnet10_x4_cifar-cifar10"
+    logs = {key: run for key, run in kept(DOCS).items() if not key.startswith("repvgg-")}
+    assert "- **Against RepVGG**: not measured.\n" in page(logs, checkpoints)
+    own = checkpoints["diracnet10_x4_cifar:cifar10"][1]
+    text = page({**logs, name: replace(own, net="RepVGG", metrics={"top1": own.top1 - gap})}, checkpoints)
+    assert f"`diracnet10_x4_cifar:cifar10` ends {abs(gap):.2f} points {where} the RepVGG that folds" in text
+    assert f"| `diracnet10_x4_cifar:cifar10` | {own.top1:.2f} % | RepVGG-10-4 | {own.top1 - gap:.2f} % |" in text
+
+
 def test_a_net_that_is_replaced_keeps_its_logs(tmp_path: Path) -> None:
     shutil.copytree(DOCS / "paper", tmp_path / "paper")
     key, folder, checkpoints = "diracnet10_cifar:cifar10", tmp_path / "paper", shipped()

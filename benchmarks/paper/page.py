@@ -57,6 +57,7 @@ def page(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         "width_found": _width_found(logs["dirac-10_x2"], logs["dirac-28"]),
         "ncrelu_found": _ncrelu_found(*(logs[name] for name in _NCRELU)),
         "level_found": _level_found(logs, checkpoints),
+        "repvgg_found": _repvgg_found(logs, checkpoints),
         "convergence": _runs(logs, _CONVERGENCE),
         "depth": _runs(logs, _DEEP),
         "shapes": _runs(logs, _SHAPES),
@@ -134,6 +135,16 @@ def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} nets, shipped now or once, are level with a ResNet of "
         f"their depth, width and epochs; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
     )
+
+
+def _repvgg_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
+    found = []
+    for key, own, other in _pairs(logs, checkpoints):
+        if other.net == "RepVGG":
+            gap = own.top1 - other.top1
+            where = "above" if gap > 0 else "below"
+            found.append(f"`{key}` ends {abs(gap):.2f} points {where} the RepVGG that folds to the same layers")
+    return f"{'; '.join(found)}." if found else "not measured."
 
 
 def _runs(logs: Mapping[str, Trained], names: Sequence[str]) -> str:
