@@ -70,7 +70,7 @@ PROVENANCE = Fields(
             "pictures": Fields({"train": whole(0, 1 << 40), "test": whole(0, 1 << 40)}),
             "teacher": Fields({"name": text(), **optional({"digest": text()})}, others=True),
             "beside_teacher": Fields({"top1": number(0, 100), "agreement": number(0, 100)}, others=True),
-            "init": Fields(optional({"weights": text(), "digest": text()}), others=True),
+            "init": Fields(optional({"weights": text(), "digest": text(), "name": text()}), others=True),
             "published": Each(
                 Fields(
                     {"source": text(), "metrics": Each(number(-1e9, 1e9), dict), "resize_backend": text()}, others=True

@@ -13,6 +13,8 @@ RUN = "run.json"
 """The request of a training run, by which its folder is recognised."""
 RESULT = "result.json"
 """The figures of a finished training run."""
+LEFT_BEHIND = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+"""Files that Finder and Explorer add to any folder that somebody looks at, in lower case."""
 KEY = "diracnet"
 """The metadata key of our safetensors files, and only one: safetensors writes several keys in random order."""
 UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"

@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -128,6 +130,19 @@ def progress(**options: Any) -> Progress:
     from rich.progress import Progress
 
     return Progress(console=console(error=True), **options)
+
+
+@contextmanager
+def printed_once() -> Iterator[None]:
+    """Print what a block prints in the first process only, where accelerate or torchrun started several.
+
+    Errors that leave the block are for the caller to print.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 class _Handler(logging.Handler):

@@ -33,7 +33,7 @@ def summary(net: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_manifests(nets: Mapping[str, Any]) -> None:
-    """Write temperatures and `figures` into the manifests of nets whose weights are in this clone.
+    """Write temperatures and `figures` into the manifests of nets whose measured weights are in this clone.
 
     Args:
         nets: NAME:TAG → figures, as docs/figures.json has them.
@@ -41,7 +41,7 @@ def write_manifests(nets: Mapping[str, Any]) -> None:
     for model, net in nets.items():
         name, _, tag = model.partition(":")
         weight = get_weight(name, tag)
-        if weight.folder is not None:
+        if weight.folder is not None and weight.digests == net["weights_sha256"]:  # not of weights that were replaced
             now = replace(weight, temperature=net["temperature"], figures=summary(net))
             if now != weight:
                 write_json(weight.folder / MANIFEST, now.to_manifest())

@@ -83,7 +83,7 @@ def _draw(folder: Path, logs: Mapping[str, Trained], checkpoints: Shipped) -> No
     depth = [("train_loss", "cross-entropy, training"), ("top1", "top-1, held out, %")]
     save(folder / "depth.png", [plots.over_depth(deep, key, label) for key, label in depth])
     shapes = [logs[name] for name in _SHAPES]
-    cifar = [run for weight, run in checkpoints.values() if weight.dataset.startswith("CIFAR-10") and run.size == 32]
+    cifar = [run for weight, run in checkpoints.values() if weight.dataset.split()[0] == "CIFAR-10" and run.size == 32]
     hours = [(shapes, "top-1, held out, 16 px, %"), (cifar, "top-1, test, 32 px, %")]
     save(folder / "shapes.png", [plots.over_hours(runs, label) for runs, label in hours])
     found = {key: run.layers for key, (_, run) in checkpoints.items() if run.spec.version == 2}

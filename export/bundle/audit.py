@@ -26,6 +26,8 @@ from export.layout import (
     CONFIG,
     FEATURES,
     FOLDED,
+    GRAPH,
+    LABELS,
     QUANTIZATION,
     REPORT,
     SIGNATURE,
@@ -34,6 +36,7 @@ from export.layout import (
     TRAINING_FORM,
 )
 from export.proof.check import Check, require
+from export.runtime.classifier import Classifier
 from zoo import Checkpoint
 from zoo.files import json_bytes, sha256
 
@@ -88,7 +91,8 @@ def audit(folder: str | Path, expect: str | None = None) -> Iterator[Check]:
     yield Check(f"files that differ from {SUMS}", len(found), 0, "; ".join(found))
     if expect is not None:
         digest = sha256(folder / SUMS)
-        yield Check("digests other than the expected one", int(digest != expect.lower()), 0, f"{SUMS} has {digest}")
+        other = digest != expect.lower()
+        yield Check("digests other than the expected one", int(other), 0, f"{SUMS} has {digest}" if other else "")
     if found:
         return
     bundle, problems = OpenBundle(folder), []
@@ -119,7 +123,10 @@ def _disagreements(bundle: OpenBundle) -> Iterator[str]:
         Check(check["name"], check["figure"], check["limit"], check["note"], check.get("inputs", ""))
         for check in report["checks"]
     ]
-    if config.get(BUNDLE_FORMAT_KEY, 0) == BUNDLE_FORMAT:
+    number = config.get(BUNDLE_FORMAT_KEY, 0)
+    if type(number) is not int or not 0 <= number <= BUNDLE_FORMAT:
+        yield f"{CONFIG} has {BUNDLE_FORMAT_KEY} {number!r}, and this version knows 0 to {BUNDLE_FORMAT}; update it"
+    elif number == BUNDLE_FORMAT:
         yield from _texts(bundle, description, claims, checks)
         yield from (f"{REPORT}: {phrase}" for phrase in contradictions(report, bundle))
     else:
@@ -129,6 +136,7 @@ def _disagreements(bundle: OpenBundle) -> Iterator[str]:
             for fact in facts
             if config[fact] != description[fact]
         )
+        yield from _differing_graphs(bundle)
     if source is not None:
         if {**source.describe(), "form": folded.form} != folded.describe():
             yield f"{TRAINING_FORM} and {FOLDED} describe different nets"
@@ -165,6 +173,20 @@ def _texts(
     yield from (f"{name} has no place in a bundle" for name in sorted(there - expected))
     if (folder / CARD).read_bytes() != bundle_card(config, checks, there, bundle.formats).encode():
         yield f"{CARD} is not the card of {CONFIG}"
+
+
+def _differing_graphs(bundle: OpenBundle) -> Iterator[str]:
+    """Yield a phrase for each text from which programs take the names of classes, if it contradicts config.json."""
+    named = {str(index): name for index, name in enumerate(bundle.folded.checkpoint.labels)}
+    if named and (bundle.folder / LABELS).read_text(encoding="utf-8").splitlines() != list(named.values()):
+        yield f"{LABELS} and {CONFIG} contradict each other"
+    for path in sorted((bundle.folder / GRAPH).parent.glob("*.onnx")):
+        told = Classifier(path).description
+        yield from (
+            f"{path.name} and {CONFIG} contradict each other on {fact}"
+            for fact in ("id2label", "preprocessing")
+            if told[fact] != bundle.config[fact]
+        )
 
 
 def _differing_layers(source: Checkpoint, folded: Checkpoint) -> Iterator[str]:

@@ -54,7 +54,7 @@ class Claims:
                 facts,
                 metrics=measured["metrics"],
                 dataset=measured["dataset"] or facts.dataset,
-                provenance={**facts.provenance, **provenance},
+                provenance=_measured_anew(facts.provenance, provenance),
                 **fitted,
             )
         if self.licence is not None:
@@ -62,6 +62,21 @@ class Claims:
         if self.dataset is not None:
             facts = replace(facts, dataset=find_dataset(self.dataset).title)
         return replace(checkpoint, facts=facts), record
+
+
+def _measured_anew(known: Mapping[str, Any], measuring: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of weights with new figures: how they were trained stays, what was measured then goes.
+
+    Args:
+        known: provenance of the weights.
+        measuring: provenance of the figures.
+    """
+    joined = {**known, **measuring}
+    joined["data_sha256"] = {**known.get("data_sha256", {}), **measuring.get("data_sha256", {})}
+    if "seed" in known:  # they were trained here; the environment is that of the training
+        joined |= {"environment": known["environment"]} if "environment" in known else {}
+    joined.pop("beside_teacher", None)
+    return joined
 
 
 def _read(path: Path, checkpoint: Checkpoint) -> Mapping[str, Any]:

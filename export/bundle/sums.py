@@ -8,11 +8,10 @@ from pathlib import Path
 
 from export.layout import CONFIG, MODEL_TYPE, SIGNATURE, SUMS
 from zoo.files import read_json, replace_file, sha256
+from zoo.layout import LEFT_BEHIND
 
 FOREIGN = (".git", ".gitattributes", ".gitignore", ".cache")
 """Files and folders that Git and the Hub's client add to a bundle's folder."""
-_LEFT_BEHIND = {".ds_store", "thumbs.db", "desktop.ini"}
-"""Files that Finder and Explorer add to any folder that somebody looks at, in lower case."""
 UNLISTED = {SUMS, SIGNATURE}
 """A bundle's files that SHA256SUMS does not list."""
 
@@ -30,14 +29,14 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def _is_left_behind(path: Path) -> bool:
-    return path.name.lower() in _LEFT_BEHIND
+    return path.name.lower() in LEFT_BEHIND
 
 
 def write_sums(folder: Path) -> None:
     """Write a SHA256SUMS that lists all other files in a folder."""
     lines = [f"{sha256(folder / name)}  {name}\n" for name in files_below(folder) if name not in UNLISTED]
     with replace_file(folder / SUMS) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.write_bytes("".join(lines).encode())  # text mode would end lines otherwise on Windows
 
 
 def require_bundle(folder: Path) -> None:
@@ -83,6 +82,9 @@ def faults(folder: Path) -> list[str]:
     except ValueError as error:
         return [str(error)]
     there = set(files_below(folder)) - UNLISTED
+    special = sorted(name for name in there if not (folder / name).is_file())
+    if special:  # reading one might never end
+        return [f"{name} is no file" for name in special]
     altered = sorted(name for name in there & sums.keys() if sha256(folder / name) != sums[name])
     return [
         *(f"{name} is altered" for name in altered),

@@ -37,6 +37,7 @@ def export_bundle(
     features: Collection[str] = (),
     quantization: Quantization | None = None,
     replace: bool = False,
+    mirror: Path | None = None,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> list[Check]:
     """Write a bundle: folded and training form, ONNX graphs, description, golden inputs, card, report and checksums.
@@ -53,6 +54,7 @@ def export_bundle(
             untrained net.
         replace: replace a bundle that exists already; only a folder that holds a bundle and nothing else is replaced,
             and only when the new one is complete.
+        mirror: a folder to take the registry's record for int8 from; see `zoo.load_weight`.
         on_stage: called with a short text whenever a new stage begins.
 
     Returns:
@@ -90,7 +92,7 @@ def export_bundle(
         if any(FORMATS[name].needs_quantization for name in chosen):
             on_stage("quantizing")
             (folder / QUANTIZATION).parent.mkdir()
-            known_quantization(folded, record, quantization).save(folder / QUANTIZATION)
+            known_quantization(folded, record, quantization, mirror).save(folder / QUANTIZATION)
         on_stage(f"writing {', '.join(chosen)}")
         for name, content in derived_files(folder, folded, description, chosen):
             (folder / name).parent.mkdir(exist_ok=True)

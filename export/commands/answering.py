@@ -73,6 +73,8 @@ def open_net(
             given = value if isinstance(value, str) else ",".join(value)
             raise ValueError(f"{option}={given!r} is for bundles, .onnx files and repositories, which {model} is not")
     if find_spec("export.commands.torch_classifier") is None:
+        if graph_missing is not None:
+            raise graph_missing
         raise ValueError(f"{model} is no bundle, .onnx file or ORG/NAME; {lacking('all else')}")
     try:
         from export.commands.torch_classifier import TorchClassifier

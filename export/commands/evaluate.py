@@ -31,7 +31,7 @@ def evaluate(
         int | None,
         typer.Option(
             metavar="N",
-            help=f"Test pictures that --full corrupts, equally many per class: {CORRUPTED:,} by default, 0 for none.",
+            help=f"Test pictures that --full corrupts, from all classes: {CORRUPTED:,} by default, 0 for none.",
         ),
     ] = None,
     skip_damaged: SkipDamaged = False,

@@ -101,6 +101,7 @@ def export(
             features=feature or (),
             quantization=quantization,
             replace=force,
+            mirror=mirror,
             on_stage=tell,
         )
     if as_json:

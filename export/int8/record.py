@@ -53,10 +53,11 @@ class QParams:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", float(np.float32(self.scale)))
-        if not (0 < self.scale < float("inf") and 0 <= self.zero_point <= ACTIVATION_MAX):
+        whole = int(self.zero_point) == self.zero_point and 0 <= self.zero_point <= ACTIVATION_MAX
+        if not (0 < self.scale < float("inf") and whole):
             raise ValueError(
-                f"quantization parameters have a finite scale above 0 and a zero point from 0 to {ACTIVATION_MAX}, "
-                f"not {self}"
+                "quantization parameters have a finite scale above 0 and a whole zero point from 0 to "
+                f"{ACTIVATION_MAX}, not {self}"
             )
 
 
@@ -173,5 +174,5 @@ class Quantization:
             if tensors:
                 raise ValueError(f"{sorted(tensors)[0]} belongs to no layer")
             return cls(layers, activations, description["calibration"])
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a quantization record, or is damaged: {error!r}") from error

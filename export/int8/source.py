@@ -70,13 +70,16 @@ def quantize_on_noise(source: Checkpoint) -> Quantization:
     return calibrate(FoldedNet.of(source).net, noise, preprocessing, method=PLAIN, origin=origin, dtype=torch.float64)
 
 
-def known_quantization(folded: FoldedNet, record: Weight | None, given: Quantization | None = None) -> Quantization:
+def known_quantization(
+    folded: FoldedNet, record: Weight | None, given: Quantization | None = None, mirror: Path | None = None
+) -> Quantization:
     """Return the record of a net's quantization, where the user gives no pictures to calibrate on.
 
     Args:
         folded: the net.
         record: the registry's entry for its weights, if they have one.
         given: a record that takes precedence over the registry's.
+        mirror: a folder to take the registry's from; see `zoo.load_weight`.
 
     Returns:
         The given record, or the registry's, or for an untrained net one that is calibrated on noise.
@@ -88,7 +91,7 @@ def known_quantization(folded: FoldedNet, record: Weight | None, given: Quantiza
     if given is not None:
         found = given
     elif record is not None and INT8 in record.files:
-        found = Quantization.load(weight_file(record, INT8))
+        found = Quantization.load(weight_file(record, INT8, mirror))
     elif folded.checkpoint.tag == UNTRAINED:
         return quantize_on_noise(folded.checkpoint)
     else:

@@ -86,7 +86,7 @@ def ship(
             "resize_backend": "PIL",
             "seed": request["seed"],
             "data_sha256": request["data"],
-            **({"init": request["init"]} if request.get("init") else {}),
+            **({"init": facts.provenance["init"]} if "init" in facts.provenance else {}),
             **taught_by(request.get("teacher")),
             **({"base": facts.base} if facts.base else {}),
             **{key: {"path": name, "sha256": sha256(folder / name)} for key, name in logs.items()},

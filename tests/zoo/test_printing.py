@@ -16,7 +16,7 @@ import zoo
 from export.__main__ import main
 from zoo.command_line import run
 from zoo.preprocessing import CIFAR
-from zoo.printing import json_text, say, say_json_array, say_table, shown, visible
+from zoo.printing import json_text, note, printed_once, say, say_json_array, say_table, shown, visible
 
 LABELS = ("\x1b[31mred\x1b[0m", "[bold]猫[/bold]", "back\u202eward", "\U0001f600")
 VISIBLE = (r"\x1b[31mred\x1b[0m", "[bold]猫[/bold]", r"back\u202eward", "\U0001f600")
@@ -151,3 +151,27 @@ def test_nothing_else_prints(path: Path) -> None:
         if isinstance(node, ast.ImportFrom):
             names = {"rich.console", "rich.table", "rich.markup", "rich.text"}
             assert node.module not in names, f"line {node.lineno}: use zoo.printing"
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({}, True),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, True),
+        ({"WORLD_SIZE": "2", "RANK": "1"}, False),
+        ({"RANK": "1"}, True),
+    ],
+)
+def test_one_of_several_processes_prints(
+    environment: dict[str, str], shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("WORLD_SIZE", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="theirs"), printed_once():
+        say("out")
+        note("told")
+        raise ValueError("theirs")
+    found = capsys.readouterr()
+    assert (found.out, found.err) == (("out\n", "told\n") if shown else ("", ""))

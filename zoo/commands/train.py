@@ -17,7 +17,7 @@ import typer
 from zoo.commands.completion import data as data_sets
 from zoo.commands.completion import models, nets, offer, recipes
 from zoo.commands.options import AsJson
-from zoo.printing import note, progress, say, say_json, status
+from zoo.printing import note, printed_once, progress, say, say_json, status
 from zoo.training.recipes import CHOICES, DATA, LIBRARIES, RECIPES, Recipe, check_seed
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _DEFAULT = "cifar-short"
 _NAMES = ", ".join(f"{name} ({recipe.epochs} epochs)" for name, recipe in RECIPES.items())
 
 
+@printed_once()
 def _train(
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command line, given again, continues it.")],
     data: Annotated[
@@ -128,6 +129,7 @@ def _train(
     from zoo.training.job import check_recipe, check_teaching
     from zoo.training.loop import train as run_training
     from zoo.training.preview import describe_data, preview
+    from zoo.training.run_folder import RunFolder
     from zoo.training.sources import default_preprocessing, load_dataset
     from zoo.training.teacher import open_teacher
 
@@ -156,7 +158,7 @@ def _train(
         return
     note(describe_data(dataset))
     with progress() as bars:
-        shown = _Shown(bars, chosen, out / "tensorboard" if tensorboard else None)
+        shown = _Shown(bars, chosen, RunFolder(out).events if tensorboard else None)
         result = run_training(
             chosen,
             dataset,
@@ -198,9 +200,12 @@ def _choose(base: Recipe, changes: dict[str, Any], *, trained: bool) -> Recipe:
 
 def _start(init: str, recipe: Recipe, named: str | None) -> tuple[Checkpoint, Recipe]:
     """Return the weights to start from, and the recipe for their net."""
+    from zoo.layout import UNTRAINED
     from zoo.reference import open_model
 
     start = open_model(init, "dirac")[0]
+    if start.tag == UNTRAINED:
+        raise ValueError(f"--init {init} is untrained; name weights: NAME:TAG, or leave it out to begin with new ones")
     if named not in (None, start.spec.name):
         raise ValueError(f"--init {init} is a {start.spec.name}, --model is {named}; leave one of them out")
     return start, replace(recipe, model=start.spec.name)

@@ -102,7 +102,8 @@ class Network(nn.Module):
         return cast(Tensor, self.fc(F.adaptive_avg_pool2d(features, 1).flatten(1)))
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Replace the last layer by a fresh one for `num_classes` classes, on the same device and of the same dtype."""
+        """Replace the last layer by a fresh one for `num_classes` classes, with the same mode, device and dtype."""
         self.spec = replace(self.spec, num_classes=num_classes)
         weight = self.fc.weight
-        self.fc = nn.Linear(self.fc.in_features, num_classes, device=weight.device, dtype=weight.dtype)
+        fresh = nn.Linear(self.fc.in_features, num_classes, device=weight.device, dtype=weight.dtype)
+        self.fc = fresh.train(self.training)

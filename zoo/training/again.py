@@ -77,8 +77,9 @@ class Training:
             weights: role → the weights that have it now. Others than the recorded ones by name are the user's choice.
         """
         own = {"train": data.train.sha256(), "test": data.test.sha256()}
-        other = [half for half, digest in self.data.items() if own.get(half) != digest]
-        pictures = [f"{self.of} was trained on other {' and '.join(other)} pictures"] if other else []
+        done = {"train": "trained", "test": "measured"}
+        other = [done[half] for half, digest in self.data.items() if half in own and own[half] != digest]
+        pictures = [f"{self.of} was {' and '.join(other)} on other pictures"] if other else []
         pairs = [(role, then, weights[role]) for role, then in self.weights.items() if role in weights]
         return pictures + [
             f"{self.of} {_LEARNT[role]} weights {then.digest[:8]} of {then.name}, which stands for weights "
@@ -111,19 +112,20 @@ def training_of(reference: str) -> Training:
     match parse_reference(reference):
         case Tagged(name, tag):
             known = record = get_weight(name, tag)
-            preprocessing, base = record.preprocessing, record.provenance.get("base")
+            preprocessing = record.preprocessing
         case _:
             from zoo.reference import open_model  # PyTorch is not needed for what has a name
 
             checkpoint, found = open_model(reference)
             known, preprocessing = found or checkpoint.facts, checkpoint.preprocessing
-            base = found.provenance.get("base") if found else checkpoint.facts.base
     if not known.recipe:
         raise ValueError(f"nobody recorded how {reference} was trained; name a --recipe")
     provenance: Mapping[str, Any] = known.provenance
     started, taught = provenance.get("init") or {}, provenance.get("teacher") or {}
     try:
         recipe = Recipe(**Recipe.completed(known.recipe))
+        own = f"{known.recipe['model']} ({started['weights']})" if started else None
+        base = started.get("name", own)
         learnt_from = {"teacher": (taught.get("name"), taught.get("digest")), "init": (base, started.get("digest"))}
         return Training(
             of=reference,
@@ -131,7 +133,7 @@ def training_of(reference: str) -> Training:
             seed=int(provenance["seed"]),
             size=preprocessing.size if preprocessing else None,
             channels=len(preprocessing.mean) if preprocessing else None,
-            base=base or (f"{known.recipe['model']} ({started['weights']})" if started else None),
+            base=base,
             data=dict(provenance.get("data_sha256", {})),
             weights={role: Named(name, str(digest)) for role, (name, digest) in learnt_from.items() if name and digest},
         )

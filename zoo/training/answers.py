@@ -95,12 +95,16 @@ class _Asked:
     def _divided(self, number: int) -> Tensor:
         """Return the answers to a version, each process's share of the pictures being answered by it."""
         accelerator, count = self._job.accelerator, len(self._job.pictures)
-        share = torch.arange(count)[accelerator.process_index :: accelerator.num_processes]
-        answers = torch.cat(list(self._asked(number, share)))
-        if accelerator.num_processes > 1:
-            answers = accelerator.gather(accelerator.pad_across_processes(answers))
-            answers = answers.unflatten(0, (accelerator.num_processes, -1)).transpose(0, 1).flatten(0, 1)[:count]
-        return answers.cpu()
+        processes = accelerator.num_processes
+        # Shares of one length: some of the last pictures are answered twice.
+        share = torch.arange(-(-count // processes) * processes).clamp(max=count - 1)[
+            accelerator.process_index :: processes
+        ]
+        found = []
+        for answers in self._asked(number, share):  # a batch at a time, so that the device need not hold them all
+            together = answers if processes == 1 else accelerator.gather(answers)
+            found.append(together.unflatten(0, (processes, -1)).transpose(0, 1).flatten(0, 1).cpu())
+        return torch.cat(found)[:count]
 
     def _asked(self, number: int, indices: Tensor) -> Iterator[Tensor]:
         job = self._job

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -73,11 +72,11 @@ class Job:
 
     def net(self) -> nn.Module:
         """Return the net that the run starts from."""
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):  # the net is built on the processor
             torch.manual_seed(self.seed)
             if self.init is None:
                 return fresh(self.build, self.spec, self.recipe)
-            return trained_before(self.init, self.spec, self.recipe)
+            return trained_before(self.init, self.spec, self.recipe, self.pictures.classes)
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield this process's share of an epoch's batches, with input and targets on the device."""
@@ -129,6 +128,7 @@ class Job:
             "preprocessing": self.data.preprocessing.to_dict(),
             "labels": list(self.pictures.classes),
             "data": {"train": self.data.train.sha256(), "test": self.data.test.sha256()},
+            "processes": self.accelerator.num_processes,  # BatchNorm sees one process's part of a batch
             **({"skipped": dict(self.data.skipped)} if self.data.skipped else {}),
         }
 
@@ -160,7 +160,7 @@ def plan_job(
             most = int(torch.bincount(data.train.targets).max())
             raise ValueError(
                 f"holdout={recipe.holdout:g} holds out none of at most {most} pictures of a class; give at least "
-                f"{math.ceil(100 / most) / 100:g}, or have more pictures"
+                f"{(50 // most + 1) / 100:g}, or have more pictures"
             )
     channels = len(data.preprocessing.mean)
     spec = replace(get_spec(recipe.model), in_channels=channels, num_classes=len(pictures.classes))

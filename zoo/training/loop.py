@@ -66,10 +66,11 @@ def train(
 ) -> dict[str, Any]:
     """Train a net as the recipe says, from scratch or from where the run in `out` stopped.
 
-    What a step computes depends on recipe, seed, data and teacher alone, so that a run that was killed at any moment
-    and continued ends with the bytes of an uninterrupted one (on the same machine and versions, and with the same kept
-    answers where the recipe has a teacher and versions). Under `accelerate launch` several processes share each batch;
-    BatchNorm then sees only its process's part, and the first process's statistics are kept. Example:
+    What a step computes depends only on recipe, seed, data, the number of processes, and the weights that the net
+    starts from and learns from, so that a run that was killed at any moment and continued ends with the bytes of an
+    uninterrupted one (on the same processor and versions, and with the same kept answers where the recipe has a teacher
+    and versions; CUDA's kernels may round differently each time). Under `accelerate launch` several processes share
+    each batch; BatchNorm then sees only its process's part, and the first process's statistics are kept. Example:
     `train(RECIPES["digits"], load_dataset("digits"), Path("run"))`.
 
     Args:
@@ -135,15 +136,20 @@ def _loop(trainer: Trainer, folder: RunFolder, save_every: float, stop: StopRequ
             if time.monotonic() - last_save > save_every and state.now.step < steps:
                 _save(trainer, folder)
                 last_save = time.monotonic()
+        _check_weights(trainer, folder)  # before they are measured
         line = end_epoch(trainer)
         _save(trainer, folder)
         last_save = time.monotonic()
         listeners.on_epoch(line)
 
 
-def _save(trainer: Trainer, folder: RunFolder) -> None:
+def _check_weights(trainer: Trainer, folder: RunFolder) -> None:
     if not trainer.state.is_finite:
         raise _diverged(trainer, folder, "a weight is not finite")
+
+
+def _save(trainer: Trainer, folder: RunFolder) -> None:
+    _check_weights(trainer, folder)
     if trainer.accelerator.is_main_process:
         folder.save(trainer.state.state_dict(), trainer.state.history)
 

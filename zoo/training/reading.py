@@ -81,12 +81,17 @@ def read_drawn(
 
 
 class DamagedPicturesError(ValueError):
-    """Pictures that cannot be read: a sentence, and one line for each of them in `details`."""
+    """Pictures that cannot be read: a sentence, and one line for each of them in `details`.
 
-    def __init__(self, details: tuple[str, ...]) -> None:
+    Args:
+        details: the lines.
+        then: what else is to be done.
+    """
+
+    def __init__(self, details: tuple[str, ...], then: str = "") -> None:
         text = (
             f"{_count(details)}; repair or remove them, or let train, evaluate, quantize or export leave them out with "
-            "--skip-damaged:"
+            f"--skip-damaged{then}:"
         )
         super().__init__(text, details)
         self.details = details

@@ -18,7 +18,7 @@ from zoo.training.data import Place
 from zoo.training.evaluate import answer_pictures, evaluate
 from zoo.training.job import Job
 from zoo.training.run_folder import RunFolder
-from zoo.training.start import set_stem
+from zoo.training.start import other_classes, set_stem
 from zoo.training.story import tell
 from zoo.training.trainer import Trainer
 from zoo.weights.checkpoint import TRAINED, Checkpoint
@@ -45,19 +45,18 @@ def begin(job: Job, folder: RunFolder, on_note: Callable[[str], None], *, anew: 
     if job.recipe.stem == "principal" and not folder.has_state:
         first = job.pictures.batches(job.data.preprocessing, job.recipe, Place(job.seed, epoch=0))
         set_stem(net, (batch.images for batch in islice(first, _BATCHES_FOR_STEM)))
-    answers = kept_answers(job, on_note)
-    trainer = Trainer(job, net, answers)
     saved = folder.load()
+    answers = kept_answers(job, on_note) if saved is None or saved["now"]["epoch"] < job.recipe.epochs else []
+    trainer = Trainer(job, net, answers)
     if saved is None and job.accelerator.is_main_process and (known := knowledge(job, answers)):
         on_note(known.sentence())
     if saved is not None:
         trainer.state.load_state_dict(saved)
         on_note(f"{folder.path} continues {_place(trainer)}")
-    elif job.init is not None and job.init.spec.num_classes != job.spec.num_classes:
-        on_note(
-            f"new last layer for {job.spec.num_classes} classes: the weights to start from have "
-            f"{job.init.spec.num_classes}"
-        )
+    elif job.init is not None and other_classes(job.init, job.pictures.classes):
+        count, before = job.spec.num_classes, job.init.spec.num_classes
+        have = f"have {before}" if before != count else "tell others apart, or the same in another order"
+        on_note(f"new last layer for {count} classes: the weights to start from {have}")
     return trainer
 
 
@@ -103,6 +102,7 @@ def finish(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
         with folder.state_kept(folder.path):
             if isinstance(trained, DiracNet):
                 _checkpoint(trained, job, metrics, beside).save(folder.model)
+            folder.log(state.history)  # again: the run may have been killed between its last state and its log
             plot_curves(state.history, folder.curves)
             write_json(folder.result, result)
     accelerator.wait_for_everyone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import pickle
@@ -14,9 +15,14 @@ from typing import Any
 import torch
 
 from zoo.files import read_json, replace_file, write_json
-from zoo.layout import RESULT, RUN, WEIGHTS
+from zoo.layout import LEFT_BEHIND, RESULT, RUN, WEIGHTS
 from zoo.training.lock import LockedError, locked
 from zoo.training.recipes import Recipe
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
+"""Errors that room on the disk does not mend."""
+_REQUESTED = {"recipe", "seed", "net", "spec", "data"}
+"""Keys of `run.json` by which a run is known."""
 
 
 class RunFolder:
@@ -36,6 +42,7 @@ class RunFolder:
         self.request = path / RUN
         self._state = path / "state.pt"
         self._files = (self.result, self.model, self._state, self.metrics, self.curves, self.request)
+        self.events = path / "tensorboard"
         self._lock = path / ".lock"
 
     @contextmanager
@@ -50,7 +57,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; name a folder for the run")
-        if not self.request.exists() and self.path.exists() and set(self.path.iterdir()) - self._leftovers():
+        if not self.request.exists() and self.path.exists() and self._holds_others_files():
             raise ValueError(f"{self.path} is not empty and holds no run; name a new folder")
         self.path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
@@ -74,14 +81,19 @@ class RunFolder:
         Raises:
             ValueError: the folder holds another run.
         """
-        self._remove_leftovers()
+        found = read_json(self.request) if self.request.exists() else {}
+        if found and not found.keys() >= _REQUESTED:
+            raise ValueError(f"{self.request} is another program's; name a new folder for the run")
+        for leftover in self._leftovers():
+            leftover.unlink()
         if anew:
             for file in self._files:
                 file.unlink(missing_ok=True)
+            shutil.rmtree(self.events, ignore_errors=True)
         if not self.request.exists():
             write_json(self.request, request)
             return
-        found = read_json(self.request)
+        found.setdefault("processes", 1)
         found["recipe"] = Recipe.completed(found["recipe"])
         changed = _differences(found, json.loads(json.dumps(request)))
         if changed:
@@ -97,12 +109,13 @@ class RunFolder:
             raise ValueError(f"{self.path} holds a run with {'; '.join(changed)}. {advice}")
 
     def _leftovers(self) -> set[Path]:
-        """Return what a process that was killed while writing leaves behind: temporary files, and the lock."""
-        return {self._lock} | {leftover for file in self._files for leftover in self.path.glob(f".{file.name}.*")}
+        """Return what a process that was killed while writing leaves behind: temporary files."""
+        return {leftover for file in self._files for leftover in self.path.glob(f".{file.name}.*")}
 
-    def _remove_leftovers(self) -> None:
-        for leftover in self._leftovers() - {self._lock}:
-            leftover.unlink()
+    def _holds_others_files(self) -> bool:
+        """Tell whether the folder has files that neither a run nor a file manager leaves there."""
+        others = set(self.path.iterdir()) - self._leftovers() - {self._lock}
+        return any(path.name.lower() not in LEFT_BEHIND for path in others)
 
     @property
     def has_state(self) -> bool:
@@ -122,6 +135,11 @@ class RunFolder:
         buffer.seek(0)
         with self.state_kept(self._state), replace_file(self._state) as temporary, temporary.open("wb") as file:
             shutil.copyfileobj(buffer, file)
+        with self.state_kept(self.metrics):
+            self.log(history)
+
+    def log(self, history: list[dict[str, Any]]) -> None:
+        """Write the log, a line for each epoch."""
         with replace_file(self.metrics) as temporary:
             temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in history))
 
@@ -132,7 +150,8 @@ class RunFolder:
             yield
         except OSError as error:
             what = error.strerror or str(error)
-            what += "; the last good state is kept. Make room, and give the same command line again"
+            remedy = "Mend that" if error.errno in _REFUSED else "Make room"
+            what += f"; the last good state is kept. {remedy}, and give the same command line again"
             raise OSError(error.errno, what, error.filename or str(path)) from error
 
     def load(self) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -63,8 +63,13 @@ def set_stem(net: nn.Module, batches: Iterable[Tensor]) -> None:
         weight[: len(kernels)] = kernels
 
 
-def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
-    """Return the net of a checkpoint, with a new last layer if the number of classes differs.
+def other_classes(init: Checkpoint, classes: Sequence[str]) -> bool:
+    """Tell whether weights answer with other classes than these, or with the same in another order, as far as known."""
+    return init.spec.num_classes != len(classes) or (bool(init.labels) and init.labels != tuple(classes))
+
+
+def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe, classes: Sequence[str]) -> DiracNet:
+    """Return the net of a checkpoint, with a new last layer if the classes differ.
 
     Raises:
         ValueError: it is not the net that the recipe asks for, or the recipe sets initial values of a new net.
@@ -81,6 +86,6 @@ def trained_before(init: Checkpoint, spec: Spec, recipe: Recipe) -> DiracNet:
     if replace(init.spec, num_classes=spec.num_classes) != spec:
         raise ValueError(f"the weights to start from are those of {init.spec}, the recipe and the data ask for {spec}")
     net = cast(DiracNet, build_from(init))
-    if init.spec.num_classes != spec.num_classes:
+    if other_classes(init, classes):
         net.reset_classifier(spec.num_classes)
     return net

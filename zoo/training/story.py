@@ -45,7 +45,7 @@ def tell(job: Job, metrics: Mapping[str, float], beside_teacher: Mapping[str, fl
             "command": command(job),
             **taught_by(None if job.teacher is None else job.teacher.identity(job.data.preprocessing)),
             **({"beside_teacher": beside_teacher} if beside_teacher else {}),
-            **({} if job.init is None else {"init": {"weights": job.init.tag, "digest": job.init.digest()}}),
+            **({} if job.init is None else {"init": _started(job.init)}),
         },
     )
 
@@ -133,6 +133,12 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, tuple):
         return [part for each in value for part in (flag, str(each))]
     return [flag, short_name(value) if name == "teacher" else str(value)]
+
+
+def _started(init: Checkpoint) -> dict[str, str]:
+    """Return which weights a run started from; their name only if others know it too."""
+    named = {"name": init.origin} if init.origin else {}
+    return {"weights": init.tag, "digest": init.digest(), **named}
 
 
 def _base(init: Checkpoint) -> str:

@@ -123,19 +123,25 @@ class PictureFiles:
             _Crops(self, wanted),
             batch_size,
             num_workers=self.workers,
-            worker_init_fn=_leave_interrupts,
+            worker_init_fn=_leave_signals,
             collate_fn=_collate,
             generator=torch.Generator(),  # otherwise each loader would advance the caller's random numbers
         )
         for batch in loader:
             if isinstance(batch, _Damaged):
-                raise DamagedPicturesError(batch.reasons)
+                anew = any(augmentation is not None for _, augmentation in wanted)
+                then = ". A run with other files is another one: start it anew with --force" if anew else ""
+                raise DamagedPicturesError(batch.reasons, then)
             yield batch
 
 
-def _leave_interrupts(_: int) -> None:
-    """Let a worker ignore Ctrl-C, which a terminal sends to it too: the process that it serves decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals(_: int) -> None:
+    """Let a worker ignore Ctrl-C and SIGTERM, which it may get too: the process that it serves decides when it ends.
+
+    A terminal signals all processes of its job, and so do `timeout`, systemd and the schedulers of clusters.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 _Augmentation = tuple[int, bool]

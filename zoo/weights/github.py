@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
@@ -89,7 +90,7 @@ def download(urls: Sequence[str], name: str, digest: str) -> Path:
             raise RuntimeError(
                 f"what {url} sends is not the file of the registry, or came in part: {error}; try again"
             ) from error
-        except (URLError, OSError) as error:
+        except (URLError, HTTPException, OSError) as error:
             raise RuntimeError(f"cannot fetch {url}: {error}") from error
     return path
 

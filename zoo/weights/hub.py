@@ -78,7 +78,7 @@ def fetch_version(
     again = client.pop("force_download", False)
     while True:
         here = "" if Path(repository).exists() else f"; there is no folder {repository} here either"
-        with plain_errors(repository, f"cannot fetch {path} of the repository {repository}", here):
+        with plain_errors(repository, f"cannot fetch {path} of the repository {repository}", here, client.get("token")):
             said = None if digest or offline else _ask(repository, path, revision, client, again)
             known = said or (None if digest else recall(repository, path, revision, kind))
             local = None
@@ -118,6 +118,10 @@ def _ask(repository: str, path: str, revision: str | None, client: Mapping[str, 
         return known
     try:
         return ask(repository, path, revision, *(client.get(name) for name in ("repo_type", "token", "endpoint")))
+    except LocalEntryNotFoundError:  # no connection
+        return None
+    except (EntryNotFoundError, RevisionNotFoundError):  # the Hub knows that it is gone, whatever the cache holds
+        raise
     except Exception:  # the download meets the same error, but may still find the file in the cache
         return None
 
@@ -131,10 +135,11 @@ def _cached(repository: str, path: str, commit: str, client: Mapping[str, Any]) 
 
 
 @contextmanager
-def plain_errors(repository: str, what: str, here: str = "") -> Iterator[None]:
+def plain_errors(repository: str, what: str, here: str = "", token: str | bool | None = None) -> Iterator[None]:
     """Turn what huggingface_hub raises within the block into FileNotFoundError or HubError of one line.
 
     `here` ends the line where the Hub does not know the repository or was not asked: perhaps a folder was meant.
+    `token` is the one in use, if it is not the user's own.
 
     Those are raised without their cause: messages, headers and local variables of the client may hold the token.
     """
@@ -145,7 +150,7 @@ def plain_errors(repository: str, what: str, here: str = "") -> Iterator[None]:
         if isinstance(cause, EntryNotFoundError) and not isinstance(cause, LocalEntryNotFoundError):
             raise MissingFileError(f"{what}: the repository has no such file") from None
         if (reason := explain(cause, repository)) is None:
-            if str(error) == without_token(str(error)):
+            if str(error) == without_token(str(error), token):
                 raise
             reason = str(error)
         if isinstance(cause, RepositoryNotFoundError | LocalEntryNotFoundError | OfflineModeIsEnabled) or (
@@ -153,7 +158,7 @@ def plain_errors(repository: str, what: str, here: str = "") -> Iterator[None]:
         ):
             reason += here
         kind = FileNotFoundError if isinstance(cause, LocalEntryNotFoundError | OfflineModeIsEnabled) else HubError
-        raise kind(without_token(f"{what}: {reason}")) from None
+        raise kind(without_token(f"{what}: {reason}", token)) from None
 
 
 def root(error: BaseException) -> BaseException:
@@ -228,7 +233,9 @@ def is_transient(error: BaseException) -> bool:
     return "TransportError" in {kind.__name__ for kind in type(error).__mro__}
 
 
-def without_token(text: str) -> str:
-    """Return a text with the user's token, which a server may repeat in its answers, struck out."""
-    token = get_token()
-    return text.replace(token, "[token]") if token else text
+def without_token(text: str, given: str | bool | None = None) -> str:
+    """Return a text with the user's token and a given one, which a server may repeat in its answers, struck out."""
+    for token in (given, get_token()):
+        if isinstance(token, str) and token:
+            text = text.replace(token, "[token]")
+    return text

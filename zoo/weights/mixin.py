@@ -119,7 +119,7 @@ class HubMixin(
         """
         self._checkpoint(options.get("config") or {})  # what is wrong with it is said before a repository is made
         kwargs = {**(options.pop("model_card_kwargs", None) or {}), "repository": repository_name(repo_id)}
-        with plain_errors(repo_id, f"cannot push to {repo_id}"):
+        with plain_errors(repo_id, f"cannot push to {repo_id}", token=options.get("token")):
             url: str = super().push_to_hub(repo_id, model_card_kwargs=kwargs, **options)
             return url
 

@@ -31,7 +31,7 @@ def read_upstream(source: str | Path | Mapping[str, Any], final_relu: bool | Non
     state = {_renamed(name, form): tensor for name, tensor in tensors.items() if name not in eyes}
     spec = _infer(state, form, final_relu, what)
     for name, eye in eyes.items():
-        if not torch.equal(eye, dirac_delta(eye, delta=spec.block.delta)):
+        if eye.ndim < 3 or not torch.equal(eye, dirac_delta(eye, delta=spec.block.delta)):
             raise ValueError(
                 f"{what}: {name} is not the delta of version {spec.version}; the file is damaged or foreign"
             )
@@ -78,6 +78,10 @@ def _tensors(content: Mapping[str, Any], what: str) -> dict[str, Tensor]:
                 raise ValueError(
                     f"{what} is not a DiracNet file: its entry {name!r} is a {type(tensor).__name__}, not a tensor"
                 )
+            if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+                raise ValueError(
+                    f"{what}: {name} of shape {tuple(tensor.shape)} repeats fewer values than that; the file is foreign"
+                )
             tensors[name.removeprefix("features.")] = tensor.detach()
     return _from_pytorchcv(tensors) if "init_block.conv.weight" in tensors else tensors
 
@@ -106,7 +110,7 @@ def _infer(state: Mapping[str, Tensor], form: str, final_relu: bool | None, what
     try:
         stem, first, classes = (state[f"{name}.weight"] for name in ("conv", "group0.block0.conv", "fc"))
         channels, in_channels, kernel_size = stem.shape[0], stem.shape[1], stem.shape[2]
-        doubled = first.shape[1] // channels
+        doubled, num_classes = first.shape[1] // channels, classes.shape[0]
     except (KeyError, IndexError, ZeroDivisionError) as error:
         raise ValueError(
             f"{what} is not a DiracNet file: it lacks conv, group0.block0.conv or fc of the right dimensions; "
@@ -126,7 +130,7 @@ def _infer(state: Mapping[str, Tensor], form: str, final_relu: bool | None, what
                 family=family,
                 version=version,
                 in_channels=in_channels,
-                num_classes=classes.shape[0],
+                num_classes=num_classes,
                 final_relu=(version == 2 or form == "folded") if final_relu is None else final_relu,
             )
     raise ValueError(

@@ -1,6 +1,7 @@
 """`diracnet verify`: damaged, dropped, added and altered files are found and named."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -20,7 +21,7 @@ from torch import nn
 import zoo
 from export.__main__ import main
 from export.bundle.audit import audit
-from export.bundle.sums import files_below, write_sums
+from export.bundle.sums import faults, files_below, write_sums
 from export.bundle.writer import export_bundle
 from export.formats.names import QUANTIZED
 from export.formats.table import FORMATS
@@ -339,3 +340,12 @@ def test_the_command_ends_with_zero_or_one(
     printed = capsys.readouterr()
     assert (ended.value.code or 0) == damaged
     assert ("config.json is altered" in printed.err) == damaged and ("checks passed" in printed.out) != damaged
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_file_that_never_ends_is_not_read(bundle: Path) -> None:
+    listed = (bundle / SUMS).read_bytes()
+    (bundle / LABELS).unlink()
+    os.mkfifo(bundle / LABELS)
+    assert (bundle / SUMS).read_bytes() == listed
+    assert faults(bundle) == [f"{LABELS} is no file"]

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from export import Classifier, VerificationError, verify
 from export.bundle.contents import BUNDLE_FORMAT
 from export.bundle.sums import files_below, write_sums
-from export.layout import CARD, CONFIG, FOLDED, REPORT, SUMS
+from export.commands.full import app
+from export.layout import CARD, CONFIG, FOLDED, GRAPH, LABELS, REPORT, SUMS
 from zoo import Checkpoint
 from zoo.files import read_json, write_json
 
@@ -64,13 +66,25 @@ def test_the_words_of_another_format_are_its_own(old: Path) -> None:
         (lambda folder: (folder / CARD).write_text("other"), rf"{CARD} is altered"),
         (lambda folder: alter_weight(folder), "golden outputs"),
         (lambda folder: renumber(folder, 1), "README.md is not the card of config.json"),
+        *(
+            (lambda folder, number=number: renumber(folder, number), "bundle_format .*, and this version knows 0 to 1")
+            for number in (2, -1, "0", None, True)
+        ),
+        (lambda folder: rename_in_graph(folder), r"model\.onnx and config\.json contradict each other on id2label"),
+        (lambda folder: rewritten(folder, LABELS, b"dog", b"cow"), r"labels\.txt and config\.json contradict"),
     ],
-    ids=["labels", "card without checksums", "weights", "number"],
+    ids=["labels", "card without checksums", "weights", "number", *("no number",) * 5, "graph", "labels.txt"],
 )
 def test_what_is_altered_in_another_format_is_found(old: Path, alter: Callable[[Path], None], message: str) -> None:
     alter(old)
     with pytest.raises(VerificationError, match=message):
         verify(old)
+
+
+def test_the_command_says_what_it_did_not_compare(old: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", str(old)])
+    told = f"note: the bundle has format 0, this version writes {BUNDLE_FORMAT}: its texts were not compared"
+    assert result.exit_code == 0 and told in " ".join(result.stderr.split())
 
 
 def alter_weight(folder: Path) -> None:
@@ -81,6 +95,12 @@ def alter_weight(folder: Path) -> None:
     write_sums(folder)
 
 
-def renumber(folder: Path, number: int) -> None:
+def rename_in_graph(folder: Path) -> None:
+    content = (folder / GRAPH).read_bytes()
+    (folder / GRAPH).write_bytes(content.replace(b'"1": "dog"', b'"1": "cow"').replace(b'"dog": 1', b'"cow": 1'))
+    write_sums(folder)
+
+
+def renumber(folder: Path, number: object) -> None:
     write_json(folder / CONFIG, {**read_json(folder / CONFIG), "bundle_format": number})
     write_sums(folder)

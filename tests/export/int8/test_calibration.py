@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 from torch import nn
 
 from export import fold
@@ -23,6 +24,7 @@ from export.int8.record import WEIGHT_MAX, QParams, Quantization, QuantizedLayer
 from export.int8.validation import mismatches
 from zoo import DiracNet, Spec
 from zoo.preprocessing import CIFAR
+from zoo.weights.described import save_described
 
 SPECS = [
     Spec(depth=10, width=0.25, family="cifar"),
@@ -305,3 +307,18 @@ def test_other_nets_are_refused(net: nn.Sequential) -> None:
 def test_no_pictures_are_refused(randomised: Callable) -> None:
     with pytest.raises(ValueError, match="no pictures to calibrate on"):
         calibrate(fold(randomised(DiracNet(SPECS[0]))), pictures(SPECS[0])[:0], CIFAR)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"grids": [], "layers": [], "calibration": {}},
+        {"grids": {"x": [10**400, 0]}, "layers": [], "calibration": {}},
+        {"grids": {"x": [1.0, 2.5]}, "layers": [], "calibration": {}},
+        {"grids": {}, "layers": {"fc": 1}, "calibration": {}},
+    ],
+)
+def test_a_damaged_record_is_a_clear_error(description: dict, tmp_path: Path) -> None:
+    save_described(tmp_path / "record", {}, description, save_file)
+    with pytest.raises(ValueError, match="record is not a quantization record, or is damaged"):
+        Quantization.load(tmp_path / "record")

@@ -238,3 +238,15 @@ def test_untrained_nets_are_calibrated_on_other_pictures_than_the_golden_ones() 
     golden_pictures = mosaics(CIFAR.size, 3, GOLDEN_CELLS)
     for noise in mosaics(CIFAR.size, 3, NOISE_CELLS):
         assert not any(np.array_equal(noise, picture) for picture in golden_pictures)
+
+
+def test_the_record_of_a_net_comes_from_the_mirror_too(tmp_path: Path) -> None:
+    shipped = zoo.get_weight("diracnet10_cifar", "cifar10")
+    assert shipped.folder is not None
+    mirror = shutil.copytree(shipped.folder, tmp_path / "mirror")
+    installed = replace(shipped, folder=tmp_path / "wheel")
+    folded = FoldedNet.of(zoo.load_weight(shipped, "dirac"))
+    with pytest.raises(FileNotFoundError):
+        known_quantization(folded, installed)
+    found = known_quantization(folded, installed, mirror=Path(mirror))
+    assert found.activations == known_quantization(folded, shipped).activations

@@ -79,6 +79,12 @@ def test_reset_classifier_keeps_the_rest() -> None:
     net.reset_classifier(7)
     assert net.spec.num_classes == 7 and net.fc.out_features == 7 and net.fc.weight.dtype == torch.float64
     assert all(torch.equal(net.state_dict()[name], tensor) for name, tensor in before.items())
+    assert net.fc.training and not any(module.training for module in reset(net.eval()).modules())
+
+
+def reset(net: zoo.DiracNet) -> zoo.DiracNet:
+    net.reset_classifier(5)
+    return net
 
 
 def test_overrides_and_nameless_nets() -> None:

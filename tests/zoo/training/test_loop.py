@@ -25,6 +25,7 @@ from zoo.training.loop import Progress, train
 from zoo.training.preview import preview
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
+from zoo.training.start import trained_before
 from zoo.training.trainer import Trainer
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
@@ -329,3 +330,19 @@ def test_another_architecture_has_to_be_named(digits: Dataset, tmp_path: Path) -
     train(recipe, digits, tmp_path, build=COMPARATORS["resnet"], architecture="ResNet")
     assert json.loads((tmp_path / "run.json").read_text())["net"] == "ResNet"
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_weights_of_other_classes_get_a_new_last_layer(digits: Dataset, tmp_path: Path) -> None:
+    """Also where there are as many, or the same in another order."""
+    net = zoo.DiracNet(dataclasses.replace(zoo.get_spec("diracnet10_cifar"), in_channels=1))
+    recipe = dataclasses.replace(RECIPES["digits"], model="diracnet10_cifar").for_trained_weights()
+    classes, named = digits.train.classes, ("one", "two", *"abcdefgh")
+    preprocessing = digits.preprocessing
+    for labels, kept in (((), True), (classes, True), (named, False), (classes[::-1], False)):
+        init = zoo.Checkpoint.from_model(net, labels=labels, preprocessing=preprocessing)
+        begun = trained_before(init, net.spec, recipe, classes)
+        assert torch.equal(begun.fc.weight, net.fc.weight) == kept
+    notes: list[str] = []
+    short = dataclasses.replace(recipe, epochs=1)
+    train(short, digits, tmp_path, init=init, on_note=notes.append)
+    assert "new last layer for 10 classes: the weights to start from tell others apart" in notes[0]

@@ -87,13 +87,14 @@ def test_a_loss_that_explodes_keeps_the_last_good_state(
     assert sha256(tmp_path / "late" / "state.pt") == good and not (tmp_path / "late" / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize("holdout", [0.0, 0.5])
 def test_weights_that_are_not_finite_are_never_saved(
-    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    holdout: float, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The last step of the epoch ruins the weights, when its loss was still finite.
     monkeypatch.setattr(Recipe, "rate", lambda self, step, steps: float("inf") if step == steps - 1 else 0.1)
     with pytest.raises(FloatingPointError, match="a weight is not finite"):
-        train(DIGITS, digits, tmp_path)
+        train(dataclasses.replace(DIGITS, holdout=holdout), digits, tmp_path)
     assert not (tmp_path / "state.pt").exists()
 
 
@@ -119,6 +120,60 @@ def test_a_folder_of_something_else_is_left_as_it_is(digits: Dataset, tmp_path: 
     with pytest.raises(ValueError, match="is not empty and holds no run"):
         train(DIGITS, digits, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_a_run_json_of_another_program_is_left_as_it_is(digits: Dataset, tmp_path: Path) -> None:
+    foreign = {"run.json": '{"name": "experiment 7"}', "model.safetensors": "theirs"}
+    for name, text in foreign.items():
+        (tmp_path / name).write_text(text)
+    for anew in (False, True):
+        with pytest.raises(ValueError, match=r"run\.json is another program's; name a new folder"):
+            train(DIGITS, digits, tmp_path, anew=anew)
+    assert {name: (tmp_path / name).read_text() for name in foreign} == foreign
+
+
+def test_what_file_managers_leave_in_a_new_folder_is_nobody_s_run(
+    digits: Dataset, tmp_path: Path, cut: Callable[..., None]
+) -> None:
+    for name in (".DS_Store", "desktop.ini"):
+        (tmp_path / name).touch()
+    cut(DIGITS, digits, tmp_path, 0, 1)
+    assert (tmp_path / ".DS_Store").exists() and (tmp_path / "run.json").exists()
+
+
+def test_a_run_of_more_processes_is_another_one(digits: Dataset, tmp_path: Path, cut: Callable[..., None]) -> None:
+    cut(DIGITS, digits, tmp_path, 0, 1)
+    request = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**request, "processes": 2}))
+    with pytest.raises(ValueError, match="holds a run with processes=2, not 1"):
+        train(DIGITS, digits, tmp_path)
+    del request["processes"]  # as older versions wrote it
+    (tmp_path / "run.json").write_text(json.dumps(request))
+    cut(DIGITS, digits, tmp_path, 0, 2)
+
+
+def test_starting_anew_removes_the_events_of_the_old_run(
+    digits: Dataset, tmp_path: Path, cut: Callable[..., None]
+) -> None:
+    cut(DIGITS, digits, tmp_path, 0, 1)
+    (tmp_path / "tensorboard").mkdir()
+    (tmp_path / "tensorboard" / "events.old").touch()
+    cut(DIGITS, digits, tmp_path, 0, 1, anew=True)
+    assert not (tmp_path / "tensorboard").exists()
+
+
+def test_a_log_that_lacks_the_last_epoch_is_completed(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process was killed after it wrote its last state, and before the log."""
+    once = dataclasses.replace(DIGITS, epochs=1)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr("zoo.training.run_folder.RunFolder.log", lambda *_: 1 / 0)
+        train(once, digits, tmp_path)
+    assert (tmp_path / "state.pt").exists() and not (tmp_path / "metrics.jsonl").exists()
+    train(once, digits, tmp_path)
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["epoch"] == 0
 
 
 def process(root: Path, out: Path) -> subprocess.Popen:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from zoo.files import sha256
 from zoo.training.data import Dataset
@@ -47,6 +48,48 @@ def test_a_signal_saves_says_so_and_the_run_goes_on(number: int, digits: Dataset
     train(DIGITS, digits, tmp_path / "whole", on_note=notes.append)
     assert len(notes) == 2  # a fresh run has nothing to tell
     assert sha256(tmp_path / "parts" / "model.safetensors") == sha256(tmp_path / "whole" / "model.safetensors")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no groups of processes that get a signal")
+def test_a_signal_to_all_processes_of_a_streamed_run_saves_too(root: Path, tmp_path: Path) -> None:
+    """`timeout`, systemd and the schedulers of clusters signal the workers that read pictures as well."""
+    for place in ("train/a", "train/b", "test/a", "test/b"):
+        (tmp_path / "data" / place).mkdir(parents=True)
+        for index in range(16):
+            Image.new("RGB", (40, 40), (16 * index, 0, 0)).save(tmp_path / "data" / place / f"{index}.png")
+    flags = [
+        "--recipe",
+        "digits",
+        "--crop",
+        "resized",
+        "--image-size",
+        "32",
+        "--batch-size",
+        "4",
+        "--epochs",
+        "500",
+        "--workers",
+        "2",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "zoo",
+        "train",
+        *flags,
+        "--data",
+        str(tmp_path / "data"),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        assert run.stderr is not None
+        first = [next(line for line in run.stderr if line.startswith("epoch "))]
+        os.killpg(run.pid, signal.SIGTERM)
+        rest = first + run.stderr.readlines()
+    assert run.returncode == 128 + signal.SIGTERM, "".join(rest)
+    assert "was stopped and saved" in "".join(rest) and (tmp_path / "run" / "state.pt").exists()
 
 
 def test_a_second_interrupt_aborts_at_once_and_keeps_what_was_saved(digits: Dataset, tmp_path: Path) -> None:

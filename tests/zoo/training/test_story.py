@@ -69,7 +69,12 @@ def test_the_base_is_named(run: Path, digits: Dataset, tmp_path: Path) -> None:
         folder = tmp_path / str(index)
         train(dataclasses.replace(RECIPE, epochs=1), digits, folder, init=dataclasses.replace(start, origin=origin))
         facts = Checkpoint.load(folder / "model.safetensors").facts
-        assert facts.base == base and facts.provenance["init"]["digest"] == start.digest()
+        assert facts.base == base
+        assert facts.provenance["init"] == {
+            "weights": "trained",
+            "digest": start.digest(),
+            **({"name": origin} if origin else {}),
+        }
 
 
 @pytest.mark.parametrize("folder", ["cifar10", "CIFAR-10", "imagenet", "pets"])
@@ -201,7 +206,7 @@ def test_like_takes_a_run_s_weights_too(run: Path, monkeypatch: pytest.MonkeyPat
     training = training_of(str(run / "model.safetensors"))
     assert training.notes(digits, {"init": Named("never/heard-of", "0" * 64)}) == []
     other = dataclasses.replace(digits, train=digits.test)
-    assert training.notes(other, {}) == [f"{run / 'model.safetensors'} was trained on other train pictures"]
+    assert training.notes(other, {}) == [f"{run / 'model.safetensors'} was trained on other pictures"]
 
 
 @pytest.mark.parametrize(("known", "flags"), [(True, []), (False, []), (False, ["--dry-run"])])
@@ -219,7 +224,7 @@ def test_like_tells_when_a_name_stands_for_other_weights(
     recipe = dataclasses.replace(RECIPE.for_trained_weights(), teacher=teacher, teacher_weight=0.5)
     provenance = {
         "seed": 0,
-        "init": {"weights": "cifar10", "digest": started},
+        "init": {"weights": "cifar10", "digest": started, "name": start},
         "teacher": {"name": teacher, "digest": taught},
     }
     facts = Facts(recipe=recipe.to_dict(), provenance=provenance, base=start)
@@ -251,8 +256,11 @@ def test_like_says_what_is_wrong(arguments: str, message: str, tmp_path: Path) -
 
 def test_like_needs_the_weights_that_were_started_from(tmp_path: Path) -> None:
     net = zoo.diracnet(depth=10, width=0.25, family="cifar")
-    for base, expected in (("me/net", "me/net"), ("diracnet10_cifar (trained)", None)):
-        facts = Facts(recipe=RECIPE.to_dict(), provenance={"seed": 0}, base=base)
+    # The second began with its author's own weights, which were made from the others.
+    for expected in ("me/net", None):
+        named = {"name": expected} if expected else {}
+        started = {"weights": "trained", "digest": "1" * 64, **named}
+        facts = Facts(recipe=RECIPE.to_dict(), provenance={"seed": 0, "init": started}, base="me/net")
         Checkpoint.from_model(net, facts=facts).save(tmp_path / "a.safetensors")
         training = training_of(str(tmp_path / "a.safetensors"))
         if expected:

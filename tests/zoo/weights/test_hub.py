@@ -24,7 +24,7 @@ from export.__main__ import main
 from zoo.cards.template import CODE
 from zoo.files import sha256
 from zoo.reference import open_model
-from zoo.weights.hub import HubError, fetch
+from zoo.weights.hub import HubError, fetch, plain_errors
 from zoo.weights.locate import load_weight
 from zoo.weights.record import Weight
 
@@ -220,6 +220,23 @@ def test_refusals_are_explained(
         zoo.from_pretrained(repository)
     assert "\n" not in str(caught.value)
     assert token is None or token not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_file_that_was_removed_is_not_answered_from_the_cache(hub, monkeypatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_write_1")
+    hub.plant("acme/gone", {**BUNDLE, "onnx/int8.onnx": b"an old graph"})
+    assert fetch("acme/gone", "onnx/int8.onnx").read_bytes() == b"an old graph"
+    huggingface_hub.delete_file("onnx/int8.onnx", "acme/gone")
+    with pytest.raises(FileNotFoundError, match="the repository has no such file"):
+        fetch("acme/gone", "onnx/int8.onnx")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert fetch("acme/gone", "onnx/int8.onnx").read_bytes() == b"an old graph"  # where nobody can be asked
+
+
+def test_a_token_that_is_passed_is_struck_out_too() -> None:
+    with pytest.raises(HubError) as caught, plain_errors("acme/net", "cannot fetch it", token="hf_passed_1"):
+        raise RuntimeError("the proxy refused Bearer hf_passed_1")
+    assert str(caught.value) == "cannot fetch it: the proxy refused Bearer [token]"
 
 
 @pytest.mark.parametrize("kind", ["private", "gated"])

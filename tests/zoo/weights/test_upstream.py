@@ -99,6 +99,20 @@ def test_damaged_and_hostile_files_are_clear_errors(tmp_path: Path, monkeypatch:
         zoo.load_upstream("old.hkl")
 
 
+def test_shapes_that_a_file_only_claims_are_refused(tmp_path: Path) -> None:
+    """A few bytes, each read a million times, would have the net that they describe take any amount of memory."""
+    file = load("v2-cifar10-16-0.5.pth")
+    params = file["params"]
+    for name, tensor, message in (
+        ("conv", torch.zeros(1).expand(8000, 3, 3, 3), r"conv of shape \(8000, 3, 3, 3\) repeats fewer values"),
+        ("fc.weight", torch.tensor(0.0), "lacks conv, group0.block0.conv or fc of the right dimensions"),
+        ("eye0_0", torch.zeros(8), "eye0_0 is not the delta of version 2"),
+    ):
+        torch.save({**file, "params": {**params, name: tensor}}, tmp_path / "hostile.pth")
+        with pytest.raises(ValueError, match=message):
+            zoo.load_upstream(tmp_path / "hostile.pth")
+
+
 def test_foreign_dicts_are_clear_errors() -> None:
     with pytest.raises(ValueError, match="not a DiracNet file"):
         zoo.load_upstream(torch.nn.Linear(2, 2).state_dict())
