@@ -234,8 +234,8 @@ def test_a_file_that_was_removed_is_not_answered_from_the_cache(hub, monkeypatch
 
 
 def test_a_token_that_is_passed_is_struck_out_too() -> None:
-    with pytest.raises(HubError) as caught, plain_errors("acme/net", "cannot fetch it", token="hf_passed_1"):
-        raise RuntimeError("the proxy refused Bearer hf_passed_1")
+    with pytest.raises(HubError) as caught, plain_errors("acme/net", "cannot fetch it", "", "hf_me_1"):
+        raise RuntimeError("the proxy refused Bearer hf_me_1")
     assert str(caught.value) == "cannot fetch it: the proxy refused Bearer [token]"
 
 
