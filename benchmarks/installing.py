@@ -29,7 +29,7 @@ RUNTIME = ("numpy", "onnxruntime", "pillow")
 WAYS = (
     ("answers from exported files, without PyTorch", "pip install ./distributions/runtime", RUNTIME),
     ("nets, layers, folding, export", "pip install -e '.[export]'", ("diracnet-zoo[export]",)),
-    ("training, tests and everything else", "pip install -e '.[all]'", ("diracnet-zoo[all]",)),
+    ("training, signing, the tests", "pip install -e '.[all]'", ("diracnet-zoo[all]",)),
 )
 """What for, the command, and what it requires."""
 

@@ -27,7 +27,7 @@ ROOMS = {
         "proof": {"folding", "graphs", "int8", "integer", "layout", "litert", "runtime"},
         "cards": {"layout", "proof"},
         "formats": {"c", "cards", "folding", "graphs", "int8", "integer", "layout", "litert", "proof", "runtime"},
-        "bundle": {"cards", "folding", "formats", "int8", "layout", "proof"},
+        "bundle": {"cards", "folding", "formats", "int8", "layout", "proof", "runtime"},
         "hub": {"bundle", "layout"},
         "release": {"bundle", "cards", "folding", "hub", "layout", "proof"},
         "figures": {"folding", "formats", "graphs", "int8", "layout", "runtime"},

@@ -164,6 +164,30 @@ def test_a_run_with_another_seed_or_start_is_otherwise_that_of_its_checkpoint() 
             assert Spec.from_dict(found["spec"]) == weight.spec and len(found["history"]) == run.recipe.epochs
 
 
+def test_a_net_that_is_no_longer_shipped_was_trained_again_with_its_recipe() -> None:
+    shipped_now = {f"{model}-{tag}" for model, tag in all_weights()}
+    names = [path.stem for path in LOGS if "-of-" in path.stem and path.stem.partition("-of-")[2] not in shipped_now]
+    for name in names:
+        kind, _, key = name.partition("-of-")
+        found, own = log(name), log(f"dirac-beside-{key}")
+        if kind == "start":  # another start is the point
+            own["recipe"] |= {field: found["recipe"][field] for field in ("beta", "bn_bias")}
+        else:
+            assert found["seed"] == int(kind.removeprefix("seed")) != own.pop("seed")
+        for part in (
+            "recipe",
+            "preprocessing",
+            "data",
+            "spec",
+            "measured_on",
+            "net",
+            *(["seed"] if "seed" in own else []),
+        ):
+            assert found[part] == own[part], (name, part)
+        assert found.get("teacher") == own.get("teacher") and len(found["history"]) == len(own["history"])
+    assert names
+
+
 def test_the_page_has_the_mean_and_the_spread_over_the_seeds() -> None:
     logs, checkpoints = kept(DOCS), shipped()
     key = "diracnet16_v1_cifar:cifar10"

@@ -101,8 +101,8 @@ def _beyond(record: Weight) -> Iterator[str]:
     tested, corrupted = record.figures["test_pictures"], record.figures["corrupted_pictures"]
     yield (
         f"- Calibration error before and after a temperature: {', '.join(errors)}. Measured on {tested:,} test "
-        f"pictures, each half with the temperature fitted on the other. The net has {record.temperature:g}, fitted on "
-        "all of them."
+        f"pictures, each half with the temperature fitted on the other. The shipped temperature is "
+        f"{record.temperature:g}, fitted on all of them."
     )
     yield (
         f"- Top-1 under fifteen corruptions, mean of severities 1, 3 and 5: {', '.join(top1s)}, on {corrupted:,} test "

@@ -174,15 +174,17 @@ def test_a_lock_is_waited_for(tmp_path: Path, root: Path) -> None:
     program = (
         "import runpy, sys, time; from pathlib import Path\n"
         "with runpy.run_path(sys.argv[1])['locked_in_turn'](Path(sys.argv[2])):\n"
-        "    print('held', flush=True); time.sleep(1)"
+        "    print('held', flush=True); sys.stdin.readline(); time.sleep(0.2)"
     )
     command = [sys.executable, "-c", program, str(root / "zoo/training/lock.py"), str(tmp_path / "lock")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdout.readline() == "held\n"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None and other.stdout is not None and other.stdout.readline() == "held\n"
         with pytest.raises(RuntimeError, match="locked by another process"), locked(tmp_path / "lock"):
             pass
-        with locked_in_turn(tmp_path / "lock"):
-            assert other.wait(1) == 0, "it was got while the other held it"
+        other.stdin.write("\n")
+        other.stdin.flush()
+        with locked_in_turn(tmp_path / "lock"):  # which the other would hold for ever, if this did not wait
+            assert other.wait(60) == 0
 
 
 @pytest.fixture
