@@ -51,7 +51,8 @@ def main(
     if unknown:
         raise ValueError(f"no part is named {unknown[0]!r}; there are {', '.join(PARTS)}, and {PAGE}")
     record = docs / "benchmarks.json"
-    environment = _environment()  # which wants packages that not every part does, so before the time is spent
+    # Wants packages that not every part does, so before the time is spent.
+    environment = _environment() if PARTS.keys() & chosen else {}
     console = Console(stderr=True)
     for part in chosen:
         if part in PARTS:

@@ -17,7 +17,8 @@ _WHOLE = 1 << 26
 def crop(picture: Image.Image, *, resize: int, size: int, interpolation: str, channels: int) -> NDArray[np.uint8]:
     """Return the centre of a picture of any mode as uint8, (size, size, channels).
 
-    The same pixels as torchvision's Resize, CenterCrop and PILToTensor give.
+    The same pixels as torchvision's Resize, CenterCrop and PILToTensor give, wherever the crop fits into the resized
+    picture; where it does not, torchvision may place the picture a pixel further left or up.
 
     Args:
         picture: any picture that `eight_bit` takes.

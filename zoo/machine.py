@@ -37,7 +37,7 @@ def describe(packages: Sequence[str], threads: int | None = None) -> dict[str, A
 
     Example:
         >>> describe(["numpy"], threads=2)
-        {'machine': 'AMD EPYC, 2 cores', 'versions': {'python': '3.11.7', 'numpy': '2.4.6'}, 'threads': 2}
+        {'machine': '...', 'versions': {'python': '3...', 'numpy': '2...'}, 'threads': 2}
     """
     versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
     return {"machine": processor(), "versions": versions, **({} if threads is None else {"threads": threads})}

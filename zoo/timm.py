@@ -1,7 +1,7 @@
 """The zoo's nets for timm: `import zoo.timm`, then `timm.create_model("diracnet16_cifar", pretrained=True)`.
 
-timm's own transforms do what ours do, given the configuration that each net provides. Needs timm, which nothing else in
-the package does.
+timm's own transforms do what ours do, given the configuration that each net provides, for all pictures that the crop
+fits into. Needs timm, which nothing else in the package does.
 """
 
 from __future__ import annotations

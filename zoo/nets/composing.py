@@ -23,7 +23,8 @@ def composed_together(net: nn.Module) -> Iterator[None]:
     Outputs and gradients are those of layers that compose by themselves. Enter it for each forward pass of a training
     step: the kernels are composed on entering. A layer whose weight, alpha or beta has changed since then composes by
     itself, as do layers whose weight is made at call time (by pruning, `weight_norm`, `torch.func.functional_call`)
-    and whatever runs under activation checkpointing or is compiled or traced.
+    and whatever runs under activation checkpointing or is compiled or traced. PyTorch does not count writes through
+    `.data`: do those before you enter it.
 
     Example:
         >>> import torch, zoo
@@ -55,8 +56,10 @@ def composed_together(net: nn.Module) -> Iterator[None]:
 def _parts(layer: _Layer) -> Parts | None:
     """Return what a layer's kernel is composed from, or None if its weight is made or gathered at each call."""
     parts = tuple(layer._parameters.get(name) for name in ("weight", "alpha", "beta"))
-    stored = all(type(part) is nn.Parameter and not part.is_inference() for part in parts)
-    return cast(Parts, parts) if stored else None
+    if not all(type(part) is nn.Parameter and not part.is_inference() for part in parts):
+        return None
+    found = cast(Parts, parts)
+    return found if found[0].ndim > 2 else None  # between calls a sharded weight is a vector
 
 
 def _kernels(alike: list[tuple[_Layer, Parts]]) -> tuple[Tensor, ...]:

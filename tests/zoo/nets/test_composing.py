@@ -74,3 +74,18 @@ def test_other_nets_are_left_alone() -> None:
     given = torch.randn(1, 3, 8, 8)
     with zoo.composed_together(net):
         assert torch.equal(net(given), net(given))
+
+
+def test_weights_that_are_shards_between_calls_are_left_to_their_layers() -> None:
+    """As FSDP and DeepSpeed leave them: a part of the values, or none, in a vector."""
+    net = zoo.get_model("diracnet10_cifar")
+    layers = [module for module in net.modules() if isinstance(module, zoo.DiracConv2d)]
+    whole = [layer.weight for layer in layers]
+    for layer in layers[1:]:
+        layer._parameters["weight"] = nn.Parameter(layer.weight.detach().flatten()[:0])
+    with zoo.composed_together(net):
+        assert layers[0].composed is not None and not any(layer.composed for layer in layers[1:])
+        for layer, weight in zip(layers, whole, strict=True):  # gathered
+            layer._parameters["weight"] = weight
+        inside = net(torch.ones(2, 3, 32, 32))
+    torch.testing.assert_close(inside, net(torch.ones(2, 3, 32, 32)))
