@@ -95,6 +95,8 @@ def reproduce(
         quantization, taken = _quantization(folder, record, mirror, checkpoint, inputs)
         notes += taken
     said = {key: parameters[key] for key in SAID if key in parameters}
+    if record and said.get("metrics", record.metrics) != record.metrics:
+        notes.append(f"the figures are the bundle's own, {said['metrics']}; the registry has {dict(record.metrics)}")
     with TemporaryDirectory() as temporary:
         again = Path(temporary, "bundle")
         export_bundle(

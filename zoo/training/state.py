@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,14 +13,22 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class Clock:
-    """Wall-clock and processor seconds of a run, over all the processes that continued it one after another."""
+    """Wall-clock and processor seconds of a run, over all the processes that continued it one after another.
+
+    The workers that read pictures count once they have ended, as they do after each epoch.
+    """
 
     def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
-        self._wall, self._cpu = wall - time.monotonic(), cpu - time.process_time()
+        self._wall, self._cpu = wall - time.monotonic(), cpu - _processor_seconds()
 
     def elapsed(self) -> tuple[float, float]:
         """Return wall and processor seconds so far."""
-        return self._wall + time.monotonic(), self._cpu + time.process_time()
+        return self._wall + time.monotonic(), self._cpu + _processor_seconds()
+
+
+def _processor_seconds() -> float:
+    workers = os.times()  # Windows leaves theirs at zero
+    return time.process_time() + workers.children_user + workers.children_system
 
 
 @dataclass

@@ -80,8 +80,8 @@ class Checkpoint:
 
         Raises:
             TypeError: it is not a DiracNet, so its structure is unknown.
-            ValueError: the number of labels is not that of the classes, or the preprocessing gives another number of
-                channels.
+            ValueError: the net's layers are no longer those of its spec, the number of labels is not that of the
+                classes, or the preprocessing gives another number of channels.
 
         Example:
             >>> import zoo
@@ -91,13 +91,20 @@ class Checkpoint:
         """
         if not isinstance(net, Network):
             raise TypeError(f"expected a zoo.DiracNet, got {type(net).__name__}; fold and emit others with export.fold")
+        state = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
+        with torch.device("meta"):
+            if faults := misfits(Network(net.spec).state_dict(), state):
+                raise ValueError(
+                    f"this net is no {net.spec.name} with {net.spec.num_classes} classes any more: {faults}. Change "
+                    "the last layer with net.reset_classifier(num_classes); make pruning permanent, and merge adapters"
+                )
         return cls(
             form="dirac",
             spec=net.spec,
             tag=SAVED,
             labels=tuple(getattr(net, "labels", ()) if labels is None else labels),
             preprocessing=getattr(net, "preprocessing", None) if preprocessing is None else preprocessing,
-            state={name: tensor.detach().clone() for name, tensor in net.state_dict().items()},
+            state=state,
             facts=Facts(base=getattr(net, "base", None)) if facts is None else facts,
         )
 
@@ -190,13 +197,8 @@ def tensor_bytes(tensor: Tensor) -> bytes:
     return str(tuple(tensor.shape)).encode() + raw.numpy().tobytes()
 
 
-def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load a state dict whose names and shapes must fit; ValueError names those that do not.
-
-    A model on the meta device moves to the CPU unless the state is on meta too. It gets memory only if everything fits,
-    because a hostile file may describe a net of any size.
-    """
-    expected = model.state_dict()
+def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """Return in a phrase how the names and shapes of a state dict differ from those of another; "" if they do not."""
     faults = [f"{name} is missing" for name in expected if name not in state]
     faults += [f"{name} is unexpected" for name in state if name not in expected]
     faults += [
@@ -204,9 +206,18 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> N
         for name in expected
         if name in state and state[name].shape != expected[name].shape
     ]
-    if faults:
-        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
-        raise ValueError(f"these weights do not fit {what}: {shown}")
+    return "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
+
+
+def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load a state dict whose names and shapes must fit; ValueError names those that do not.
+
+    A model on the meta device moves to the CPU unless the state is on meta too. It gets memory only if everything fits,
+    because a hostile file may describe a net of any size.
+    """
+    expected = model.state_dict()
+    if faults := misfits(expected, state):
+        raise ValueError(f"these weights do not fit {what}: {faults}")
     if any(expected[name].is_meta and not state[name].is_meta for name in expected):
         allocate(model)
     model.load_state_dict(dict(state))

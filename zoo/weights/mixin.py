@@ -14,7 +14,7 @@ from torch import nn
 from zoo.cards.names import repository_name
 from zoo.cards.saved import saved_card
 from zoo.cards.template import CODE
-from zoo.files import replace_file, write_json
+from zoo.files import json_bytes, replace_file
 from zoo.layout import CONFIG, WEIGHTS
 from zoo.nets.network import Network
 from zoo.nets.spec import Spec
@@ -93,11 +93,13 @@ class HubMixin(
         config = dict(config or {})
         checkpoint = self._checkpoint(config)
         description = _describe(checkpoint)
+        for_timm = timm_config(checkpoint.spec, checkpoint.preprocessing, checkpoint.labels)
+        described = json_bytes({**config, **for_timm, **description})  # before anything is written: it may fail
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint.save(folder / WEIGHTS)
-        for_timm = timm_config(checkpoint.spec, checkpoint.preprocessing, checkpoint.labels)
-        write_json(folder / CONFIG, {**config, **for_timm, **description})
+        with replace_file(folder / CONFIG) as temporary:
+            temporary.write_bytes(described)
         if not (folder / _CARD).exists():
             with replace_file(folder / _CARD) as temporary:
                 temporary.write_text(saved_card(description, repository), encoding="utf-8")

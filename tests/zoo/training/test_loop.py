@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from itertools import islice
@@ -26,6 +27,7 @@ from zoo.training.preview import preview
 from zoo.training.recipes import RECIPES, Recipe
 from zoo.training.sources import load_dataset
 from zoo.training.start import trained_before
+from zoo.training.state import Clock
 from zoo.training.trainer import Trainer
 
 DIGITS = dataclasses.replace(RECIPES["digits"], epochs=3)
@@ -346,3 +348,11 @@ def test_weights_of_other_classes_get_a_new_last_layer(digits: Dataset, tmp_path
     short = dataclasses.replace(recipe, epochs=1)
     train(short, digits, tmp_path, init=init, on_note=notes.append)
     assert "new last layer for 10 classes: the weights to start from tell others apart" in notes[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the time of processes that have ended")
+def test_the_workers_that_read_pictures_cost_processor_time_too() -> None:
+    clock = Clock()
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", busy], check=True)
+    assert clock.elapsed()[1] > 0.29

@@ -6,9 +6,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
+from torch.nn.utils import prune
 
 import zoo
 from zoo.files import new_folder, replace_file, sha256
@@ -96,3 +99,30 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         (folder / "half").touch()
         raise OSError("disk full")
     assert [path.name for path in tmp_path.iterdir()] == ["file"] and file.read_text() == "old"
+
+
+def test_a_net_whose_layers_are_not_those_of_its_spec_is_refused() -> None:
+    """It could be saved, and never be loaded again."""
+    for change, message in (
+        (
+            lambda net: setattr(net, "fc", nn.Linear(64, 3)),
+            r"fc\.weight has shape \(3, 64\), expected \(10, 64\).*reset_cl",
+        ),
+        (lambda net: setattr(net, "fc", nn.Sequential(nn.Dropout(), nn.Linear(64, 10))), r"fc\.weight is missing"),
+        (lambda net: prune.l1_unstructured(net.fc, "weight", 0.5), r"fc\.weight_orig is unexpected"),
+    ):
+        net = zoo.get_model("diracnet10_cifar")
+        change(net)
+        with pytest.raises(ValueError, match=r"is no diracnet10_cifar with 10 classes any more: .*" + message):
+            zoo.Checkpoint.from_model(net)
+
+
+def test_what_cannot_be_described_leaves_a_saved_net_as_it_was(tmp_path: Path) -> None:
+    net = zoo.get_model("diracnet10_cifar")
+    net.save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with torch.no_grad():
+        net.fc.bias += 1
+    with pytest.raises(TypeError):
+        net.save_pretrained(tmp_path, config={"epochs": np.int64(3)})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
