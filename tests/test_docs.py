@@ -158,11 +158,31 @@ def test_the_index_leads_to_every_page() -> None:
     assert linked == pages
 
 
-def test_flags_that_pages_name_exist() -> None:
+def flags_by_command() -> dict[str, set[str]]:
     command = typer.main.get_command(app)
     context = command.make_context("diracnet", [], resilient_parsing=True)
-    commands = [command.get_command(context, name) for name in command.list_commands(context)]
-    known = {flag for each in commands for option in each.params for flag in (*option.opts, *option.secondary_opts)}
+    commands = {name: command.get_command(context, name) for name in command.list_commands(context)}
+    return {
+        name: {"--help", *(flag for option in each.params for flag in (*option.opts, *option.secondary_opts))}
+        for name, each in commands.items()
+    }
+
+
+def test_commands_on_pages_have_the_flags_they_are_called_with() -> None:
+    known, calls = flags_by_command(), 0
+    for page in LINKING:
+        code = re.findall(r"```.*?```|`[^`\n]+`", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for line in "\n".join(code).replace("\\\n", " ").splitlines():
+            called = re.search(r"\bdiracnet ([a-z][a-z-]+)( [^|#]*)?", line)
+            if called and called[1] in known:
+                flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", called[2] or ""))
+                assert flags <= known[called[1]], f"{page.name}: {line}"
+                calls += bool(flags)
+    assert calls > 30
+
+
+def test_flags_that_pages_name_exist() -> None:
+    known = set().union(*flags_by_command().values())
     named = set()
     for page in PAGES:
         code = "\n".join(re.findall(r"`+[^`]+`+", page.read_text(encoding="utf-8")))
