@@ -73,10 +73,11 @@ def made_by(row: object) -> list[str]:
 def test_untrained_nets_and_those_of_the_registry_need_no_word_more(untrained: Path, tmp_path: Path) -> None:
     assert not reproduce.reproduce(untrained).failed
     record = get_weight("diracnet10_cifar", "cifar10")
-    named_there = replace(record, repository="me/net")
+    named_there = replace(record, repository="me/net", metrics={**record.metrics, "top1": 99.9})
     export_bundle(load_weight(record, "folded"), tmp_path / "b", record=named_there, features=["group2"])
     done = reproduce.reproduce(tmp_path / "b")
     assert not done.failed and TRAINING_FORM not in done.files
+    assert any("the figures are the bundle's own, {" in each and "'top1': 86.3" in each for each in done.notes)
     assert done.command == "diracnet export diracnet10_cifar:cifar10 --formats fp32 --feature group2"
 
 
