@@ -13,12 +13,17 @@ RUN = "run.json"
 """The request of a training run, by which its folder is recognised."""
 RESULT = "result.json"
 """The figures of a finished training run."""
-LEFT_BEHIND = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+_LEFT_BEHIND = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 """Files that Finder and Explorer add to any folder that somebody looks at, in lower case."""
 KEY = "diracnet"
 """The metadata key of our safetensors files, and only one: safetensors writes several keys in random order."""
 UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream"
 """What weights without a tag are called: fresh ones, a training run's, a user's own, those in a file of upstream's."""
+
+
+def is_left_behind(name: str) -> bool:
+    """Tell whether a file has a name that file managers give to files of their own, in any case."""
+    return name.lower() in _LEFT_BEHIND
 
 
 def check_form(form: str | None) -> None:

@@ -177,8 +177,8 @@ def _texts(
 
 def _differing_graphs(bundle: OpenBundle) -> Iterator[str]:
     """Yield a phrase for each text from which programs take the names of classes, if it contradicts config.json."""
-    named = {str(index): name for index, name in enumerate(bundle.folded.checkpoint.labels)}
-    if named and (bundle.folder / LABELS).read_text(encoding="utf-8").splitlines() != list(named.values()):
+    labels = list(bundle.folded.checkpoint.labels)
+    if labels and (bundle.folder / LABELS).read_text(encoding="utf-8").splitlines() != labels:
         yield f"{LABELS} and {CONFIG} contradict each other"
     for path in sorted((bundle.folder / GRAPH).parent.glob("*.onnx")):
         told = Classifier(path).description

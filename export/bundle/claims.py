@@ -73,8 +73,8 @@ def _measured_anew(known: Mapping[str, Any], measuring: Mapping[str, Any]) -> di
     """
     joined = {**known, **measuring}
     joined["data_sha256"] = {**known.get("data_sha256", {}), **measuring.get("data_sha256", {})}
-    if "seed" in known:  # they were trained here; the environment is that of the training
-        joined |= {"environment": known["environment"]} if "environment" in known else {}
+    if "seed" in known and "environment" in known:  # that of the training
+        joined["environment"] = known["environment"]
     joined.pop("beside_teacher", None)
     return joined
 

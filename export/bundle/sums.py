@@ -8,7 +8,7 @@ from pathlib import Path
 
 from export.layout import CONFIG, MODEL_TYPE, SIGNATURE, SUMS
 from zoo.files import read_json, replace_file, sha256
-from zoo.layout import LEFT_BEHIND
+from zoo.layout import is_left_behind
 
 FOREIGN = (".git", ".gitattributes", ".gitignore", ".cache")
 """Files and folders that Git and the Hub's client add to a bundle's folder."""
@@ -19,17 +19,13 @@ UNLISTED = {SUMS, SIGNATURE}
 def files_below(folder: Path) -> list[str]:
     """Return the names of a bundle's files, leaving out those of Git, of the Hub's client and of file managers."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
-    return sorted(name.as_posix() for name in names if name.parts[0] not in FOREIGN and not _is_left_behind(name))
+    return sorted(name.as_posix() for name in names if name.parts[0] not in FOREIGN and not is_left_behind(name.name))
 
 
 def left_behind(folder: Path) -> list[str]:
     """Return the names of the files that file managers have added to a folder."""
-    found = (path for path in folder.rglob("*") if _is_left_behind(path) and not path.is_dir())
+    found = (path for path in folder.rglob("*") if is_left_behind(path.name) and not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in found)
-
-
-def _is_left_behind(path: Path) -> bool:
-    return path.name.lower() in LEFT_BEHIND
 
 
 def write_sums(folder: Path) -> None:
@@ -67,7 +63,7 @@ def _belongs(path: Path, folder: Path, names: Collection[str]) -> bool:
     name = path.relative_to(folder).as_posix()
     if path.is_dir() and not path.is_symlink():
         return any(listed.startswith(f"{name}/") for listed in names)
-    return name in names or _is_left_behind(path)
+    return name in names or is_left_behind(path.name)
 
 
 def faults(folder: Path) -> list[str]:

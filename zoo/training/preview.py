@@ -115,7 +115,7 @@ def preview(
     kept = recipe.shown_versions if job.teacher is not None else 0
     trainer = Trainer(job, net, [torch.zeros(1, 1).expand(len(job.pictures), len(job.pictures.classes))] * kept)
     with kept_heap(job.accelerator.device):
-        timed = _timed(trainer)
+        timed = _step_seconds(trainer)
     pictures, _ = next(iter(job.measured.in_order(_MEASURED)))
     with torch.inference_mode():
         inputs = data.preprocessing.normalize(pictures.to(job.accelerator.device)).to(job.dtype)
@@ -139,7 +139,7 @@ def preview(
     )
 
 
-def _timed(trainer: Trainer) -> list[float]:
+def _step_seconds(trainer: Trainer) -> list[float]:
     """Return the seconds of a few steps, after the first ones, which take longer."""
     trainer.state.set_rate(0.0)
     times: list[float] = []

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from zoo.files import read_json, replace_file, write_json
-from zoo.layout import LEFT_BEHIND, RESULT, RUN, WEIGHTS
+from zoo.layout import RESULT, RUN, WEIGHTS, is_left_behind
 from zoo.training.lock import LockedError, locked
 from zoo.training.recipes import Recipe
 
@@ -115,7 +115,7 @@ class RunFolder:
     def _holds_others_files(self) -> bool:
         """Tell whether the folder has files that neither a run nor a file manager leaves there."""
         others = set(self.path.iterdir()) - self._leftovers() - {self._lock}
-        return any(path.name.lower() not in LEFT_BEHIND for path in others)
+        return not all(is_left_behind(path.name) for path in others)
 
     @property
     def has_state(self) -> bool:
