@@ -11,7 +11,7 @@ from export.figures.corruptions import CORRUPTIONS
 from export.figures.measure import DIGITS, NONE, Fitted, corrupted, figures
 from export.figures.net import FP32, Net
 from export.figures.pictures import check_corruptible, choose, load_originals, own_preprocessing
-from export.int8.source import INT8
+from export.int8.places import INT8
 from zoo import Checkpoint, Weight
 from zoo.machine import describe
 from zoo.reference import open_model

@@ -18,9 +18,10 @@ from benchmarks.pairs import Case, paired
 from export import emit, fold
 from export.int8.calibration import BEST, PLAIN, Method, calibrate
 from export.int8.graph import quantize
+from export.int8.places import INT8
 from export.int8.record import Quantization
 from export.int8.samples import SEED
-from export.int8.source import INT8, quantize_on_noise
+from export.int8.source import quantize_on_noise
 from export.layout import EXACT, INPUT
 from export.runtime.sessions import has_vnni, open_session, session_options
 from zoo import Checkpoint, DiracNet, Weight, build_from

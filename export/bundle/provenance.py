@@ -18,8 +18,8 @@ from typing import Any
 
 from export.bundle.reader import OpenBundle
 from export.formats.table import FORMATS
+from export.int8.places import INT8
 from export.int8.record import Quantization
-from export.int8.source import INT8
 from export.layout import FEATURES, FOLDED, QUANTIZATION, TRAINING_FORM
 from zoo import Checkpoint, Weight
 from zoo.description import MODEL

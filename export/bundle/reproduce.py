@@ -21,8 +21,8 @@ from export.bundle.sums import files_below, read_sums, require_bundle
 from export.bundle.writer import export_bundle
 from export.folding.folded import FoldedNet
 from export.formats.names import NAMES, choose_formats
+from export.int8.places import INT8
 from export.int8.record import Quantization
-from export.int8.source import INT8
 from export.int8.validation import mismatches
 from export.layout import CONFIG, QUANTIZATION, REPORT, SIGNATURE, SUMS
 from export.proof.check import VerificationError

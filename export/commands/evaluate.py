@@ -52,8 +52,9 @@ def evaluate(
     check_call(model, data, form, confusion, top_errors, out)
 
     from export.figures.full import FullMeasurement
-    from export.figures.net import Net, find_quantization, quantization_remedy
+    from export.figures.net import Net
     from export.figures.pictures import check_corruptible, load_originals
+    from export.int8.places import find_quantization, quantization_remedy
     from zoo.files import write_json
     from zoo.reference import known_temperature, open_model
     from zoo.training.report import Report

@@ -38,7 +38,7 @@ def export(
         str | None,
         typer.Option(
             help="Pictures to calibrate int8 on, for weights of your own: a data set (its training half is used), a "
-            "folder of pictures, or the word digits.",
+            "folder of pictures, or the word digits. By default the quantization.safetensors that lies with them.",
             autocompletion=offer(data),
         ),
     ] = None,
@@ -79,7 +79,7 @@ def export(
     from export.bundle.labels import relabel
     from export.bundle.writer import export_bundle
     from export.commands.tables import print_checks, print_files, summary
-    from export.int8.source import quantize_on
+    from export.int8.source import quantization_beside, quantize_on
     from export.layout import REPORT
     from zoo.layout import UNTRAINED
     from zoo.reference import open_model
@@ -93,6 +93,8 @@ def export(
             quantization = quantize_on(
                 source, calibration, skip_damaged=skip_damaged, on_layer=lambda layer: tell(f"quantizing {layer}")
             )
+        elif not QUANTIZED.isdisjoint(names):
+            quantization = quantization_beside(model, source, record)
         checks = export_bundle(
             source if labels is None else relabel(source, record, labels),
             out,

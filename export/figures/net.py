@@ -1,4 +1,4 @@
-"""A net in float32 and int8, both as ONNX graphs in ONNX Runtime; and where its quantization is."""
+"""A net in float32 and int8, both as ONNX graphs in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,20 +16,14 @@ from export.formats.format import Run
 from export.formats.onnx import given_pictures
 from export.graphs.emit import emit
 from export.int8.graph import quantize
+from export.int8.places import INT8
 from export.int8.record import Quantization
-from export.int8.source import INT8
 from export.int8.validation import mismatches
-from export.layout import QUANTIZATION
 from export.runtime.sessions import open_session
-from zoo import Checkpoint, Preprocessing, Weight
-from zoo.weights.hub import fetch_version
-from zoo.weights.locate import weight_file
-from zoo.weights.reference import File, Folder, Hub, parse_reference
+from zoo import Checkpoint, Preprocessing
 
 FP32 = "fp32"
 BATCH = 250
-BESIDE = Path(QUANTIZATION).name
-"""The name of a quantization beside a checkpoint file."""
 
 
 @dataclass(frozen=True)
@@ -82,50 +76,6 @@ class Net:
             found.append(self.precisions[precision](part.permute(0, 3, 1, 2)))
             on_batch(len(part))
         return torch.cat(found)
-
-
-def find_quantization(model: str, record: Weight | None, mirror: Path | None = None) -> Path | None:
-    """Return the file of a net's quantization, or None if none is known.
-
-    That is the registry's; or that of the bundle which the text names, in a folder or on the Hub; or, for a checkpoint
-    file, `quantization.safetensors` beside it, or in `onnx/` beside it.
-
-    Args:
-        model: the net, as the user named it.
-        record: the registry's record of its weights, if they have one.
-        mirror: see `zoo.load_weight`.
-    """
-    try:
-        if record is not None and INT8 in record.files:
-            return weight_file(record, INT8, mirror)
-        match parse_reference(model):
-            case Folder(folder):
-                places = [folder / QUANTIZATION]
-            case File(path):
-                places = [path.parent / BESIDE, path.parent / QUANTIZATION]
-            case Hub(repository, revision):
-                return fetch_version(repository, QUANTIZATION, revision=revision)[0]
-            case _:
-                places = []
-    except FileNotFoundError:
-        return None
-    return next((path for path in places if path.is_file()), None)
-
-
-def quantization_remedy(model: str, record: Weight | None) -> str:
-    """Return the command after which a net whose quantization is not known can be measured in int8, with a remark.
-
-    Args:
-        model: the net, as the user named it.
-        record: the registry's record of its weights, if they have one.
-    """
-    reference = parse_reference(model)
-    if record is not None and record.folder is not None:
-        return f"diracnet quantize {record.model}:{record.tag} --calibration DATA"
-    if isinstance(reference, File):
-        return f"diracnet quantize {model} --calibration DATA --out {reference.path.parent / BESIDE}"
-    # A file more in a bundle would be none of its own.
-    return f"diracnet export {model} --formats int8 --calibration DATA --out BUNDLE, and measure BUNDLE"
 
 
 def _open(graph: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:

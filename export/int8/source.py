@@ -10,6 +10,7 @@ import torch
 
 from export.folding.folded import FoldedNet
 from export.int8.calibration import PLAIN, calibrate
+from export.int8.places import INT8, find_quantization
 from export.int8.record import Quantization
 from export.int8.samples import COUNT, draw_pictures
 from export.int8.validation import mismatches
@@ -21,8 +22,6 @@ from zoo.weights.checkpoint import UNTRAINED
 from zoo.weights.locate import weight_file
 from zoo.weights.record import MANIFEST, WeightFile, clone
 
-INT8 = "int8"
-"""The record's name among the files that the registry lists for a net."""
 NOISE_CELLS = (1, 4)
 """Untrained nets are calibrated on mosaics with squares of these sizes, in pixels; the golden pictures have others."""
 
@@ -102,6 +101,26 @@ def known_quantization(
     for phrase in mismatches(found, folded.net):
         raise ValueError(f"the quantization is not that of this net: {phrase}; calibrate again with --calibration")
     return found
+
+
+def quantization_beside(model: str, source: Checkpoint, record: Weight | None) -> Quantization | None:
+    """Return the record that lies with a net of the user's own, which `known_quantization` cannot know of.
+
+    Args:
+        model: the net, as the user named it.
+        source: the net.
+        record: the registry's entry for its weights, if they have one.
+
+    Returns:
+        None if nothing lies with the net, and for nets that are shipped with a record or untrained.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if source.tag == UNTRAINED or (record is not None and INT8 in record.files):
+        return None
+    found = find_quantization(model, record)
+    return None if found is None else Quantization.load(found)
 
 
 def shipped_folder(weight: Weight) -> Path:

@@ -18,10 +18,10 @@ from export.bundle.reader import OpenBundle
 from export.bundle.writer import export_bundle
 from export.figures import corruptions, photographs
 from export.figures import measure as measuring
-from export.figures.net import BESIDE
 from export.figures.pictures import choose
 from export.folding.folded import FoldedNet
 from export.int8.calibration import PLAIN, calibrate
+from export.int8.places import BESIDE
 from export.int8.record import Quantization
 from export.layout import GRAPHS
 from zoo import Checkpoint, DiracNet, Spec, build_from

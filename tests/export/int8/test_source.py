@@ -20,6 +20,7 @@ from export.bundle.golden import CELLS as GOLDEN_CELLS
 from export.bundle.writer import export_bundle
 from export.folding.folded import FoldedNet
 from export.int8.calibration import PLAIN
+from export.int8.places import BESIDE
 from export.int8.record import Quantization
 from export.int8.samples import draw_pictures
 from export.int8.source import NOISE_CELLS, known_quantization, quantize_on, quantize_on_noise, ship_quantization
@@ -123,6 +124,30 @@ def test_what_is_known_without_pictures(source: Checkpoint, data: Path) -> None:
         known_quantization(FoldedNet.of(untrained), None, own)
     with pytest.raises(ValueError, match="lack 'preprocessing'"):
         quantize_on(replace(source, preprocessing=None), str(data))
+
+
+def test_a_record_serves_export_wherever_it_lies_with_the_net(
+    diracnet: Callable, checkpoint_file: Path, data: Path, tmp_path: Path
+) -> None:
+    net, other = tmp_path / "net.safetensors", tmp_path / "other"
+    shutil.copy(checkpoint_file, net)
+    assert diracnet("export", net, "--formats", "int8", "--out", tmp_path / "none")[0] == 2
+    record = tmp_path / BESIDE
+    assert diracnet("quantize", net, "--calibration", data, "--out", record)[0] == 0
+    status, _, errors = diracnet("export", net, "--formats", "int8", "--out", tmp_path / "first")
+    assert status == 0, errors
+    status, _, errors = diracnet("export", tmp_path / "first", "--formats", "int8", "--out", tmp_path / "second")
+    assert status == 0, errors
+    for name in (QUANTIZATION, GRAPHS["int8"].path):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    assert (tmp_path / "second" / QUANTIZATION).read_bytes() == record.read_bytes()
+    for made, source in (("first", net), ("second", tmp_path / "first")):
+        assert diracnet("reproduce", tmp_path / made, "--from", source)[0] == 0
+    other.mkdir()
+    quantize_on_noise(open_model("diracnet10_v1_cifar")[0]).save(other / BESIDE)
+    shutil.copy(net, other)
+    status, _, errors = diracnet("export", other / net.name, "--formats", "int8", "--out", other / "bundle")
+    assert status == 2 and "is not that of this net" in errors and not (other / "bundle").exists()
 
 
 def test_both_forms_of_a_net_have_the_same_record(source: Checkpoint) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from export.figures import net
-from export.figures.net import find_quantization, quantization_remedy
+from export.int8 import places
+from export.int8.places import find_quantization, quantization_remedy
 from export.layout import QUANTIZATION
 from zoo import get_weight
 from zoo.weights.hub import MissingFileError
@@ -33,7 +33,7 @@ def test_a_repository_of_the_hub_is_asked_for_its_own(monkeypatch: pytest.Monkey
             raise MissingFileError(path)
         return Path(repository, revision or "main", path), "commit"
 
-    monkeypatch.setattr(net, "fetch_version", fetch)
+    monkeypatch.setattr(places, "fetch_version", fetch)
     assert find_quantization("hf:me/net@v1", None) == Path("me/net", "v1", QUANTIZATION)
     assert find_quantization("hf:me/float", None) is None
 
