@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
 
 from benchmarks.plots import Panel, save
 from benchmarks.report import fill, table, versions
 from export.figures.corruptions import CORRUPTIONS
 from export.figures.measure import COMPUTED, FITTED, NONE, corrupted_mean
-from zoo.training.confusion import ClassResult, class_results
+from zoo.training.confusion import ClassResult, class_results, paint_confusion
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 SHADES = ("#9ecae1", "#4292c6", "#08519c")
@@ -123,20 +122,8 @@ def _severities(net: Mapping[str, Any]) -> str:
 
 def _confusion(net: Mapping[str, Any]) -> Panel:
     def draw(axes: Axes) -> None:
-        matrix = torch.tensor(net["fp32"]["confusion"])
-        shares = 100 * matrix / matrix.sum(dim=1, keepdim=True)
-        axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100), zorder=1)
-        places = range(len(net["classes"]))
-        axes.set_xticks(places, net["classes"], rotation=90, fontsize=8)
-        axes.set_yticks(places, net["classes"], fontsize=8)
-        for row in places:
-            for column in places:
-                if matrix[row, column]:
-                    colour = "white" if shares[row, column] > 30 else "black"
-                    count = str(int(matrix[row, column]))
-                    axes.text(column, row, count, ha="center", va="center", fontsize=6, color=colour, zorder=2)
-        axes.set(title="confusion, fp32", xlabel="predicted", ylabel="true class")
-        axes.set_axisbelow(True)  # the grid, which is for the other panels
+        paint_confusion(axes, torch.tensor(net["fp32"]["confusion"]), net["classes"], size=7)
+        axes.set_title("confusion, fp32")
 
     return draw
 

@@ -7,13 +7,17 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from zoo.files import replace_file
 from zoo.training.evaluate import Answers
+
+if TYPE_CHECKING:  # matplotlib is of the `train` extra
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 SHOWN = 10
 """Classes up to which all are printed; of more, as many with the lowest accuracy."""
@@ -105,7 +109,6 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: st
         ModuleNotFoundError: matplotlib, of the `train` extra, is not installed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
     count = len(classes)
@@ -113,26 +116,45 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], path: Path, title: st
     figure = Figure(figsize=(side + 0.9, side), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    shares = 100 * matrix / matrix.sum(dim=1, keepdim=True).clamp_min(1)
-    # By their square roots, because most confusions are rare.
-    shown = axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
-    if count <= _NAMED:
-        # A dollar sign would begin a formula.
-        names = [_shortened(name).replace("$", r"\$") for name in classes]
-        size = 9 if count <= _NUMBERED else 6
-        axes.set_xticks(range(count), names, rotation=90, fontsize=size)
-        axes.set_yticks(range(count), names, fontsize=size)
-    if count <= _NUMBERED:
-        for row, column in matrix.nonzero().tolist():
-            dark = shares[row, column] > 30
-            text = f"{int(matrix[row, column])}"
-            style: dict[str, Any] = {"color": "white" if dark else "black", "fontsize": 8}
-            axes.text(column, row, text, ha="center", va="center", **style)
-    axes.set(title=_shortened(title, 80).replace("$", r"\$"), xlabel="predicted", ylabel="true class")
+    shown = paint_confusion(axes, matrix, classes, size=9 if count <= _NUMBERED else 6)
+    axes.set_title(_shortened(title, 80).replace("$", r"\$"))
     figure.colorbar(shown, label="share of the true class, %", shrink=0.8)
     with replace_file(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # its font lacks some scripts
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+
+
+def paint_confusion(axes: Axes, matrix: Tensor, classes: Sequence[str], size: int) -> AxesImage:
+    """Paint a confusion matrix, each row in shares of its class, over the grid of the axes if they have one.
+
+    Args:
+        axes: where to paint it.
+        matrix: see `confusion_matrix`.
+        classes: names of the classes, which are left out where there are many.
+        size: of the names, in points; counts are a point smaller.
+
+    Returns:
+        The image, for a colour bar: its values are percentages.
+    """
+    from matplotlib.colors import PowerNorm
+
+    shares = 100 * matrix / matrix.sum(dim=1, keepdim=True).clamp_min(1)
+    # By their square roots, because most confusions are rare.
+    norm = PowerNorm(0.5, 0, 100)
+    shown = axes.imshow(shares.numpy(), cmap="Blues", norm=norm, interpolation="nearest", zorder=1)
+    axes.set_axisbelow(True)
+    places = range(len(classes))
+    if len(classes) <= _NAMED:
+        # A dollar sign would begin a formula.
+        names = [_shortened(name).replace("$", r"\$") for name in classes]
+        axes.set_xticks(places, names, rotation=90, fontsize=size)
+        axes.set_yticks(places, names, fontsize=size)
+    if len(classes) <= _NUMBERED:
+        for row, column in matrix.nonzero().tolist():
+            style: dict[str, Any] = {"color": "white" if shares[row, column] > 30 else "black", "fontsize": size - 1}
+            axes.text(column, row, str(int(matrix[row, column])), ha="center", va="center", zorder=2, **style)
+    axes.set(xlabel="predicted", ylabel="true class")
+    return shown
 
 
 def _shortened(name: str, longest: int = _LONGEST) -> str:
