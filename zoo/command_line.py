@@ -12,6 +12,7 @@ USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
 _EXTRAS = {
     **dict.fromkeys(("accelerate", "scipy", "sklearn"), "train"),
     **dict.fromkeys(("ai_edge_litert", "onnx", "onnxruntime"), "export"),
+    "imagecorruptions": "figures",
     "model_signing": "sign",
 }
 REMEDIES = {

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from export.commands.evaluate import CORRUPTED
 from export.figures.corruptions import CORRUPTIONS
-from export.figures.measure import DIGITS, NONE, Fitted, corrupted, figures
+from export.figures.full import FullMeasurement
+from export.figures.measure import DIGITS
 from export.figures.net import FP32, Net
-from export.figures.pictures import check_corruptible, choose, load_originals, own_preprocessing
+from export.figures.photographs import photographs
+from export.figures.pictures import check_corruptible, load_originals
 from export.int8.places import INT8
 from zoo import Checkpoint, Weight
-from zoo.machine import describe
 from zoo.reference import open_model
 from zoo.training.calibration import fit_temperature
 from zoo.training.evaluate import Answers, check_classes
@@ -22,15 +22,6 @@ from zoo.weights.locate import weight_file
 
 TRAINING = 2000
 """Training pictures on which a temperature is fitted too, to show how far off it is."""
-
-
-@dataclass(frozen=True)
-class _Shipped:
-    """A shipped net in both precisions."""
-
-    checkpoint: Checkpoint
-    weight: Weight
-    net: Net
 
 
 def measure(
@@ -45,53 +36,44 @@ def measure(
         count: how many test pictures to corrupt; see `choose`.
 
     Raises:
-        ValueError: a net is not shipped or has no record, the data set has other classes, or its pictures have no size
-            of their own and the nets see them differently.
+        ValueError: a net is not shipped or has no record, or the data set has other classes.
+        ModuleNotFoundError: SciPy, or what frost needs, is not installed.
     """
+    if "frost" in CORRUPTIONS:
+        photographs()  # or else it would be missing only after all pictures were classified
     shipped = {model: _open(model) for model in models}
-    how, *others = {each.net.how for each in shipped.values()}
-    if others and own_preprocessing(data) is None:
-        raise ValueError(f"{', '.join(models)} see the pictures of {data} differently; measure one at a time")
-    check_corruptible(data, how)
-    tell("reading pictures")
-    originals = load_originals(data, how)
-    targets = originals.pictures.targets
-    chosen = choose(targets, count)
-    found: dict[str, dict[str, Any]] = {}
-    for model, each in shipped.items():
-        tell(f"{model}: test pictures")
-        test = originals.seen(each.net.how)
-        check_classes(each.checkpoint, test, model, data)
-        answers = {name: Answers(each.net.logits(name, test.images), targets) for name in each.net.precisions}
-        fitted = Fitted.on(answers[FP32])
-        seen = load_sample(data, each.net.how, TRAINING, seed=0)
-        on_training = fit_temperature(Answers(each.net.logits(FP32, seen.images), seen.targets))
-        found[model] = {
-            "dataset": each.weight.dataset,
-            "test_pictures": len(test),
-            "test_sha256": test.sha256(),
-            "weights_sha256": each.weight.digests,
-            "classes": list(test.classes),
-            "corrupted_pictures": len(chosen),
-            **fitted.to_dict(),
-            "temperature_of_training_pictures": round(on_training, DIGITS),
-            "training_pictures": len(seen),
-            **{name: figures(given, fitted) for name, given in answers.items()},
-            **describe(("torch", "onnxruntime", "numpy", "scipy", "pillow"), threads=1),
-        }
-        for name, given in answers.items():
-            clean = Answers(given.logits[chosen], targets[chosen]).metrics()["top1"]
-            found[model][name]["corruptions"] = {NONE: clean}
-    nets = {model: each.net for model, each in shipped.items()}
-    part = replace(originals, pictures=originals.pictures.subset(chosen))
-    for model, precisions in corrupted(nets, part, CORRUPTIONS, tell=tell).items():
-        for name, top1s in precisions.items():
-            found[model][name]["corruptions"] |= top1s
-    return found
+    return {model: _measure(model, *each, data, tell, count) for model, each in shipped.items()}
 
 
-def _open(model: str) -> _Shipped:
+def _open(model: str) -> tuple[Checkpoint, Weight]:
     checkpoint, weight = open_model(model)
     if weight is None or INT8 not in weight.files:
         raise ValueError(f"{model} has no record of its quantization; make it with `diracnet quantize`")
-    return _Shipped(checkpoint, weight, Net.of(checkpoint, weight_file(weight, INT8), threads=1))
+    return checkpoint, weight
+
+
+def _measure(
+    model: str, checkpoint: Checkpoint, weight: Weight, data: str, tell: Callable[[str], None], count: int
+) -> dict[str, Any]:
+    net = Net.of(checkpoint, weight_file(weight, INT8), threads=1)
+    check_corruptible(data, net.how)
+    tell(f"{model}: reading pictures")
+    originals = load_originals(data, net.how)
+    test = originals.seen(net.how)
+    check_classes(checkpoint, test, model, data)
+    measuring = FullMeasurement(net, originals, test, count=count, corruptions=CORRUPTIONS)
+    _, found = measuring.run(tell=lambda text: tell(f"{model}: {text}"))
+    if found["temperature"] is None:
+        raise ValueError(f"{model}: {found['temperature_lacks']}")
+    tell(f"{model}: training pictures")
+    seen = load_sample(data, net.how, TRAINING, seed=0)
+    on_training = fit_temperature(Answers(net.logits(FP32, seen.images), seen.targets))
+    return {
+        **found,
+        "dataset": weight.dataset,
+        "test_sha256": test.sha256(),
+        "weights_sha256": weight.digests,
+        "temperature_of_training_pictures": round(on_training, DIGITS),
+        "training_pictures": len(seen),
+        "threads": 1,
+    }

@@ -82,7 +82,7 @@ class FullMeasurement:
             found |= {"temperature": None, "temperature_lacks": str(error)}
         found |= {precision: figures(each, fitted, self.own) for precision, each in answers.items()}
         if self.corruptions:
-            top1s = corrupted({"": self.net}, self.originals, self.corruptions, tell=tell, on_batch=on_batch)[""]
+            top1s = corrupted(self.net, self.originals, self.corruptions, tell=tell, on_batch=on_batch)
             for precision, each in answers.items():
                 clean = Answers(each.logits[self.chosen], targets[self.chosen]).metrics()["top1"]
                 found[precision]["corruptions"] = {NONE: clean, **top1s[precision]}

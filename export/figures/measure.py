@@ -96,17 +96,17 @@ def figures(answers: Answers, fitted: Fitted | None, own: float = 1.0) -> dict[s
 
 
 def corrupted(
-    nets: Mapping[str, Net],
+    net: Net,
     originals: Originals,
     corruptions: Collection[str],
     *,
     tell: Callable[[str], None] = lambda text: None,
     on_batch: Callable[[int], None] = lambda done: None,
-) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Return the top-1 of nets on corrupted pictures, in percent: net → precision → corruption → severity → top-1.
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the top-1 of a net on corrupted pictures, in percent: precision → corruption → severity → top-1.
 
     Args:
-        nets: the nets by name.
+        net: the net.
         originals: the pictures to corrupt.
         corruptions: keys of `export.figures.corruptions.CORRUPTIONS`.
         tell: called with what comes next.
@@ -115,19 +115,16 @@ def corrupted(
     Raises:
         ModuleNotFoundError: SciPy, or what frost needs, is not installed.
     """
-    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {
-        name: {precision: {each: {} for each in corruptions} for precision in net.precisions}
-        for name, net in nets.items()
+    found: dict[str, dict[str, dict[str, float]]] = {
+        precision: {each: {} for each in corruptions} for precision in net.precisions
     }
     for corruption in corruptions:
         for severity in SEVERITIES:
-            images = _corrupted(originals.pictures.images, corruption, severity)
-            for name, net in nets.items():
-                tell(f"{f'{name}: ' if name else ''}{corruption}, severity {severity}")
-                crops = originals.crops(images, net.how)
-                for precision in net.precisions:
-                    answers = Answers(net.logits(precision, crops, on_batch), originals.pictures.targets)
-                    found[name][precision][corruption][str(severity)] = answers.metrics()["top1"]
+            tell(f"{corruption}, severity {severity}")
+            crops = originals.crops(_corrupted(originals.pictures.images, corruption, severity), net.how)
+            for precision in net.precisions:
+                answers = Answers(net.logits(precision, crops, on_batch), originals.pictures.targets)
+                found[precision][corruption][str(severity)] = answers.metrics()["top1"]
     return found
 
 

@@ -26,7 +26,7 @@ def photographs() -> list[NDArray[np.float64]]:
     """
     folder, found = _folder(), []
     if folder is None:
-        raise ModuleNotFoundError(LACKING)
+        raise ModuleNotFoundError(LACKING, name="imagecorruptions")
     for name in ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg"):  # as the paper's program does
         with Image.open(folder / name) as picture:
             size = round(picture.width / 5), round(picture.height / 5)

@@ -25,6 +25,7 @@ from export.int8.places import BESIDE
 from export.int8.record import Quantization
 from export.layout import GRAPHS
 from zoo import Checkpoint, DiracNet, Spec, build_from
+from zoo.command_line import REMEDIES
 from zoo.preprocessing import CIFAR
 from zoo.reference import open_model
 from zoo.training.evaluate import answer_pictures
@@ -169,6 +170,13 @@ def test_people_get_three_tables(diracnet: Callable, net: Path, data: Path) -> N
     expected = [full[each]["corruptions"]["fog"][severity] for severity in "135" for each in ("fp32", "int8")]
     assert fog.split()[1:] == [f"{each:.1f}" for each in expected]
     assert "made at the size of the net's input" in output
+
+
+def test_the_benchmark_tells_what_it_lacks_before_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "open_model", None)
+    with pytest.raises(ModuleNotFoundError, match="imagecorruptions-imaug") as raised:
+        benchmark.measure([SHIPPED], "no data", lambda text: None)
+    assert REMEDIES[str(raised.value.name)] == "'diracnet-zoo[figures]'"
 
 
 def test_its_numbers_are_those_of_the_benchmark(
