@@ -37,7 +37,7 @@ def describe(packages: Sequence[str], threads: int | None = None) -> dict[str, A
 
     Example:
         >>> describe(["numpy"], threads=2)
-        {'machine': '...', 'versions': {'python': '3...', 'numpy': '2...'}, 'threads': 2}
+        {'machine': '...', 'versions': {'python': '3...', 'numpy': '...'}, 'threads': 2}
     """
     versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
     return {"machine": processor(), "versions": versions, **({} if threads is None else {"threads": threads})}
