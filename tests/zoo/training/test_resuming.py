@@ -102,7 +102,7 @@ def test_weights_that_are_not_finite_are_never_saved(
 def test_a_stop_at_the_last_step_of_an_epoch_is_continued(digits: Dataset, tmp_path: Path) -> None:
     def terminate(progress: Progress) -> None:
         if progress.step == progress.steps_per_epoch:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     for _ in range(DIGITS.epochs):
         with pytest.raises(InterruptedRunError):
@@ -187,6 +187,7 @@ def saved(out: Path) -> int:
     return (out / "state.pt").stat().st_mtime_ns if (out / "state.pt").exists() else 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_a_killed_process_and_one_that_was_asked_to_stop_are_continued(root: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     everything = load_dataset("digits", 8)
@@ -266,6 +267,7 @@ print(len(places))
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 def test_ten_kills_at_random_moments_change_nothing(root: Path, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(FORKS)
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}

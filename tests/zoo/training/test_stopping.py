@@ -33,7 +33,7 @@ def digits(few_digits: Dataset) -> Dataset:
 def test_a_signal_saves_says_so_and_the_run_goes_on(number: int, digits: Dataset, tmp_path: Path) -> None:
     def interrupt(progress: Progress) -> None:
         if (progress.epoch, progress.step) == (1, 7):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
 
     notes: list[str] = []
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
@@ -80,8 +80,8 @@ def test_a_signal_to_all_processes_of_a_streamed_run_saves_too(tmp_path: Path) -
 def test_a_second_interrupt_aborts_at_once_and_keeps_what_was_saved(digits: Dataset, tmp_path: Path) -> None:
     def insist(progress: Progress) -> None:
         if progress.epoch == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train(DIGITS, digits, tmp_path, on_step=insist)
@@ -153,7 +153,7 @@ def test_a_finished_run_is_prolonged_from_its_weights(digits: Dataset, tmp_path:
 def test_a_run_of_older_code_that_knew_fewer_fields_goes_on(digits: Dataset, tmp_path: Path) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.epoch == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(InterruptedRunError):
         train(DIGITS, digits, tmp_path / "old", on_step=interrupt)
