@@ -115,7 +115,8 @@ def test_frozen_tables_are_those_of_the_kept_logs(page: str) -> None:
 GAINS = """
 answers recipe-muon recipe-sgd, answers recipe-muon-beta-0.5 recipe-muon, answers long-bias-0.5 long-beta-0.2,
 answers rate-fixed resnet-rate,
-answers recipe-muon recipe-sgd, answers recipe-muon-beta-0.5 recipe-muon, answers recipe-muon resnet-muon,
+answers recipe-muon recipe-sgd, answers recipe-muon-beta-0.5 recipe-muon, answers recipe-muon-half recipe-muon,
+answers recipe-muon resnet-muon,
 answers recipe-muon-beta-0.5 resnet-muon,
 answers fixed-bias-0.5 fixed-beta-0.2, answers fixed-bias-1 fixed-beta-0.2, answers fixed-beta-0.2 resnet-fixed,
 answers fixed-bias-0.5 resnet-fixed, answers fixed-bias-1 resnet-fixed,

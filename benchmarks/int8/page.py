@@ -22,12 +22,19 @@ def page(result: Mapping[str, Any]) -> str:
         "least_agreement": min(step["agreement"] for _, step in last),
         "least_gain": min(gains),
         "most_gain": max(gains),
+        "least_share": _share(min(gains)),
+        "most_share": _share(max(gains)),
         "nets": "\n\n".join(_net(name, net) for name, net in sorted(nets.items())),
         "speed": speed,
         "speed_environment": _environment(speed),
         "overflow": "\n\n".join(_overflow(name, net) for name, net in sorted(result["overflow"].items())),
     }
     return fill(TEMPLATE, values)
+
+
+def _share(decibels: float) -> float:
+    """Return the share of the noise that is gone, in percent, if it is so much lower."""
+    return 100 * (1 - 10 ** (-decibels / 10))
 
 
 def _net(name: str, net: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -65,8 +65,7 @@ def page(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         "shipped": _shipped(logs, checkpoints),
         "scales": _scales(checkpoints),
         "levels": _levels(logs, checkpoints),
-        "again": _again(logs, checkpoints),
-        "unmeasured": _unmeasured(logs, checkpoints),
+        "rest": "".join(f"{text}\n\n" for text in (*_again(logs, checkpoints), *_unmeasured(logs, checkpoints))),
         "seeds": _seeds(logs, checkpoints),
     }
     return fill(TEMPLATE, values)
@@ -99,12 +98,12 @@ def _above(gap: float) -> str:
 
 
 def _convergence_found(dirac: Trained, plain: Trained, resnet: Trained) -> str:
-    gap, ahead = dirac.top1 - resnet.top1, dirac.top1 - plain.top1
-    faster = dirac.history[-1]["train_loss"] < plain.history[-1]["train_loss"]
+    ours, theirs, other = (run.history[-1]["train_loss"] for run in (dirac, plain, resnet))
     return (
-        f"against the plain net the claim {_holds(faster)}: in short runs the DiracNet's training loss is "
-        f"{'lower' if faster else 'higher'}, and its top-1 on held-out pictures lies {_above(ahead)} the plain net's. "
-        f"Against the ResNet it {_holds(gap >= -1)} within so few epochs: {_above(gap)}."
+        f"against the plain net the claim {_holds(ours < theirs)}, against the ResNet it {_holds(ours <= other)}: "
+        f"after short runs the DiracNet's training loss is {ours:.2f}, theirs {theirs:.2f} and {other:.2f}. Its top-1 "
+        f"on held-out pictures lies {_above(dirac.top1 - plain.top1)} the plain net's and "
+        f"{_above(dirac.top1 - resnet.top1)} the ResNet's."
     )
 
 
@@ -118,7 +117,8 @@ def _depth_found(logs: Mapping[str, Trained]) -> str:
 def _width_found(wide: Trained, deep: Trained) -> str:
     return (
         f"the claim {_holds(wide.top1 > deep.top1)}: {wide.title} has {wide.top1:.1f} % after {wide.cpu_hours:.2f} "
-        f"CPU-hours, {deep.title} {deep.top1:.1f} % after {deep.cpu_hours:.2f}."
+        f"CPU-hours, {deep.title} {deep.top1:.1f} % after {deep.cpu_hours:.2f}. Runs so short tell how fast a net "
+        "learns, not how far it gets."
     )
 
 
@@ -132,8 +132,9 @@ def _ncrelu_found(old: Trained, new: Trained) -> str:
 def _level_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     gaps = [own.top1 - other.top1 for _, own, other in _resnets(logs, checkpoints)]
     return (
-        f"{sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} nets, shipped now or once, are level with a ResNet of "
-        f"their depth, width and epochs; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} points."
+        f"in {sum(gap >= -LEVEL for gap in gaps)} of {len(gaps)} comparisons the net, shipped now or once, is level "
+        f"with a ResNet of its depth, width and epochs; the differences go from {min(gaps):+.2f} to {max(gaps):+.2f} "
+        "points."
     )
 
 
@@ -143,7 +144,9 @@ def _repvgg_found(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         if other.net == "RepVGG":
             gap = own.top1 - other.top1
             where = "above" if gap > 0 else "below"
-            found.append(f"`{key}` ends {abs(gap):.2f} points {where} the RepVGG that folds to the same layers")
+            precisions = dict.fromkeys(run.recipe["precision"] for run in (own, other))
+            how = f" ({' against '.join(precisions)})" if len(precisions) > 1 else ""
+            found.append(f"`{key}` ends {abs(gap):.2f} points {where} the RepVGG that folds to the same layers{how}")
     return f"{'; '.join(found)}." if found else "not measured."
 
 
@@ -208,37 +211,39 @@ def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         precision = other.recipe["precision"]
         title = other.title if precision == own.recipe["precision"] else f"{other.title}, {precision}"
         compared = [f"{own.top1:.2f} %", title, f"{other.top1:.2f} %", f"{gap:+.2f}"]
-        hours = f"{own.cpu_hours:.2f}, {other.cpu_hours:.2f}"
-        rows.append([_name(key, checkpoints), *compared, "yes" if gap >= -LEVEL else "no", hours])
-    columns = ["checkpoint", "top-1", "comparator", "top-1", "difference", "level", "CPU-hours, ours and theirs"]
+        rows.append([_name(key, checkpoints), *compared, "yes" if gap >= -LEVEL else "no"])
+    columns = ["checkpoint", "top-1", "comparator", "top-1", "difference", "level"]
     return table(columns, rows)
 
 
-def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
-    """Return a paragraph for each net, shipped now or once, that was trained again from other initial values."""
-    found = []
-    for key, own, resnet in _resnets(logs, checkpoints):
+def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
+    """Yield a paragraph for each net, shipped now or once, that was trained again from other initial values."""
+    resnets = {key: resnet for key, _, resnet in _resnets(logs, checkpoints)}
+    for key, own in _ever_shipped(logs, checkpoints).items():
         other = other_start(logs, key)
         if other is None:
             continue
-        starts = [f"beta {run.recipe['beta']:g} and bias {run.recipe.get('bn_bias', 0):g}" for run in (other, own)]
+        starts = [
+            f"beta {run.recipe['beta']:g} and a BatchNorm bias of {run.recipe.get('bn_bias', 0):g}"
+            for run in (other, own)
+        ]
         gap = other.top1 - own.top1
-        found.append(
+        fits = f", the ResNet with {resnets[key].train_top1:.1f} %" if key in resnets else ""
+        yield (
             f"`{key}` trained again, starting from {starts[0]} instead of {starts[1]}, had {other.top1:.2f} %, "
             f"{abs(gap):.2f} points {'more' if gap > 0 else 'less'}: [short runs](recipes.md) end better with such a "
-            f"start, {own.recipe['epochs']} epochs "
-            f"{'too' if gap > 0 else 'do not'}. {identities(own.layers)} of the net's {len(own.layers)} Dirac layers "
-            f"are the identity to more than {IDENTITY:g} %, so it is less deep than it looks; it ends with "
-            f"{own.train_top1:.1f} % top-1 on the training pictures, the ResNet with {resnet.train_top1:.1f} %. At "
-            f"this depth the authors' nets are not level either: see (c).\n\n"
+            f"start, {own.recipe['epochs']} epochs {'too' if gap > 0 else 'do not'}. In the net itself "
+            f"{identities(own.layers)} of {len(own.layers)} Dirac layers consist of the identity by more than "
+            f"{IDENTITY:g} %, so it is less deep than it looks; it ends with {own.train_top1:.1f} % top-1 on the "
+            f"training pictures{fits}."
         )
-    return "".join(found)
 
 
-def _unmeasured(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
+def _unmeasured(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
     compared = {key for key, _, _ in _resnets(logs, checkpoints)}
-    missing = [f"`{key}`" for key in checkpoints if key not in compared]
-    return f"Not compared with a ResNet: {', '.join(missing)}." if missing else ""
+    missing = [_name(key, checkpoints) for key in _ever_shipped(logs, checkpoints) if key not in compared]
+    if missing:
+        yield f"Not compared with a ResNet: {'; '.join(missing)}."
 
 
 def _seeds(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:

@@ -1,7 +1,7 @@
 """Adaptive rounding (AdaRound): quantizing a layer's weights by what the layer then computes, not weight by weight.
 
 A Dirac filter is one large tap, the identity, and many small learned ones. A scale that holds the large tap leaves the
-learned ones few steps, and rounding each to the nearest causes most of an int8 net's error. Choosing between rounding
+learned ones few steps, and rounding each to the nearest causes much of an int8 net's error. Choosing between rounding
 up and rounding down, as AdaRound does (Nagel et al., arXiv 2004.10568), can do better: the inputs of a filter are
 correlated, so one weight's error can cancel another's. AdaRound relaxes that choice and learns it by gradient descent.
 Its objective is quadratic in the rounded weights, though, so here it is minimized by coordinate descent, which needs

@@ -20,7 +20,7 @@ class IdentityShare:
         name: its name in the net.
         alpha: the factor of the identity, as it is.
         beta: the factor of the normalized filter, as it is.
-        share: the identity's share of a filter's norm, alpha² / (alpha² + beta²), percent.
+        share: the identity's share of a filter's squared norm, alpha² / (alpha² + beta²), percent.
     """
 
     name: str

@@ -164,7 +164,7 @@ RECIPES: dict[str, Recipe] = {
     # The paper's, section 4.1, and upstream's train.py.
     "cifar": Recipe(epochs=200, lr=0.1, nesterov=False, schedule="steps", milestones=(60, 120, 160)),
     # For machines without an accelerator: annealed to zero within few epochs. The initial beta and biases were chosen
-    # with deep nets of version 2 (docs/recipes.md). A wide and shallow net needs beta=0.5 and bn_bias=0, and version 1,
+    # with deep nets of version 2 (docs/recipes.md). A wide and shallow net needs beta=0.5 and bn_bias=0; version 1,
     # whose alpha starts at 5, needs beta=1.5 and bn_bias=0.
     "cifar-short": Recipe(
         epochs=30,

@@ -148,7 +148,9 @@ def _opened(folder: Path) -> File | Folder:
 
 @cache  # says it once
 def _tell(text: str) -> None:
-    _log.warning("note: %s is what lies here; the repository of the Hub is %s%s", text, SCHEMES[0], text)
+    _log.warning(
+        "note: %s is taken from this machine; the repository of that name on the Hub is %s%s", text, SCHEMES[0], text
+    )
 
 
 def _nearest(path: Path) -> Path | None:

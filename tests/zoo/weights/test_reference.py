@@ -131,7 +131,7 @@ def test_what_hides_a_repository_is_told_once(caplog: pytest.LogCaptureFixture) 
         for text in ("build/bundle", "build/bundle", "./build/bundle", "bundle", "run", "build/bundle/"):
             parse_reference(text)
     assert [record.getMessage() for record in caplog.records] == [
-        "note: build/bundle is what lies here; the repository of the Hub is hf-hub:build/bundle"
+        "note: build/bundle is taken from this machine; the repository of that name on the Hub is hf-hub:build/bundle"
     ]
 
 
