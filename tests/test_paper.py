@@ -245,7 +245,8 @@ def test_a_net_that_is_replaced_keeps_its_logs(tmp_path: Path) -> None:
     text = page(logs, {name: one for name, one in checkpoints.items() if name != key})
     once, gone = "`diracnet10_cifar:cifar10_short`", "no longer shipped"
     assert f"| {once}, {gone} | {own.top1:.2f} % | ResNet-8 | {own.top1 + 1.38:.2f} % | -1.38 | no |" in text
-    start_told = f"starting from beta 0.25 and bias 1 instead of beta {own.recipe['beta']:g} and bias 0, had"
+    biased = "and a BatchNorm bias of"
+    start_told = f"starting from beta 0.25 {biased} 1 instead of beta {own.recipe['beta']:g} {biased} 0, had"
     assert f"{once} trained again, {start_told} {own.top1 + 1.38:.2f} %, 1.38 points more: " in text
     old = logs["dirac-beside-diracnet10_cifar-cifar10_short"]
     assert replace(old, history=list(old.history), layers=list(old.layers)) == replace(
