@@ -13,7 +13,7 @@ RUN = "run.json"
 """The request of a training run, by which its folder is recognised."""
 RESULT = "result.json"
 """The figures of a finished training run."""
-_LEFT_BEHIND = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+LEFT_BEHIND = (".ds_store", "thumbs.db", "desktop.ini")
 """Files that Finder and Explorer add to any folder that somebody looks at, in lower case."""
 KEY = "diracnet"
 """The metadata key of our safetensors files, and only one: safetensors writes several keys in random order."""
@@ -22,8 +22,11 @@ UNTRAINED, TRAINED, SAVED, UPSTREAM = "untrained", "trained", "saved", "upstream
 
 
 def is_left_behind(name: str) -> bool:
-    """Tell whether a file has a name that file managers give to files of their own, in any case."""
-    return name.lower() in _LEFT_BEHIND
+    """Tell whether a file has a name that file managers give to files of their own, in any case.
+
+    macOS also writes `._NAME` beside NAME where the file system cannot hold what it knows of a file.
+    """
+    return name.lower() in LEFT_BEHIND or name.startswith("._")
 
 
 def check_form(form: str | None) -> None:

@@ -54,11 +54,15 @@ def build_site(
 
     Raises:
         ValueError: `out` exists and is no site, or `root` is no clone.
-        FileNotFoundError: `runtime` lacks a file.
+        FileNotFoundError: `runtime` lacks a file, or `guide` is no guide.
     """
     source = root / "site"
     if not (source / "templates").is_dir():
         raise ValueError(f"{root} is not a clone of the repository: it has no site/templates")
+    if runtime is not None:
+        _require_runtime(runtime)
+    if guide is not None and not (guide / "index.html").is_file():
+        raise FileNotFoundError(f"{guide} is not a built guide: it has no index.html; `make guide` builds one")
     chosen = [one for one in all_weights().values() if one.folder] if records is None else list(records)
     bundles.mkdir(parents=True, exist_ok=True)
     found = [(record, site_bundle(record, bundles, on_stage)) for record in chosen]
@@ -97,6 +101,15 @@ def require_site(folder: Path) -> None:
         ours = False
     if not ours:
         raise ValueError(f"{folder} is not a site that `make site` built: it has no {MARK} of one")
+
+
+def _require_runtime(package: Path) -> None:
+    for name in ("package.json", *(f"dist/{name}" for name in (*VENDOR, WASM))):
+        if not (package / name).is_file():
+            raise FileNotFoundError(
+                f"{package} is not the npm package onnxruntime-web: it has no {name}; `make site` installs it in "
+                "site/node_modules"
+            )
 
 
 def _copy_runtime(package: Path, loader: Path, out: Path) -> None:

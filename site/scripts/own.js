@@ -24,7 +24,8 @@ let taken = 0;
 
 /** @param {File} file */
 async function take(file) {
-  const archive = `own-${taken++}`;
+  const turn = ++taken;
+  const archive = `own-${turn}`;
   problem.hidden = true;
   opened.replaceChildren();
   zone.hidden = false;
@@ -43,6 +44,7 @@ async function take(file) {
       }));
     if (graphs.length === 0) throw new Error(`${file.name} holds no .onnx file; choose an .onnx file, or the zip of a bundle that diracnet export wrote`);
     const about = await engine.open(graphs[0].source);
+    if (turn !== taken) return; // another file was given meanwhile
     const { labels, preprocessing, untrained, temperature } = about;
     const shown = labels.length ? `${labels.slice(0, 10).join(", ")}${labels.length > 10 ? ` and ${labels.length - 10} more` : ""}` : "without names";
     const facts = /** @type {[string, string][]} */ ([
@@ -68,6 +70,7 @@ async function take(file) {
     }
     await new Tryout(trial, engine).show([{ title: about.name || file.name, graphs }]);
   } catch (error) {
+    if (turn !== taken) return;
     opened.replaceChildren();
     zone.hidden = false;
     status.textContent = "No net yet.";

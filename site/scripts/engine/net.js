@@ -118,7 +118,7 @@ export class Net {
 export function rank(logits, labels, most, temperature) {
   const values = Array.from(logits);
   require(values.every(Number.isFinite), "the net computes no finite numbers: its weights are damaged, or too large for this precision");
-  const largest = Math.max(...values);
+  const largest = values.reduce((most, value) => Math.max(most, value), -Infinity);
   const exponentials = values.map((value) => Math.exp((value - largest) / temperature));
   const sum = exponentials.reduce((total, value) => total + value, 0);
   return exponentials

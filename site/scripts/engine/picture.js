@@ -59,6 +59,8 @@ export function kindOf(content) {
     if (stands(content, 0, "RIFF") && stands(content, 8, "WEBP")) return { name: "WebP", ...webpSize(content) };
     if (stands(content, 0, "GIF8")) return { name: "GIF", width: data.getUint16(6, true), height: data.getUint16(8, true) };
     if (stands(content, 0, "BM")) {
+      // OS/2's header of 12 bytes has sides of 16 bits.
+      if (data.getUint32(14, true) === 12) return { name: "BMP", width: data.getUint16(18, true), height: data.getUint16(20, true) };
       return { name: "BMP", width: data.getInt32(18, true), height: Math.abs(data.getInt32(22, true)) };
     }
   } catch (error) {

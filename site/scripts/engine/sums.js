@@ -16,6 +16,20 @@ export function isBelow(name) {
   return name.length <= 300 && !/[\\\0-\x1f:?#%]/.test(name) && parts.every((part) => part !== "" && part !== "." && part !== "..");
 }
 
+/** What Git and the Hub's client add to a bundle's folder, and, in lower case, what file managers add to any: as `export.bundle.sums`. */
+export const FOREIGN = [".git", ".gitattributes", ".gitignore", ".cache"];
+export const LEFT_BEHIND = [".ds_store", "thumbs.db", "desktop.ini"];
+
+/**
+ * @param {string} name of a file below a bundle's folder
+ * @returns {boolean} whether others put it there, so that no proof is about it
+ */
+export function isForeign(name) {
+  const parts = name.split("/");
+  const last = (parts.at(-1) ?? "").toLowerCase();
+  return FOREIGN.includes(parts[0]) || LEFT_BEHIND.includes(last) || last.startsWith("._");
+}
+
 /**
  * @param {Uint8Array} content
  * @returns {Map<string, string>} name → sha256 in hexadecimal

@@ -1,7 +1,7 @@
 /** Reads zip files, within limits: no name leaves the folder, none stands there twice, nothing inflates beyond its size. */
 
 import { crc32, inflate, require, size, stands, utf8, view } from "./bytes.js";
-import { isBelow } from "./sums.js";
+import { isBelow, isForeign } from "./sums.js";
 
 /** The most that all files may have, packed or not, and how many there may be. */
 export const MOST_BYTES = 512 << 20;
@@ -19,11 +19,14 @@ export function isZip(content) {
 
 /**
  * @param {Uint8Array<ArrayBuffer>} content
- * @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>} the files; a folder that holds all of them is left out of their names
+ * @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>} the files, without those that others add to a folder; a folder that holds
+ *   all of them is left out of their names
  */
 export async function readZip(content) {
   require(content.length <= MOST_BYTES, `the zip has ${size(content.length)}: allowed are ${size(MOST_BYTES)}`);
-  const entries = directory(content);
+  const listed = directory(content).filter(({ name }) => !name.startsWith("__MACOSX/")); // which Finder adds beside a folder
+  const all = commonFolder(listed.map((entry) => entry.name));
+  const entries = listed.filter(({ name }) => !isForeign(name.slice(all.length)));
   const total = entries.reduce((sum, entry) => sum + entry.size, 0);
   require(total <= MOST_BYTES, `the zip's files have ${size(total)}: allowed are ${size(MOST_BYTES)}`);
   const top = commonFolder(entries.map((entry) => entry.name));

@@ -96,12 +96,15 @@ async function fillStrip(strip, onPicture, onProblem) {
  */
 async function openCamera(place, opener, onPicture, onProblem) {
   let stream;
+  opener.disabled = true; // while the visitor is asked; a second stream could not be stopped
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
   } catch (error) {
     const denied = error instanceof DOMException && error.name === "NotAllowedError";
     onProblem(denied ? "The camera was not allowed. Allow it in the browser's settings for this page, or choose a file." : `The camera cannot be used: ${sentence(error)}`);
     return;
+  } finally {
+    opener.disabled = false;
   }
   const given = stream;
   const video = el("video", { playsinline: true, autoplay: true, muted: true, "aria-label": "What the camera sees" });

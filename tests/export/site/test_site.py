@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.bundle.sums import read_sums
+from export.bundle.sums import FOREIGN, read_sums
 from export.site.build import LOADER, VENDOR, WASM, build_site, require_site
 from export.site.bundles import site_bundle
 from zoo import Weight
+from zoo.layout import LEFT_BEHIND
 
+SITE = Path(__file__).resolve().parents[3] / "site"
 LOADS = {("link", "href"), ("script", "src"), ("img", "src"), ("use", "href"), ("source", "src"), ("iframe", "src")}
 
 
@@ -39,6 +41,13 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("FOREIGN", FOREIGN), ("LEFT_BEHIND", LEFT_BEHIND)])
+def test_names_that_no_proof_is_about_are_those_of_python(name: str, expected: tuple[str, ...]) -> None:
+    text = (SITE / "scripts" / "engine" / "sums.js").read_text(encoding="utf-8")
+    (found,) = re.findall(rf"^export const {name} = (.*);$", text, re.MULTILINE)
+    assert json.loads(found) == list(expected)
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +175,17 @@ def test_the_runtime_comes_along_with_its_version(small: tuple[Weight, Path], ro
     assert gzip.decompress((vendor / f"{WASM}.gz").read_bytes()) == WASM.encode()
     assert all((vendor / own).read_text() == name for name, own in VENDOR.items())
     assert (vendor / "VERSION").read_text() == "onnxruntime-web 1.2.3\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "message"), [("runtime", "is not the npm package onnxruntime-web"), ("guide", "is not a built guide")]
+)
+def test_what_is_to_come_along_is_looked_for_before_anything_is_exported(
+    what: str, message: str, root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match=message):
+        build_site(root, tmp_path / "site", bundles=tmp_path / "bundles", records=[], **{what: tmp_path})
+    assert not list(tmp_path.iterdir())
 
 
 def test_samples_come_along_with_their_licences(site: Path, root: Path) -> None:

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { crc32 } from "../../../site/scripts/engine/bytes.js";
 import { readDescription } from "../../../site/scripts/engine/description.js";
 import { readMetadata } from "../../../site/scripts/engine/onnx.js";
 import { readSafetensors } from "../../../site/scripts/engine/safetensors.js";
@@ -57,6 +58,13 @@ function zip(...files) {
   end.writeUInt32LE(at, 16);
   return new Uint8Array(Buffer.concat([...parts, ...directory, end]));
 }
+
+test("what file managers and the Hub's client add to a zipped folder is left out", async () => {
+  const added = ["__MACOSX/net/._SHA256SUMS", "net/.DS_Store", "net/.gitattributes", "net/.cache/hub/x", "net/onnx/._model.onnx", "net/Thumbs.db"];
+  const claims = { sum: crc32(text("x")) };
+  const files = await readZip(zip(...[...added, "net/SHA256SUMS", "net/onnx/model.onnx"].map((name) => ({ name, claims }))));
+  assert.deepEqual([...files.keys()], ["SHA256SUMS", "onnx/model.onnx"]);
+});
 
 for (const name of ["../x", "a/../../x", "/etc/x", "a\\x", "a//x", "./x", "a\0x", "C:x"]) {
   refuses(`a zip with ${JSON.stringify(name)}`, () => readZip(zip({ name })), /which is none of a bundle/);

@@ -71,5 +71,6 @@ test("ranks as Python does: temperature, order of equals, names", () => {
   assert.deepEqual(rank([0, 1, 1], ["a", "b"], 2, 1).map((each) => each.label), ["b", "class 2"]);
   const [first] = rank([0, 2], ["a", "b"], 5, 2);
   assert.ok(Math.abs(first.probability - Math.E / (1 + Math.E)) < 1e-12);
+  assert.equal(rank(new Float32Array(1 << 20), [], 1, 1)[0].label, "class 0");
   assert.throws(() => rank([Number.NaN], [], 1, 1), /no finite numbers/);
 });

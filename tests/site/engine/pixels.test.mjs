@@ -20,6 +20,13 @@ for (const { file, number, how } of cases) {
   });
 }
 
+test("both headers of BMP tell its size", () => {
+  const header = (sized, ...sides) => Uint8Array.of(0x42, 0x4d, ...new Array(12).fill(0), sized, 0, 0, 0, ...sides);
+  const size = ({ width, height }) => [width, height];
+  assert.deepEqual(size(kindOf(header(12, 33, 1, 34, 0))), [289, 34]);
+  assert.deepEqual(size(kindOf(header(40, 33, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff))), [33, 2]);
+});
+
 test("a picture that keeps its size is copied", () => {
   const data = Uint8ClampedArray.from({ length: 48 }, (_, index) => (index * 37) % 256);
   const plane = { width: 4, height: 4, channels: 3, data };
