@@ -22,17 +22,15 @@ def _version() -> str:
     found = compiler()
     if found is None:
         raise FileNotFoundError("there is no C compiler (cc, or CC)")
-    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    said = subprocess.run([*found, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
     return said.stdout.splitlines()[0]
 
 
 def _run(bundle: Path, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     opened = OpenBundle(bundle)
-    output = lower(opened.folded.net, opened.quantization, opened.preprocessing).output
+    net = lower(opened.folded.net, opened.quantization, opened.preprocessing)
     sources = {path.name: path.read_text(encoding="ascii") for path in sorted((bundle / FOLDER).iterdir())}
-    codes = run_c(sources, opened.name, pictures, FLAGS)
-    logits: NDArray[np.float32] = (codes.astype(np.float32) - np.float32(output.zero_point)) * np.float32(output.scale)
-    return logits
+    return net.dequantized(run_c(sources, opened.name, pictures, FLAGS))
 
 
 READERS = (Reader(NAME, "a C compiler", _version, f"{FOLDER}/", _run, integers=True),)

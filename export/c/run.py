@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,11 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 """With these a compiler must have nothing to say about the files."""
 
 
-def compiler() -> str | None:
-    """Return the path of the C compiler, which the variable CC may name; None if there is none."""
-    return shutil.which(os.environ.get("CC") or "cc")
+def compiler() -> tuple[str, ...] | None:
+    """Return the C compiler's path and arguments, which the variable CC may name; None if there is none."""
+    name, *arguments = shlex.split(os.environ.get("CC") or "") or ["cc"]
+    found = shutil.which(name)
+    return None if found is None else (found, *arguments)
 
 
 def lacking() -> str | None:
@@ -32,12 +35,12 @@ def lacking() -> str | None:
 
 
 @cache
-def _fault(found: str) -> str | None:
+def _fault(found: tuple[str, ...]) -> str | None:
     try:
         with TemporaryDirectory() as temporary:
             _run([str(build({"main.c": _SMALLEST}, Path(temporary)))], b"")
     except (RuntimeError, OSError) as error:
-        return f"the C compiler {found} makes no program that runs here ({' '.join(str(error).split())})"
+        return f"the C compiler {shlex.join(found)} makes no program that runs here ({' '.join(str(error).split())})"
     return None
 
 
@@ -79,7 +82,7 @@ def build(sources: Mapping[str, str], folder: Path, flags: Sequence[str] = ()) -
         (folder / file).write_text(text, encoding="ascii", newline="\n")
     program = folder / "program"
     files = [str(folder / file) for file in sources if file.endswith(".c")]
-    _run([found, *WARNINGS, *flags, "-o", str(program), *files], b"")
+    _run([*found, *WARNINGS, *flags, "-o", str(program), *files], b"")
     return program
 
 

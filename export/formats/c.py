@@ -11,11 +11,12 @@ import numpy as np
 from export.c.run import lacking, run_c
 from export.c.source import Origin, file_names, picture_kind, write_c
 from export.cards.note import FormatNote
-from export.formats.format import Bundle, Format, Run, Source
+from export.formats.format import GOLDEN_INT8, Bundle, Format, Run, Source
 from export.integer.net import lower
 from export.integer.run import evaluate
-from export.layout import PICTURES
+from export.layout import OUTPUT, PICTURES
 from export.proof.check import Check
+from export.proof.error import relative_error
 from export.proof.inputs import picture_inputs
 from zoo import Preprocessing
 
@@ -74,13 +75,17 @@ class C(Format):
         """
         checkpoint, preprocessing = bundle.folded.checkpoint, bundle.folded.checkpoint.known_preprocessing()
         net = lower(bundle.folded.net, bundle.quantization, preprocessing)
+        golden = bundle.golden[PICTURES].numpy()
+        figure = relative_error([bundle.golden[OUTPUT].numpy()], [net.dequantized(evaluate(net, golden))])
+        size = "×".join(map(str, golden.shape[:3]))
+        yield Check(f"{self.name}: golden outputs / integer arithmetic", figure, GOLDEN_INT8, "", size)
         count = sum(step.weight.size for step in net.convolutions)
         why = lacking() or (f"with {count:,} weights, which takes minutes" if count > LARGEST else None)
         if why:
             yield Check(f"{self.name}: not compiled", 0, 0, f"{why}; that the files follow from the record is checked")
             return
         pictures = [drawn for _, _, drawn in picture_inputs(preprocessing)]
-        batch = np.concatenate([bundle.golden[PICTURES].numpy(), *pictures])
+        batch = np.concatenate([golden, *pictures])
         origin = Origin(checkpoint.spec.name, checkpoint.tag, "", None, ())
         expected = evaluate(net, batch)
         try:

@@ -106,6 +106,11 @@ class Limits:
     disagreement: float
 
 
+GOLDEN_INT8 = 0.5
+"""Limit on what int8 differs from the golden outputs: loose, because the golden pictures are unlike those that it was
+calibrated on, but clearly below 1, which is the difference of a net that gives only zeros."""
+
+
 class Format(ABC):
     """A format of the folded net. To add one, write a subclass and add it to the table in `export.formats.table`."""
 

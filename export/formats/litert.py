@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.cards.note import FormatNote
-from export.formats.format import Bundle, Format, Limits, Run, Source
-from export.integer.net import OFFSET, IntegerNet, lower
+from export.formats.format import GOLDEN_INT8, Bundle, Format, Limits, Run, Source
+from export.integer.net import OFFSET, lower
 from export.integer.run import evaluate
 from export.layout import LITERT, LITERT_INT8, OUTPUT, PICTURES
 from export.litert.float32 import emit_float32
@@ -142,7 +142,7 @@ class LiteRTInt8(LiteRTFormat):
     accuracy = "not measured here; `diracnet verify FOLDER --data DATA` measures it"
     limits = Limits(top1=0.3, disagreement=2.5)
     default = 0.25  # LiteRT's fast kernels round a sum once, and a step that differs in one layer goes on in the next
-    golden = 1.0  # loose, because the golden pictures are unlike those that it was calibrated on
+    golden = GOLDEN_INT8
 
     def emit(self, source: Source) -> Graph:
         return emit_int8(source.integer_net)
@@ -154,18 +154,13 @@ class LiteRTInt8(LiteRTFormat):
         batches = [(name, drawn) for name, _, drawn in picture_inputs(preprocessing)]
         pictures = bundle.golden[PICTURES].numpy()
         for name, batch in (*batches, (_size(pictures), pictures)):
-            logits = _logits(net, batch)
+            logits = net.dequantized(evaluate(net, batch))
             yield ModelCase(name, self.feed(batch), logits, "integer arithmetic", limits, whole=len(batch) == 1)
         logits, loose = bundle.golden[OUTPUT].numpy(), dict.fromkeys(KERNELS, self.golden)
         yield ModelCase(_size(pictures), self.feed(pictures), logits, "golden outputs", loose)
 
     def feed(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         return (pictures.astype(np.int16) - OFFSET).astype(np.int8)
-
-
-def _logits(net: IntegerNet, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    numbers: NDArray[np.float32] = evaluate(net, pictures).astype(np.float32) - np.float32(net.output.zero_point)
-    return numbers * np.float32(net.output.scale)
 
 
 def _size(pictures: NDArray[np.uint8]) -> str:

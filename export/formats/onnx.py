@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from export.cards.note import FormatNote
-from export.formats.format import Bundle, Format, Limits, Run, Source
+from export.formats.format import GOLDEN_INT8, Bundle, Format, Limits, Run, Source
 from export.graphs.emit import with_metadata
 from export.graphs.half import LARGEST, to_half
 from export.graphs.half import OPERATORS as HALF_OPERATORS
@@ -169,7 +169,7 @@ class Int8(OnnxFormat):
 
     name, summary = "int8", "int8 inside, float32 outside"
     operators = frozenset({"DequantizeLinear", "LeakyRelu", "Mul", "QuantizeLinear"})
-    golden = 1.0  # loose, because the golden pictures are unlike those that it was calibrated on
+    golden = GOLDEN_INT8
     reference = "integer arithmetic"
     limits = Limits(top1=0.3, disagreement=2.5)
 

@@ -49,11 +49,26 @@ def activation_qparams(values: Tensor, clip: bool) -> QParams:
     flat = values.flatten()
     sample = torch.cat((flat[:: max(1, len(flat) // _SAMPLE)], torch.tensor([low, high])))
     candidates = [_spanning(ratio * low, ratio * high) for ratio in CLIPPING_RATIOS]
+    unit = squarable(sample)
 
     def error(qparams: QParams) -> float:
-        return (dequantize_linear(quantize_linear(sample, qparams), qparams) - sample).square().mean().item()
+        difference = dequantize_linear(quantize_linear(sample, qparams), qparams) - sample
+        return (difference / unit).square().mean().item()
 
     return min(candidates, key=error)
+
+
+def squarable(*values: Tensor) -> float:
+    """Return what to divide float32 values by so that sums of their products stay finite: 1, unless they are large.
+
+    It is a power of two, by which dividing changes no digit.
+
+    Example:
+        >>> squarable(torch.tensor([255.0])), squarable(torch.tensor([2.0**70]))
+        (1.0, 549755813888.0)
+    """
+    _, exponent = math.frexp(max(part.abs().max().item() for part in values))
+    return 2.0 ** max(exponent - 32, 0)
 
 
 def quantize_linear(values: Tensor, qparams: QParams) -> Tensor:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from export.int8.activation import squarable
 from export.int8.record import WEIGHT_MAX
 
 DAMPING = 1e-3
@@ -44,11 +45,13 @@ class Moments:
 
     @classmethod
     def measure(cls, exact: Tensor, quantized: Tensor) -> Moments:
-        """Return the moments of samples, both (rows, n)."""
+        """Return the moments of samples, both (rows, n), in any unit: products of large ones would exceed float32."""
         count = len(exact)
+        unit = squarable(exact, quantized)
+        ours, theirs = (exact, quantized) if unit == 1 else (exact / unit, quantized / unit)
         return cls(
-            gram=(quantized.T @ quantized).double() / count,
-            cross=(exact.T @ quantized).double() / count,
+            gram=(theirs.T @ theirs).double() * (unit * unit / count),
+            cross=(ours.T @ theirs).double() * (unit * unit / count),
             mean=exact.double().mean(0),
             quantized_mean=quantized.double().mean(0),
         )
@@ -76,7 +79,8 @@ def absmax_scales(kernel: Tensor) -> Tensor:
         tensor([0.0200])
     """
     largest = kernel.abs().amax(1)
-    return torch.where(largest > 0, largest, 1.0) / WEIGHT_MAX
+    # At least a little above float32's smallest normal number, so that a share of it is still no zero.
+    return (torch.where(largest > 0, largest, 1.0) / WEIGHT_MAX).clamp_min(4 * torch.finfo(torch.float32).tiny)
 
 
 def mse_scales(kernel: Tensor, moments: Moments) -> Tensor:

@@ -142,7 +142,7 @@ def quantize_layer(layer: Layer, input: QParams, moments: Moments | None, method
     if moments is not None:
         counted = (moments.centred() if method.correct else moments).damped()
         scales = mse_scales(kernel, counted) if method.clip else scales
-    scales = scales.maximum(bias.abs() / (input.scale * _LARGEST_BIAS)).float()
+    scales = with_room(scales, layer, input).float()
     steps = scales.double()
     if counted is not None and method.round:
         weight = round_adaptively(kernel, steps, counted)
@@ -150,6 +150,8 @@ def quantize_layer(layer: Layer, input: QParams, moments: Moments | None, method
         weight = round_to_nearest(kernel, steps)
     if moments is not None and method.correct:
         bias = bias + kernel @ moments.mean - (weight * steps[:, None]) @ moments.quantized_mean
+    if not all(values.isfinite().all() for values in (weight, steps, bias)):
+        raise ValueError(f"{layer.name} cannot be quantized: its weights, or what it computes, are too large")
     limit = 2 * _LARGEST_BIAS
     return QuantizedLayer(
         weight=weight.reshape(layer.kernel.shape).to(torch.int8).numpy(),
@@ -157,6 +159,16 @@ def quantize_layer(layer: Layer, input: QParams, moments: Moments | None, method
         bias=(bias / torch.from_numpy(bias_scale(scales.numpy(), input))).round().clamp(-limit, limit).int().numpy(),
         gain=np.ones(len(bias), np.float32),
     )
+
+
+def with_room(scales: Tensor, layer: Layer, input: QParams) -> Tensor:
+    """Return the scales of filters, (out,), large enough that their biases are whole numbers of 32 bits.
+
+    A filter of zeros has the scale that its bias needs, and keeps its own if it has none.
+    """
+    needed = layer.bias.abs() / (input.scale * _LARGEST_BIAS)
+    dead = ~(layer.kernel != 0).flatten(1).any(1)
+    return torch.where(dead & (needed > 0), needed, scales.maximum(needed))
 
 
 def measure_moments(layer: Layer, exact: Tensor, quantized: Tensor, input: QParams) -> Moments:

@@ -53,7 +53,7 @@ class QParams:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", float(np.float32(self.scale)))
-        whole = int(self.zero_point) == self.zero_point and 0 <= self.zero_point <= ACTIVATION_MAX
+        whole = type(self.zero_point) is int and 0 <= self.zero_point <= ACTIVATION_MAX
         if not (0 < self.scale < float("inf") and whole):
             raise ValueError(
                 "quantization parameters have a finite scale above 0 and a whole zero point from 0 to "

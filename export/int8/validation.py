@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from export.folding.chain import leaves
+from export.int8.adaround import absmax_scales
+from export.int8.calibration import with_room
 from export.int8.equalization import equalize
 from export.int8.layers import layers
 from export.int8.record import WEIGHT_MAX, Quantization
@@ -19,8 +21,8 @@ _ROUNDING = 1e-3  # in steps: folding on another processor may round weights dif
 def mismatches(record: Quantization, folded: nn.Sequential) -> Iterator[str]:
     """Yield a phrase for each part of a record that does not belong to a quantization of this net.
 
-    Every quantized weight lies within one step of the net's weight, or is saturated: both ways of rounding in
-    `export.int8.adaround` see to that.
+    Every quantized weight lies within one step of the net's weight, or is saturated, and no step is larger than the
+    filter's largest weight or its bias needs: `export.int8.calibration` sees to that.
 
     Example:
         >>> list(mismatches(record, export.fold(zoo.get_model("diracnet16_cifar").eval())))
@@ -28,7 +30,8 @@ def mismatches(record: Quantization, folded: nn.Sequential) -> Iterator[str]:
     """
     chain = layers(folded)
     expected = {INPUT, *(layer.name for layer in chain[:-1])}
-    expected |= {name for name, module in leaves(folded) if isinstance(module, nn.AdaptiveAvgPool2d)}
+    pools = {name for name, module in leaves(folded) if isinstance(module, nn.AdaptiveAvgPool2d)}
+    expected |= pools
     if record.activations.keys() != expected or list(record.layers) != [layer.name for layer in chain]:
         yield "the quantization has other layers or activations than the net"
         return
@@ -38,10 +41,19 @@ def mismatches(record: Quantization, folded: nn.Sequential) -> Iterator[str]:
             yield f"the quantization's weight of {layer.name} has another shape than the net's"
             return
     gains = {name: torch.from_numpy(layer.gain) for name, layer in record.layers.items()}
+    inputs = dict(zip(record.layers, [INPUT, *record.layers], strict=False))
+    inputs |= {layer.name: name for layer in chain if layer.pooled for name in pools}
     for layer in equalize(chain, gains):
         found = record.layers[layer.name]
-        scale = torch.from_numpy(found.scale).double().reshape(-1, *[1] * (layer.kernel.ndim - 1))
-        exact = (layer.kernel / scale).clamp(-WEIGHT_MAX, WEIGHT_MAX)
-        furthest = (torch.from_numpy(found.weight).double() - exact).abs().max().item()
+        scale = torch.from_numpy(found.scale).double()
+        exact = (layer.kernel.flatten(1) / scale[:, None]).clamp(-WEIGHT_MAX, WEIGHT_MAX)
+        furthest = (torch.from_numpy(found.weight).double().flatten(1) - exact).abs().max().item()
         if not furthest <= 1 + _ROUNDING:
             yield f"the quantization's weight of {layer.name} is up to {furthest:.1f} steps from the net's"
+            continue
+        # In large steps any weight is near to any other.
+        most = with_room(absmax_scales(layer.kernel.flatten(1)), layer, record.activations[inputs[layer.name]])
+        live = (layer.kernel != 0).flatten(1).any(1)
+        coarsest = torch.where(live, scale / most, 0.0).max().item()
+        if not coarsest <= 1 + _ROUNDING:
+            yield f"the quantization's steps of {layer.name} are up to {coarsest:.3g} times as large as it needs"

@@ -65,8 +65,6 @@ class Normalization:
         mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
         scale = (1 / std / HIGHEST).astype(np.float32)
         bias = np.round(-mean / std / (PIXELS.scale * scale.astype(np.float64)))
-        if np.abs(bias).max() > INT32_MAX // 2:
-            raise ValueError(f"mean {preprocessing.mean}: it is too far from 0 … 1 for LiteRT and C files")
         return cls(scale, bias.astype(np.int32), output)
 
     @property
@@ -178,6 +176,11 @@ class IntegerNet:
         """The code of the logits."""
         return self.convolutions[-1].output
 
+    def dequantized(self, codes: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Return logits as numbers, (batch, classes), from their codes."""
+        numbers: NDArray[np.float32] = codes.astype(np.float32) - np.float32(self.output.zero_point)
+        return numbers * np.float32(self.output.scale)
+
     @property
     def convolutions(self) -> list[Convolution]:
         """The steps with weights."""
@@ -208,7 +211,7 @@ def lower(folded: nn.Sequential, record: Quantization, preprocessing: Preprocess
     """
     steps: list[Step] = list(_steps(layers(folded), record, preprocessing.size))
     for step in steps:
-        if isinstance(step, Convolution):
+        if not isinstance(step, MaxPool):
             _check_range(step)
     normalization = Normalization.of(preprocessing, Code.of(record.activations[INPUT]))
     return IntegerNet(normalization, tuple(steps), preprocessing.size)
@@ -238,12 +241,17 @@ def _steps(chain: tuple[Layer, ...], record: Quantization, size: int) -> Iterato
             size = (size + 2 * padding - window) // stride + 1
 
 
-def _check_range(step: Convolution) -> None:
+def _check_range(step: Convolution | Mean) -> None:
     """Raise ValueError if a sum, or its product with a factor above one, may leave the range of int32."""
-    # C adds up products with inputs of up to 255, and has up to 255 times the weights in its bias.
-    sums = np.abs(step.weight.astype(np.int64)).sum((1, 2, 3)) * 2 * OFFSET + np.abs(step.bias.astype(np.int64))
-    shifts = np.array([max(factor.shift, 0) for factor in step.factors])
-    if (shifts > 30).any() or (sums << np.minimum(shifts, 30)).max() > INT32_MAX:
+    # C adds up inputs of up to 255 and, in a convolution, has up to 255 times the weights in its bias.
+    if isinstance(step, Mean):
+        sums = np.array([step.count * 2 * OFFSET])
+    else:
+        sums = np.abs(step.weight.astype(np.int64)).sum((1, 2, 3)) * 2 * OFFSET + np.abs(step.bias.astype(np.int64))
+    factors = (step.factor,) if isinstance(step, Mean) else step.factors
+    shifts = np.array([max(factor.shift, 0) for factor in factors])
+    # The output's zero point, up to 255, is added to the product.
+    if (shifts > 30).any() or (sums << np.minimum(shifts, 30)).max() > INT32_MAX - 255:
         raise ValueError(
             f"{step.name}: its sums may exceed 32 bits, which LiteRT and C files compute with; leave out "
             "litert-int8 and c"

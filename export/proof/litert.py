@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,13 @@ def check_model(path: Path, title: str, cases: Sequence[ModelCase], operators: C
         for case in cases:
             if kernels == "reference" and case.feed[..., 0].size > REFERENCE_PIXELS and not case.whole:
                 continue
-            figure = relative_error([case.expected], [dequantized(interpreter, interpreter.run(case.feed))])
-            yield Check(
-                f"{title}: {case.source} / LiteRT, {kernels} kernels", figure, case.limits[kernels], "", case.name
-            )
+            name = f"{title}: {case.source} / LiteRT, {kernels} kernels"
+            try:
+                logits = dequantized(interpreter, interpreter.run(case.feed))
+                figure, note = relative_error([case.expected], [logits]), ""
+            except (ValueError, RuntimeError) as error:
+                figure, note = math.inf, str(error)
+            yield Check(name, figure, case.limits[kernels], note, case.name)
 
 
 def dequantized(interpreter: Interpreter, logits: NDArray[Any]) -> NDArray[np.float32]:

@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define ${NAME}_SIZE $size /* height and width of a picture, in pixels */
 #define ${NAME}_CHANNELS $channels /* bytes per pixel */
 #define ${NAME}_PIXELS $pixels /* bytes per picture */
@@ -61,5 +65,9 @@ typedef struct {
 
 extern const ${name}_layer ${name}_layers[${NAME}_LAYERS];
 extern const uint8_t ${name}_codes[${NAME}_CHANNELS][256]; /* pixels, normalized */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

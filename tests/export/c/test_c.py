@@ -33,6 +33,7 @@ pytestmark = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
 COMPILERS = [
     pytest.param(name, marks=pytest.mark.skipif(not shutil.which(name), reason="")) for name in ("gcc", "clang")
 ]
+GCC, GPP = shutil.which("gcc"), shutil.which("g++")
 SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 LABELS = tuple(f"class {index}" for index in range(10))
 
@@ -225,6 +226,29 @@ def test_what_the_compiler_says_is_passed_on(small_net, monkeypatch: pytest.Monk
         run_c(files, small_net.spec.name, small_net.pictures)
 
 
+@pytest.mark.skipif(not (GCC and GPP), reason="needs gcc and g++")
+def test_the_header_serves_programs_in_cpp(small_net, tmp_path: Path) -> None:
+    net = lower(small_net.net, small_net.record, small_net.preprocessing)
+    name = small_net.spec.name
+    folder = written(tmp_path / "c", write_c(net, origin(name), small_net.preprocessing))
+    (folder / "main.c").unlink()
+    program = "static uint8_t p[N_PIXELS], s[N_SCRATCH]; static int8_t l[N_CLASSES];"
+    text = f'#include "{name}.h"\n{program}\nint main() {{ return n_logits(p, l, s) + (N_LABELS[0] == nullptr); }}\n'
+    (folder / "main.cpp").write_text(text.replace("N_", f"{name.upper()}_").replace("n_logits", f"{name}_logits"))
+    subprocess.run([GCC, "-c", *folder.glob("*.c")], cwd=folder, check=True)
+    subprocess.run([GPP, "main.cpp", *folder.glob("*.o")], cwd=folder, check=True)
+    assert subprocess.run([folder / "a.out"], check=False).returncode == 0
+
+
+def test_the_compiler_may_have_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compiler()
+    assert found is not None
+    monkeypatch.setenv("CC", f"'{found[0]}' -O1 -DNOTHING")
+    assert compiler() == (found[0], "-O1", "-DNOTHING") and lacking() is None
+    monkeypatch.setenv("CC", "no-such-compiler -O1")
+    assert compiler() is None
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a script that is a program")
 @pytest.mark.parametrize("script", ["echo 'xcrun: error: invalid developer path' >&2; exit 1", "exit 0"])
 def test_a_compiler_that_does_not_work_is_none(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,5 +260,5 @@ def test_a_compiler_that_does_not_work_is_none(script: str, tmp_path: Path, monk
     export_bundle(open_model("diracnet10_cifar")[0], tmp_path / "bundle", formats=["c"])
     monkeypatch.setenv("CC", str(broken))
     assert f"the C compiler {broken} makes no program that runs here (" in (lacking() or "")
-    (check,) = (check for check in verify(tmp_path / "bundle") if check.title.startswith("c: "))
+    _, check = (check for check in verify(tmp_path / "bundle") if check.title.startswith("c: "))
     assert check.title == "c: not compiled" and str(broken) in check.note and check.passed

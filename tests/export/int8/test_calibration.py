@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from torch import nn
 from export import fold
 from export.int8.activation import activation_qparams, dequantize_linear, input_qparams, quantize_linear
 from export.int8.adaround import Moments, absmax_scales, mse_scales, round_adaptively, round_to_nearest
-from export.int8.calibration import BEST, PLAIN, Method, calibrate
+from export.int8.calibration import BEST, PLAIN, Method, calibrate, quantize_layer
 from export.int8.equalization import equalize, equalizing_gains
 from export.int8.layers import layers, run
 from export.int8.record import WEIGHT_MAX, QParams, Quantization, QuantizedLayer
@@ -206,6 +207,56 @@ def test_a_tiny_weight_beside_a_large_bias_does_not_overflow(randomised: Callabl
     assert not list(mismatches(record, net))
 
 
+def test_a_filter_of_zeros_has_the_unit_that_its_bias_needs(randomised: Callable) -> None:
+    net = fold(randomised(DiracNet(SPECS[0])))
+    with torch.no_grad():
+        net.group2.block1.conv.weight.mul_(1e5)
+        net.group2.block1.conv.bias.mul_(1e5)
+        net.fc.weight.div_(1e5)[0] = 0
+        net.fc.weight[1] *= 1e-44
+        net.fc.bias[:2] = torch.tensor([2.0, 0.0])
+    for method in (BEST, PLAIN):
+        record = calibrate(net, pictures(SPECS[0]), CIFAR, method=method)
+        fc = record.layers["fc"]
+        unit = float(fc.scale[0]) * record.activations["avg_pool"].scale
+        assert unit * int(fc.bias[0]) == pytest.approx(2, rel=1e-6) and unit < 1e-8
+        assert not list(mismatches(record, net))
+
+
+@pytest.mark.parametrize("method", [BEST, PLAIN], ids=["best", "plain"])
+def test_large_activations_are_quantized_as_small_ones_are(method: Method, randomised: Callable) -> None:
+    small = fold(randomised(DiracNet(SPECS[0])))
+    large = deepcopy(small)
+    with torch.no_grad():
+        for module in large.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                module.bias.mul_(2.0**70)
+        large.conv.weight.mul_(2.0**70)
+    ours, theirs = (calibrate(net, pictures(SPECS[0]), CIFAR, method=method) for net in (small, large))
+    for name, layer in ours.layers.items():
+        assert (layer.weight == theirs.layers[name].weight).all() and (layer.bias == theirs.layers[name].bias).all()
+    assert not list(mismatches(theirs, large))
+
+
+def test_what_no_integers_can_hold_is_refused_by_name(randomised: Callable) -> None:
+    layer = layers(fold(randomised(DiracNet(SPECS[0]))))[0]
+    endless = replace(layer, bias=torch.full_like(layer.bias, torch.inf))
+    with pytest.raises(ValueError, match=r"^conv cannot be quantized: its weights, or what it computes, are too large"):
+        quantize_layer(endless, input_qparams(CIFAR), None, PLAIN)
+
+
+def test_scales_that_let_weights_vanish_are_found(randomised: Callable) -> None:
+    net = fold(randomised(DiracNet(SPECS[0])))
+    record = calibrate(net, pictures(SPECS[0]), CIFAR, method=PLAIN)
+    for factor in (1.1, 1e6):
+        coarse = {
+            name: replace(layer, weight=np.round(layer.weight / factor).astype(np.int8), scale=layer.scale * factor)
+            for name, layer in record.layers.items()
+        }
+        phrases = list(mismatches(replace(record, layers=coarse), net))
+        assert f"the quantization's steps of conv are up to {factor:.3g} times as large as it needs" in phrases
+
+
 def test_a_record_comes_back_from_its_file_with_the_same_bytes(tmp_path: Path, randomised: Callable) -> None:
     net = fold(randomised(DiracNet(SPECS[1])))
     record = calibrate(net, pictures(SPECS[1]), CIFAR, method=PLAIN, origin={"source": "a test"})
@@ -270,7 +321,7 @@ def test_damaged_records_are_named(tmp_path: Path) -> None:
     (tmp_path / "damaged").write_bytes(b"no safetensors")
     with pytest.raises(ValueError, match="is not a quantization record, or is damaged"):
         Quantization.load(tmp_path / "damaged")
-    for scale, zero_point in ((0.0, 0), (-1.0, 0), (float("nan"), 0), (1.0, 256), (1.0, -1)):
+    for scale, zero_point in ((0.0, 0), (-1.0, 0), (float("nan"), 0), (1.0, 256), (1.0, -1), (1.0, 5.0), (1.0, True)):
         with pytest.raises(ValueError, match="quantization parameters have a finite scale above 0"):
             QParams(scale, zero_point)
     parts = {

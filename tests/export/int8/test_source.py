@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from export.int8.record import Quantization
 from export.int8.samples import draw_pictures
 from export.int8.source import NOISE_CELLS, known_quantization, quantize_on, quantize_on_noise, ship_quantization
 from export.layout import GRAPHS, QUANTIZATION
+from export.proof.check import VerificationError
 from pixels.mosaics import mosaics
 from zoo import Checkpoint, DiracNet, Spec, Weight, build_from
 from zoo.files import sha256
@@ -148,6 +150,24 @@ def test_a_record_serves_export_wherever_it_lies_with_the_net(
     shutil.copy(net, other)
     status, _, errors = diracnet("export", other / net.name, "--formats", "int8", "--out", other / "bundle")
     assert status == 2 and "is not that of this net" in errors and not (other / "bundle").exists()
+
+
+@pytest.mark.parametrize("form", ["int8", "litert-int8", "c"])
+def test_a_record_whose_net_answers_only_zeros_is_refused(
+    form: str, source: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = quantize_on_noise(source)
+    silent = {
+        name: replace(layer, weight=np.zeros_like(layer.weight), bias=np.zeros_like(layer.bias))
+        for name, layer in record.layers.items()
+    }
+    export = partial(export_bundle, source, tmp_path / "b", formats=[form], quantization=replace(record, layers=silent))
+    with pytest.raises(ValueError, match="is not that of this net"):
+        export()
+    monkeypatch.setattr("export.int8.source.mismatches", lambda *arguments: [])
+    with pytest.raises(VerificationError, match=f"{form}: golden outputs"):
+        export()
+    assert not (tmp_path / "b").exists()
 
 
 def test_both_forms_of_a_net_have_the_same_record(source: Checkpoint) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from export.int8.activation import input_qparams, quantize_linear
+from export.int8.record import QParams
 from export.integer.fixed import Factor, multiply
 from export.integer.net import PIXELS, Code, Convolution, Normalization, lower
 from export.integer.run import evaluate, table
@@ -93,6 +94,14 @@ def test_sums_beyond_32_bits_are_refused(small_net) -> None:
         record = replace(small_net.record, layers={**small_net.record.layers, name: changed})
         with pytest.raises(ValueError, match=rf"^{name}: its sums may exceed 32 bits.* leave out litert-int8 and c"):
             lower(small_net.net, record, small_net.preprocessing)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12])
+def test_means_beyond_32_bits_are_refused(scale: float, small_net) -> None:
+    (pool,) = small_net.record.activations.keys() - {"pixel_values", *small_net.record.layers}
+    activations = {**small_net.record.activations, pool: QParams(scale, 0)}
+    with pytest.raises(ValueError, match=rf"^{pool}: its sums may exceed 32 bits"):
+        lower(small_net.net, replace(small_net.record, activations=activations), small_net.preprocessing)
 
 
 def test_a_layer_reads_as_it_is(small_net) -> None:
