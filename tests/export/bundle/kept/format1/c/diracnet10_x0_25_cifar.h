@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DIRACNET10_X0_25_CIFAR_SIZE 32 /* height and width of a picture, in pixels */
 #define DIRACNET10_X0_25_CIFAR_CHANNELS 3 /* bytes per pixel */
 #define DIRACNET10_X0_25_CIFAR_PIXELS 3072 /* bytes per picture */
@@ -61,5 +65,9 @@ typedef struct {
 
 extern const diracnet10_x0_25_cifar_layer diracnet10_x0_25_cifar_layers[DIRACNET10_X0_25_CIFAR_LAYERS];
 extern const uint8_t diracnet10_x0_25_cifar_codes[DIRACNET10_X0_25_CIFAR_CHANNELS][256]; /* pixels, normalized */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -70,24 +70,24 @@ static unsigned char *read_picture(const char *path, long *width, long *height)
 }
 
 /* Scales the shorter side to RESIZE and crops the centre; each pixel is the average of those that it covers. */
-static void scale(const unsigned char *pixels, long width, long height, uint8_t *picture)
+static void scale(const unsigned char *pixels, int64_t width, int64_t height, uint8_t *picture)
 {
-    const long shorter = width < height ? width : height;
-    const long wide = width * DIRACNET10_X0_25_CIFAR_RESIZE / shorter, high = height * DIRACNET10_X0_25_CIFAR_RESIZE / shorter;
-    const long left = (wide - DIRACNET10_X0_25_CIFAR_SIZE) / 2, top = (high - DIRACNET10_X0_25_CIFAR_SIZE) / 2;
+    const int64_t shorter = width < height ? width : height;
+    const int64_t wide = width * DIRACNET10_X0_25_CIFAR_RESIZE / shorter, high = height * DIRACNET10_X0_25_CIFAR_RESIZE / shorter;
+    const int64_t left = (wide - DIRACNET10_X0_25_CIFAR_SIZE) / 2, top = (high - DIRACNET10_X0_25_CIFAR_SIZE) / 2;
 
-    for (long y = top; y < top + DIRACNET10_X0_25_CIFAR_SIZE; y++)
-        for (long x = left; x < left + DIRACNET10_X0_25_CIFAR_SIZE; x++) {
-            const long y0 = y * height / high, y1 = (y + 1) * height / high;
-            const long x0 = x * width / wide, x1 = (x + 1) * width / wide;
+    for (int64_t y = top; y < top + DIRACNET10_X0_25_CIFAR_SIZE; y++)
+        for (int64_t x = left; x < left + DIRACNET10_X0_25_CIFAR_SIZE; x++) {
+            const int64_t y0 = y * height / high, y1 = (y + 1) * height / high;
+            const int64_t x0 = x * width / wide, x1 = (x + 1) * width / wide;
 
             const int there = y >= 0 && y < high && x >= 0 && x < wide; /* else it is black */
 
             for (int c = 0; c < DIRACNET10_X0_25_CIFAR_CHANNELS; c++) {
                 uint64_t sum = 0, count = 0;
 
-                for (long j = y0; there && j < (y1 > y0 ? y1 : y0 + 1); j++)
-                    for (long i = x0; i < (x1 > x0 ? x1 : x0 + 1); i++, count++)
+                for (int64_t j = y0; there && j < (y1 > y0 ? y1 : y0 + 1); j++)
+                    for (int64_t i = x0; i < (x1 > x0 ? x1 : x0 + 1); i++, count++)
                         sum += pixels[((size_t)j * (size_t)width + (size_t)i) * DIRACNET10_X0_25_CIFAR_CHANNELS + (size_t)c];
                 *picture++ = (uint8_t)(count > 0 ? (sum + count / 2) / count : 0);
             }
