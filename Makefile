@@ -53,7 +53,7 @@ release-check: lint
 	rm -rf build/release dist
 	$(MAKE) wheels
 	$(BIN)/python -m export.release dist build/release --namespace "$(NAMESPACE)"
-	cd build/release && sha256sum --check --quiet SHA256SUMS
+	cd build/release/assets && sha256sum --check --quiet SHA256SUMS
 
 # Both distributions, apart: what is released.
 wheels: $(INSTALLED)

@@ -12,7 +12,7 @@ from setuptools import find_packages, setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "distributions"))
 
-from parts import CLASSIFIERS, URLS, VERSION, Recorded, Zoo
+from parts import CLASSIFIERS, URLS, VERSION, Recorded, Sources, Zoo
 
 APART = "DIRACNET_APART" in os.environ
 if APART:
@@ -98,7 +98,7 @@ setup(
         "zoo.checkpoints": ["*/*/manifest.json"],
     },
     exclude_package_data={"": ["py.typed"]} if APART else {},
-    cmdclass={"build_py": Zoo if APART else Recorded},
+    cmdclass={"build_py": Zoo if APART else Recorded, "sdist": Sources},
     # Not in the root, where Python would take it for that of the editable installation.
     options={"egg_info": {"egg_base": "build"}} if APART else {},
     # Why each floor is where it is, and what was run with it: docs/versions.md.

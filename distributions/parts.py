@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 _ROOT = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -39,11 +41,29 @@ class Recorded(build_py):  # type: ignore[misc]  # setuptools has no types
 
     def run(self) -> None:
         """Build, then write the commit."""
+        # setuptools never empties its folder, and modules that are gone would be installed for ever.
+        if not self.editable_mode:
+            for name in {package.partition(".")[0] for package in self.packages}:
+                shutil.rmtree(Path(self.build_lib, name), ignore_errors=True)
         super().run()
         manifests = Path(self.build_lib, "zoo", "checkpoints")
         if manifests.is_dir() and not self.editable_mode:
             code = runpy.run_path(str(_ROOT / "zoo" / "revision.py"))
             code["of_source"](_ROOT).write(manifests / code["COMMIT"])
+
+
+class Sources(sdist):  # type: ignore[misc]  # setuptools has no types
+    """Writes into an archive of sources which commit it is of, for the wheels that are built from it."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        """Copy the files, then write the commit."""
+        super().make_release_tree(base_dir, files)
+        code = runpy.run_path(str(_ROOT / "zoo" / "revision.py"))
+        written = Path(base_dir, "checkpoints", code["COMMIT"])
+        if written.exists():
+            written.unlink()  # perhaps a link to the one in the clone
+            shutil.copyfile(_ROOT / "checkpoints" / code["COMMIT"], written)
+        code["of_source"](_ROOT).write(written)
 
 
 class Runtime(Recorded):

@@ -43,6 +43,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy, out = tmp_path_factory.mktemp("source") / "tree", tmp_path_factory.mktemp("wheels")
     ignored = shutil.ignore_patterns(".*", "build", "runs", "*.egg-info", "__pycache__", "tests", "*.safetensors")
     shutil.copytree(ROOT, copy, ignore=ignored)
+    for folder in (copy, copy / "distributions" / "runtime"):  # what an earlier version left there
+        (folder / "build" / "lib" / "zoo").mkdir(parents=True)
+        (folder / "build" / "lib" / "zoo" / "gone.py").touch()
     build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out]
     call(*build, copy / "distributions" / "runtime", folder=copy)
     call(*build, copy, folder=copy, DIRACNET_APART="1")
@@ -88,7 +91,7 @@ def environment(folder: Path, *packages: str) -> Path:
         entries = {entry.name for entry in SITE.iterdir() if "diracnet" not in entry.name}
     for entry in entries:
         (there / entry).symlink_to(SITE / entry)
-    return folder / "bin"
+    return Path(sysconfig.get_path("scripts", vars={"base": str(folder)}))
 
 
 def named(requirement: str) -> str:
@@ -102,7 +105,9 @@ def test_no_file_is_in_both_and_none_is_lost(wheels: Path) -> None:
     runtime, rest = contents(wheels, "diracnet_runtime"), contents(wheels, "diracnet_zoo")
     assert not runtime & rest
     modules = {
-        str(path.relative_to(ROOT)) for name in ("pixels", "zoo", "export") for path in (ROOT / name).rglob("*.py")
+        path.relative_to(ROOT).as_posix()
+        for name in ("pixels", "zoo", "export")
+        for path in (ROOT / name).rglob("*.py")
     }
     assert {name for name in runtime | rest if name.endswith(".py")} == modules
     assert {"pixels/py.typed", "zoo/py.typed", "export/py.typed", "export/runtime/classifier.py"} <= runtime

@@ -15,8 +15,9 @@ from export.bundle.writer import export_bundle
 from zoo import Weight, load_weight
 from zoo.files import new_folder
 from zoo.weights.record import all_weights
+from zoo.weights.reference import Hub
 
-VERSION, NOTES, WHEELS, BUNDLES = "VERSION", "NOTES.md", "dist", "bundles"
+VERSION, NOTES, ASSETS = "VERSION", "NOTES.md", "assets"
 
 
 def gather(
@@ -30,8 +31,8 @@ def gather(
 ) -> str:
     """Write the folder of a release, whole or not at all, and return the version.
 
-    It holds `dist/` with the wheels, `bundles/` with a verified bundle of each set of weights in all formats, NOTES.md
-    with the changelog's words on this version, VERSION, and SHA256SUMS of all these.
+    Its `assets/` is what GitHub shows beside a release: the wheels, a verified bundle of each set of weights in all
+    formats, and SHA256SUMS of these. NOTES.md has the changelog's words on this version, and VERSION its number.
 
     Args:
         root: the repository's root.
@@ -42,26 +43,29 @@ def gather(
         on_stage: called with a description of each step.
 
     Raises:
-        ValueError: wheels, CITATION.cff and CHANGELOG.md do not have one and the same version; or `out` exists.
+        ValueError: wheels, CITATION.cff and CHANGELOG.md do not have one and the same version; `namespace` is no
+            account; or `out` exists.
     """
+    if namespace is not None and Hub.parse(f"{namespace}/net") is None:
+        raise ValueError(f"namespace {namespace!r}: it is no account on the Hub, such as acme")
     files = sorted(wheels.glob("*.whl"))
     number = version(root, files)
     chosen = [one for one in all_weights().values() if one.folder] if records is None else records
     with new_folder(out) as folder:
         (folder / VERSION).write_text(f"{number}\n", encoding="utf-8")
         (folder / NOTES).write_text(notes(root, number), encoding="utf-8")
-        (folder / WHEELS).mkdir()
+        assets = folder / ASSETS
+        assets.mkdir()
         for file in files:
-            shutil.copyfile(file, folder / WHEELS / file.name)
-        (folder / BUNDLES).mkdir()
+            shutil.copyfile(file, assets / file.name)
         for record in chosen:
             name = f"{record.model}-{record.tag}"
             on_stage(f"exporting {name}")
             named = replace(record, repository=f"{namespace}/{name}", revision=None) if namespace else record
             export_bundle(load_weight(record, "dirac"), folder / name, record=named, formats=("all",))
-            pack(folder / name, folder / BUNDLES / f"{name}.tar.gz")
+            pack(folder / name, assets / f"{name}.tar.gz")
             shutil.rmtree(folder / name)
-        write_sums(folder)
+        write_sums(assets)
     return number
 
 

@@ -18,7 +18,8 @@ import torch
 
 import zoo
 from zoo.files import sha256
-from zoo.weights.github import addresses
+from zoo.weights.github import addresses, download
+from zoo.weights.published import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GIT = shutil.which("git")
@@ -221,7 +222,7 @@ for host, options in (
     url = raw(github, damaged)
     # torch.hub's own errors, which docs/hub.md explains.
     assert done.stdout.startswith(("KeyError('Authorization')", "<HTTPError 403")), done.stdout
-    assert f"what {url} sends is not the file of the registry, or came in part: invalid hash value" in done.stdout
+    assert f"what {url} sends is not the file of the registry, or came in part: its sha256 is " in done.stdout
     assert f"cannot fetch {url}: HTTP Error 429" in done.stdout and "wait a while, then call again" in done.stdout
     assert f"HF_HUB_OFFLINE forbids fetching {url}" in done.stdout
     assert not list((tmp_path / "b" / "torch" / "hub" / "checkpoints").iterdir())
@@ -261,6 +262,28 @@ def test_the_archive_holds_what_users_need_and_no_more(github: GitHub, tmp_path:
     program = f"import sys; sys.path.insert(0, {str(folder)!r}); import zoo; {load}"
     done = user(github, tmp_path, program)
     assert done.returncode != 0 and "load it through torch.hub, or from a clone" in done.stderr
+
+
+def test_a_server_is_neither_waited_for_nor_listened_to_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = []
+
+    class Endless(BytesIO):
+        def read(self, size: int = -1) -> bytes:
+            return b"x" * size
+
+    def answer(url: str, timeout: float) -> Endless:
+        assert url == "https://x"
+        patience.append(timeout)
+        return Endless()
+
+    monkeypatch.setattr("zoo.weights.github.urlopen", answer)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"https://x sends is not the file of the registry.*larger than 100 bytes"):
+        download(["https://x"], "file", "0" * 64, 100)
+    assert patience == [PATIENCE] and not list((tmp_path / "hub" / "checkpoints").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,22 @@ out of archives, so that nobody fetches those of all nets for the sake of one, a
 
 from __future__ import annotations
 
+import logging
 import re
-import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
-import torch
 from huggingface_hub import constants
 
-from zoo.files import sha256
+from zoo.files import replace_file, sha256
 from zoo.revision import COMMIT, Revision
-from zoo.weights.published import cache
+from zoo.weights.published import PATIENCE, cache, copy_stream
+
+_log = logging.getLogger("zoo")
 
 
 def commit(checkpoints: Path) -> str | None:
@@ -59,38 +61,42 @@ def addresses(checkpoints: Path, path: str) -> list[str]:
     ]
 
 
-def download(urls: Sequence[str], name: str, digest: str) -> Path:
+def download(urls: Sequence[str], name: str, digest: str, size: int) -> Path:
     """Return a file from PyTorch's cache, downloading it from the first address that has it if absent or damaged.
 
     Args:
         urls: the addresses, of which there must be one at least.
         name: the file's name in the cache.
-        digest: the file's sha256, or how it begins.
+        digest: the file's sha256.
+        size: its bytes, more than which no server can send.
 
     Raises:
         FileNotFoundError: it is not in the cache, and HF_HUB_OFFLINE forbids fetching it.
         RuntimeError: it could not be fetched, or is another file.
     """
     path = cache() / name
-    if path.is_file() and sha256(path).startswith(digest):
+    if path.is_file() and sha256(path) == digest:
         return path
     if constants.HF_HUB_OFFLINE:
         raise FileNotFoundError(f"{path} is not here, and HF_HUB_OFFLINE forbids fetching {urls[0]}; unset it")
-    path.parent.mkdir(parents=True, exist_ok=True)
     for url in urls:
+        _log.info("fetching %s", url)
         try:
-            # Writes to a temporary file, compares the hash and renames.
-            torch.hub.download_url_to_file(url, str(path), digest, progress=sys.stderr.isatty())
+            with replace_file(path) as temporary:
+                with urlopen(url, timeout=PATIENCE) as answer, temporary.open("wb") as written:  # noqa: S310 (https)
+                    copy_stream(answer, written, name, size)
+                if (found := sha256(temporary)) != digest:
+                    raise ValueError(f"its sha256 is {found}, not {digest}")
             break
         except HTTPError as error:
             if error.code == HTTPStatus.NOT_FOUND and url != urls[-1]:
                 continue
             raise RuntimeError(f"cannot fetch {url}: {_reason(error)}") from error
-        except RuntimeError as error:
+        except ValueError as error:
             raise RuntimeError(
                 f"what {url} sends is not the file of the registry, or came in part: {error}; try again"
             ) from error
-        except (URLError, HTTPException, OSError) as error:
+        except (HTTPException, OSError) as error:
             raise RuntimeError(f"cannot fetch {url}: {error}") from error
     return path
 

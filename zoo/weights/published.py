@@ -158,9 +158,9 @@ def _fetch(source: Source, path: Path) -> None:
         with urlopen(source.url, timeout=PATIENCE) as answer, ExitStack() as stack:  # noqa: S310 (checked above)
             if source.is_archive:
                 archive = stack.enter_context(TemporaryFile(dir=path.parent))
-                _copy(answer, archive, "it")
+                copy_stream(answer, archive, "it")
                 answer = stack.enter_context(_member(archive, source.name))
-            _copy(answer, stack.enter_context(temporary.open("wb")), source.name)
+            copy_stream(answer, stack.enter_context(temporary.open("wb")), source.name)
         if fault := source.fault(temporary):
             raise ValueError(f"what it sends is not the file of the registry: {fault}")
 
@@ -177,11 +177,21 @@ def _member(archive: IO[bytes], name: str) -> Iterator[IO[bytes]]:
             yield packed
 
 
-def _copy(read: IO[bytes], written: IO[bytes], what: str) -> None:
-    """Copy a stream of at most LARGEST bytes, whatever its headers claim."""
+def copy_stream(read: IO[bytes], written: IO[bytes], what: str, largest: int = LARGEST) -> None:
+    """Copy a stream, whatever its headers claim of its length.
+
+    Args:
+        read: what to read.
+        written: where to write it.
+        what: its name, for the message.
+        largest: how many bytes it may have.
+
+    Raises:
+        ValueError: it is larger.
+    """
     total = 0
     while block := read.read(_BLOCK):
         total += len(block)
-        if total > LARGEST:
-            raise ValueError(f"{what} is larger than {LARGEST:,} bytes")
+        if total > largest:
+            raise ValueError(f"{what} is larger than {largest:,} bytes")
         written.write(block)
