@@ -61,14 +61,14 @@ def addresses(checkpoints: Path, path: str) -> list[str]:
     ]
 
 
-def download(urls: Sequence[str], name: str, digest: str, size: int) -> Path:
+def download(urls: Sequence[str], name: str, digest: str, size: int | None = None) -> Path:
     """Return a file from PyTorch's cache, downloading it from the first address that has it if absent or damaged.
 
     Args:
         urls: the addresses, of which there must be one at least.
         name: the file's name in the cache.
         digest: the file's sha256.
-        size: its bytes, more than which no server can send.
+        size: its bytes if they are known, more than which no server can send.
 
     Raises:
         FileNotFoundError: it is not in the cache, and HF_HUB_OFFLINE forbids fetching it.

@@ -11,7 +11,7 @@ from zoo.layout import FORMS
 from zoo.weights.checkpoint import Checkpoint, state_digest
 from zoo.weights.github import addresses, download
 from zoo.weights.hub import fetch
-from zoo.weights.published import LARGEST, Source, cache, find, obtain
+from zoo.weights.published import Source, cache, find, obtain
 from zoo.weights.record import Weight, WeightFile
 from zoo.weights.upstream import read_upstream
 
@@ -83,7 +83,7 @@ def _find(weight: Weight, name: str, mirror: Path | None) -> tuple[Path, Source 
         return fetch(weight.repository, file.path, revision=weight.revision, digest=file.sha256), None
     if urls := addresses(weight.folder.parents[1], f"{weight.model}/{weight.tag}/{file.path}"):
         cached = f"{weight.model}-{weight.tag}-{name}-{file.sha256[:8]}{path.suffix}"
-        return download(urls, cached, file.sha256, file.size or LARGEST), None
+        return download(urls, cached, file.sha256, file.size), None
     raise FileNotFoundError(
         f"{path} is not here: an installed package or an archive of the code carries no weights, and {named} is not "
         "published on the Hub yet; load it through torch.hub, or from a clone of the repository, which holds it in "

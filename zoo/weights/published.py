@@ -177,21 +177,21 @@ def _member(archive: IO[bytes], name: str) -> Iterator[IO[bytes]]:
             yield packed
 
 
-def copy_stream(read: IO[bytes], written: IO[bytes], what: str, largest: int = LARGEST) -> None:
+def copy_stream(read: IO[bytes], written: IO[bytes], what: str, largest: int | None = None) -> None:
     """Copy a stream, whatever its headers claim of its length.
 
     Args:
         read: what to read.
         written: where to write it.
         what: its name, for the message.
-        largest: how many bytes it may have.
+        largest: how many bytes it may have; LARGEST by default.
 
     Raises:
         ValueError: it is larger.
     """
-    total = 0
+    total, most = 0, LARGEST if largest is None else largest
     while block := read.read(_BLOCK):
         total += len(block)
-        if total > largest:
-            raise ValueError(f"{what} is larger than {largest:,} bytes")
+        if total > most:
+            raise ValueError(f"{what} is larger than {most:,} bytes")
         written.write(block)
