@@ -19,7 +19,7 @@ from benchmarks.report import write_report
 from export.bundle.reader import OpenBundle
 from export.runtime import Classifier
 from pixels import open_picture
-from runtimes.crops import SEED, crops
+from runtimes.crops import SEED, crops, spaced
 from runtimes.matrix import READERS, RUNNERS, compare, compare_files, versions
 from runtimes.page import cell, page
 from runtimes.runner import PART
@@ -55,7 +55,7 @@ def main(
         )
     else:
         whole, place = _test_pictures(data, bundle), find_place(data)
-        pictures = whole[:: max(1, len(whole) // (count or len(whole)))]
+        pictures = whole[spaced(len(whole), count or len(whole))]
         part = "all" if len(pictures) == len(whole) else f"{len(pictures):,}, evenly spaced, of the"
         words = f"{part} {len(whole):,} test pictures of {place.row.title if place.named else 'a folder'}"
     classifier = Classifier(bundle, threads=1)

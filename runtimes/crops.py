@@ -1,4 +1,4 @@
-"""Pictures to compare on: crops of a photograph in many sizes, so that the nets give different answers."""
+"""Pictures to compare on: some of many, or crops of a photograph in many sizes, so that nets give different answers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from pixels import open_picture
 
 SEED = 0
 _SMALLEST = 24  # pixels
+
+
+def spaced(count: int, most: int) -> slice:
+    """Return the positions of pictures that are evenly spaced among so many, and at most so many.
+
+    Example:
+        >>> [len(range(10_000)[spaced(10_000, most)]) for most in (3000, 6000, 10_000)]
+        [2500, 5000, 10000]
+    """
+    return slice(None, None, -(-count // most))
 
 
 def crops(photograph: Path, count: int) -> list[Image.Image]:

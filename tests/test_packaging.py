@@ -75,7 +75,8 @@ def test_githubs_archives_have_what_the_setup_reads(root: Path) -> None:
 @pytest.mark.skipif(not (Path(zoo.__file__).parent.parent / ".git").exists(), reason="needs a clone")
 def test_git_leaves_line_ends_alone_on_every_system(root: Path) -> None:
     files = ["README.md", "checkpoints/diracnet16_cifar/cifar10/metrics.jsonl", "tests/export/bundle/kept/x/SHA256SUMS"]
-    said = subprocess.run(["git", "check-attr", "text", *files], cwd=root, capture_output=True, text=True, check=True)
+    command = ["git", "check-attr", "text", *files]
+    said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == [f"{file}: text: unset" for file in files]
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from export.integer.net import OFFSET
 from export.litert.interpreter import Interpreter
+from runtimes.crops import spaced
 from zoo import Preprocessing
 from zoo.training.data import Pictures
 
@@ -40,8 +41,8 @@ class Answers:
     def of(cls, net: nn.Module, preprocessing: Preprocessing, test: Pictures, count: int) -> Answers:
         """Ask a net for at most so many evenly spaced pictures."""
         images, targets = (torch.cat(parts) for parts in zip(*test.in_order(_BATCH), strict=True))
-        step = -(-len(images) // count)
-        images, targets = images[::step], targets[::step]
+        chosen = spaced(len(images), count)
+        images, targets = images[chosen], targets[chosen]
         with torch.inference_mode():
             logits = torch.cat([net(preprocessing.normalize(part)) for part in images.split(_BATCH)])
         return cls(np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy()), targets.numpy(), logits.numpy())
@@ -57,7 +58,7 @@ class Answers:
     @property
     def chosen(self) -> slice:
         """The pictures for the reference kernels."""
-        return slice(None, None, max(1, len(self.pictures) // REFERENCE))
+        return spaced(len(self.pictures), REFERENCE)
 
 
 def codes(pictures: NDArray[np.uint8]) -> NDArray[np.int8]:
