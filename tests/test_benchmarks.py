@@ -168,3 +168,7 @@ def test_the_cost_of_a_process_is_its_own() -> None:
     assert small.wall_seconds > 0 and median([large, small, large]) is large
     with pytest.raises(RuntimeError, match="ended with 3"):
         cost(["-c", "raise SystemExit(3)"])
+
+
+def test_every_case_of_training_is_measured() -> None:
+    assert {case.name for case in training.cases()} == set(RESULT["training"]["ratios"])

@@ -19,9 +19,9 @@ def kept_heap(device: torch.device) -> Iterator[None]:
     """Let the process keep the memory that it frees, for as long as the context lasts.
 
     Each step of a training allocates and frees the same large tensors. glibc returns such blocks to the system and asks
-    for them again, and the system has to clear each page before it hands it out, which takes a good part of the step of
-    a wide net. Kept, they take more memory, because freed blocks are reused only in part. Other devices keep memory by
-    themselves, and other C libraries are left alone. The contexts must not be nested.
+    for them again, and the system has to clear each page before it hands it out, which takes part of the step of a wide
+    net (docs/benchmarks.md). Kept, they take more memory, because freed blocks are reused only in part. Other devices
+    keep memory by themselves, and other C libraries are left alone. The contexts must not be nested.
 
     Source: mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD. Example: `with kept_heap(torch.device("cpu")): train_step()`.
 
