@@ -6,7 +6,7 @@ NODE := .venv/node
 SITE := site
 SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 
-.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes mcu clients pictures wheels guide site site-test
+.PHONY: demo test test-all floors pythons lint release-check bench paper evaluate runtimes mcu clients pictures wheels guide site site-pictures site-test
 
 demo: $(INSTALLED)
 	rm -rf build/demo
@@ -78,6 +78,10 @@ bench: $(INSTALLED)
 pictures: $(INSTALLED)
 	$(BIN)/python docs/pictures/draw.py
 	$(BIN)/python docs/pictures/clothes.py
+
+# Takes the pictures of docs/site.md, in Debian's chromium.
+site-pictures: site
+	CHROMIUM=$(CHROMIUM) $(BIN)/python docs/pictures/site.py
 
 # Writes docs/paper.md from the kept logs and the shipped checkpoints.
 paper: $(INSTALLED)

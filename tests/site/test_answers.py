@@ -167,6 +167,15 @@ def test_a_net_of_one_s_own_is_tried_and_proven(kind, visit, built, tmp_path) ->
         page.locator(".verdict.good").wait_for()
 
 
+def test_of_two_files_given_quickly_the_second_counts(visit, built) -> None:
+    page = visit("own/index.html")
+    for precision in ("model", "model_fp16"):
+        page.locator("#file").set_input_files(built / "bundles" / SMALL / "onnx" / f"{precision}.onnx")
+    page.get_by_text("model_fp16.onnx is open").wait_for()
+    ready(page)
+    assert page.get_by_role("alert").count() == 0 and page.locator("dl.facts").count() == 1
+
+
 def test_what_is_no_net_is_refused(visit, tmp_path) -> None:
     page = visit("own/index.html")
     for name, content, reason in (

@@ -54,6 +54,20 @@ def test_a_picture_is_taken_with_the_camera(visit) -> None:
     assert page.locator("video").count() == 0  # and the camera is off
 
 
+def test_a_second_click_opens_no_second_camera(visit) -> None:
+    page = visit(PAGE, permissions=["camera"])
+    ready(page)
+    count = """() => {
+      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      globalThis.opened = 0;
+      navigator.mediaDevices.getUserMedia = (wanted) => (globalThis.opened++, open(wanted));
+    }"""
+    page.evaluate(count)
+    page.get_by_role("button", name="Use the camera").evaluate("button => (button.click(), button.click())")
+    page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")
+    assert page.evaluate("opened") == 1
+
+
 def test_a_camera_that_is_not_allowed_is_told(visit) -> None:
     page = visit(PAGE)
     ready(page)
