@@ -48,8 +48,7 @@ class Recorded(build_py):  # type: ignore[misc]  # setuptools has no types
         super().run()
         manifests = Path(self.build_lib, "zoo", "checkpoints")
         if manifests.is_dir() and not self.editable_mode:
-            code = runpy.run_path(str(_ROOT / "zoo" / "revision.py"))
-            code["of_source"](_ROOT).write(manifests / code["COMMIT"])
+            write_commit(manifests)
 
 
 class Sources(sdist):  # type: ignore[misc]  # setuptools has no types
@@ -58,12 +57,10 @@ class Sources(sdist):  # type: ignore[misc]  # setuptools has no types
     def make_release_tree(self, base_dir: str, files: list[str]) -> None:
         """Copy the files, then write the commit."""
         super().make_release_tree(base_dir, files)
-        code = runpy.run_path(str(_ROOT / "zoo" / "revision.py"))
-        written = Path(base_dir, "checkpoints", code["COMMIT"])
-        if written.exists():
+        for written in Path(base_dir, "checkpoints").glob("COMMIT"):
             written.unlink()  # perhaps a link to the one in the clone
-            shutil.copyfile(_ROOT / "checkpoints" / code["COMMIT"], written)
-        code["of_source"](_ROOT).write(written)
+            shutil.copyfile(_ROOT / "checkpoints" / written.name, written)
+        write_commit(Path(base_dir, "checkpoints"))
 
 
 class Runtime(Recorded):
@@ -81,6 +78,12 @@ class Zoo(Runtime):
     """Takes all other modules."""
 
     wanted = False
+
+
+def write_commit(checkpoints: Path) -> None:
+    """Write into a folder of manifests which commit this code is, if that is known."""
+    code = runpy.run_path(str(_ROOT / "zoo" / "revision.py"))
+    code["of_source"](_ROOT).write(checkpoints / code["COMMIT"])
 
 
 def in_runtime(module: str) -> bool:

@@ -167,8 +167,7 @@ def with_room(scales: Tensor, layer: Layer, input: QParams) -> Tensor:
     A filter of zeros has the scale that its bias needs, and keeps its own if it has none.
     """
     needed = layer.bias.abs() / (input.scale * _LARGEST_BIAS)
-    dead = ~(layer.kernel != 0).flatten(1).any(1)
-    return torch.where(dead & (needed > 0), needed, scales.maximum(needed))
+    return torch.where(layer.live | (needed == 0), scales.maximum(needed), needed)
 
 
 def measure_moments(layer: Layer, exact: Tensor, quantized: Tensor, input: QParams) -> Moments:

@@ -33,6 +33,11 @@ class Layer:
     bias: Tensor
 
     @property
+    def live(self) -> Tensor:
+        """For each filter, whether it has a weight that is not zero, (out,)."""
+        return (self.kernel != 0).flatten(1).any(1)
+
+    @property
     def pooled(self) -> bool:
         """Whether the global average pool stands in front."""
         return any(isinstance(module, nn.AdaptiveAvgPool2d) for module in self.before)

@@ -53,7 +53,6 @@ def mismatches(record: Quantization, folded: nn.Sequential) -> Iterator[str]:
             continue
         # In large steps any weight is near to any other.
         most = with_room(absmax_scales(layer.kernel.flatten(1)), layer, record.activations[inputs[layer.name]])
-        live = (layer.kernel != 0).flatten(1).any(1)
-        coarsest = torch.where(live, scale / most, 0.0).max().item()
+        coarsest = torch.where(layer.live, scale / most, 0.0).max().item()
         if not coarsest <= 1 + _ROUNDING:
             yield f"the quantization's steps of {layer.name} are up to {coarsest:.3g} times as large as it needs"

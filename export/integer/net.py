@@ -244,11 +244,12 @@ def _steps(chain: tuple[Layer, ...], record: Quantization, size: int) -> Iterato
 def _check_range(step: Convolution | Mean) -> None:
     """Raise ValueError if a sum, or its product with a factor above one, may leave the range of int32."""
     # C adds up inputs of up to 255 and, in a convolution, has up to 255 times the weights in its bias.
+    factors: tuple[Factor, ...]
     if isinstance(step, Mean):
-        sums = np.array([step.count * 2 * OFFSET])
+        factors, sums = (step.factor,), np.array([step.count * 2 * OFFSET])
     else:
-        sums = np.abs(step.weight.astype(np.int64)).sum((1, 2, 3)) * 2 * OFFSET + np.abs(step.bias.astype(np.int64))
-    factors = (step.factor,) if isinstance(step, Mean) else step.factors
+        factors, weights = step.factors, np.abs(step.weight.astype(np.int64)).sum((1, 2, 3))
+        sums = weights * 2 * OFFSET + np.abs(step.bias.astype(np.int64))
     shifts = np.array([max(factor.shift, 0) for factor in factors])
     # The output's zero point, up to 255, is added to the product.
     if (shifts > 30).any() or (sums << np.minimum(shifts, 30)).max() > INT32_MAX - 255:
