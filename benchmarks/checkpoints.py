@@ -78,8 +78,8 @@ def main(
     found = list(compare(data))
     table = Table("weights", "form", "top-1 recorded", "measured")
     for one in found:
-        measured = "its data are not here" if one.measured is None else f"{one.measured:.2f} %"
-        table.add_row(one.name, one.form, f"{one.recorded:.2f} %", measured)
+        measured = "its data are not here" if one.measured is None else f"{one.measured:.2f}%"
+        table.add_row(one.name, one.form, f"{one.recorded:.2f}%", measured)
     Console().print(table)
     if all(one.measured is None for one in found):
         raise ValueError(f"no checkpoint was measured on {', '.join(data)}")

@@ -41,7 +41,7 @@ def page(result: Mapping[str, Any]) -> str:
         "times": "\n\n".join(_times(timed, inference["base"]) for timed in inference["times"]),
         "folding_table": _ratios(inference),
         "accuracies": "; ".join(
-            f"{name} {net['top1']:.2f} % ({net['source']})" for name, net in nets.items() if net["top1"]
+            f"{name} {net['top1']:.2f}% ({net['source']})" for name, net in nets.items() if net["top1"]
         ),
         "sizes": _sizes(nets),
         "training_table": _ratios(result["training"]),
@@ -75,7 +75,7 @@ def summary(inference: Mapping[str, Any]) -> str:
     rows = []
     for name in IN_README:
         net = inference["nets"][name]
-        row = [name, f"{net['top1']:.2f} %"]
+        row = [name, f"{net['top1']:.2f}%"]
         for nets in timed:
             row += [f"{nets[name]['ms']['median']:.1f} ms", f"{nets[name]['ratio']['median']:.2f}"]
         rows.append([*row, f"{net['int8']['file_mb']:.1f} MB"])
@@ -99,8 +99,8 @@ def _step_bars(ratios: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _operators(shares: Mapping[str, float]) -> str:
     """Return a table of the operators with more than one percent of a step's time."""
     large = {name: shares[name] for name in sorted(shares, key=shares.__getitem__, reverse=True) if shares[name] > 1}
-    rows = [[f"`{name}`", f"{share:.1f} %"] for name, share in large.items()]
-    return table(["operator", "share"], [*rows, ["all others", f"{100 - sum(large.values()):.1f} %"]])
+    rows = [[f"`{name}`", f"{share:.1f}%"] for name, share in large.items()]
+    return table(["operator", "share"], [*rows, ["all others", f"{100 - sum(large.values()):.1f}%"]])
 
 
 def _met(row: Mapping[str, Any]) -> bool:

@@ -65,7 +65,7 @@ def cell(figures: Mapping[str, Any]) -> str:
         return str(figures["converted"])
     difference = f"{figures['difference']:.1e}" if figures["difference"] else "0"
     few = f" ({figures['pictures']} pictures)" if "pictures" in figures else ""
-    return f"{difference}, {100 * figures['agreement']:.2f} %{few}"
+    return f"{difference}, {100 * figures['agreement']:.2f}%{few}"
 
 
 def _matrix(result: Mapping[str, Any]) -> str:
@@ -79,7 +79,7 @@ def _matrix(result: Mapping[str, Any]) -> str:
 def _files(result: Mapping[str, Any]) -> str:
     """Return the table of other files, and of all that is not installed."""
     rows = [
-        [name, f"`{figures['file']}`", cell(figures), f"{100 * figures['same']:.2f} %" if "same" in figures else ""]
+        [name, f"`{figures['file']}`", cell(figures), f"{100 * figures['same']:.2f}%" if "same" in figures else ""]
         for name, figures in result["files"].items()
     ]
     rows += [[name, "", f"not installed: `{package}`", ""] for name, package in result["missing"].items()]

@@ -92,8 +92,8 @@ def test_the_zoos_card_has_the_figures(record: Weight) -> None:
     for precision in ("fp32", "int8"):
         calibration = net[precision]["calibration"]
         before, after = (calibration[key]["error"] for key in ("as computed", "with temperature"))
-        assert f"{before:.2f} % → {after:.2f} % in {precision}" in section
-        assert f"{corrupted_mean(net[precision]):.2f} % in {precision}" in section
+        assert f"{before:.2f}% → {after:.2f}% in {precision}" in section
+        assert f"{corrupted_mean(net[precision]):.2f}% in {precision}" in section
     assert f"on {net['corrupted_pictures']:,} test pictures. [docs/figures.md](docs/figures.md)" in section
 
 

@@ -62,7 +62,7 @@ def test_it_runs(path: Path, tmp_path: Path) -> None:
     assert sum(len(output.figures) for output in outputs) >= 2
     assert all(title for output in outputs for title, _ in output.figures)
     if path.stem == "alpha_and_beta":  # which says so
-        most, least = re.findall(r"([\d.]+) % of the answers stay", "".join(output.text for output in outputs))
+        most, least = re.findall(r"([\d.]+)% of the answers stay", "".join(output.text for output in outputs))
         assert float(most) > 50 and float(least) < 5
 
 

@@ -200,8 +200,8 @@ def test_the_page_has_the_mean_and_the_spread_over_the_seeds() -> None:
     }
     text = page({**logs, **more}, checkpoints)
     first, precision = own.top1, own.recipe["precision"]
-    listed = ", ".join(f"{seed}: {first + gap:.2f} % ({precision})" for seed, gap in enumerate((0, -0.2, 0.5)))
-    assert f"| `{key}` | 0 | {listed} | {first + 0.1:.2f} % | 0.36 |" in text
+    listed = ", ".join(f"{seed}: {first + gap:.2f}% ({precision})" for seed, gap in enumerate((0, -0.2, 0.5)))
+    assert f"| `{key}` | 0 | {listed} | {first + 0.1:.2f}% | 0.36 |" in text
     assert key not in text.partition("Trained with one seed only: ")[2]
 
 
@@ -209,10 +209,10 @@ def test_a_comparator_in_another_precision_is_said_to_be() -> None:
     logs, checkpoints = kept(DOCS), shipped()
     (key, (_, own)), resnet = next(iter(checkpoints.items())), logs["resnet8-beside-diracnet10_cifar-cifar10"]
     assert key == "diracnet10_cifar:cifar10" and own.recipe["precision"] == resnet.recipe["precision"] == "bf16"
-    assert f"| `{key}` | {own.top1:.2f} % | ResNet-8 | " in page(logs, checkpoints)
+    assert f"| `{key}` | {own.top1:.2f}% | ResNet-8 | " in page(logs, checkpoints)
     other = replace(resnet, recipe={**resnet.recipe, "precision": "float32"})
     text = page({**logs, "resnet8-beside-diracnet10_cifar-cifar10": other}, checkpoints)
-    assert f"| `{key}` | {own.top1:.2f} % | ResNet-8, float32 | " in text
+    assert f"| `{key}` | {own.top1:.2f}% | ResNet-8, float32 | " in text
     assert beside("repvgg", *key.split(":"), precision="float32").recipe.precision == "float32"
 
 
@@ -224,7 +224,7 @@ def test_the_page_tells_where_a_net_ends_beside_its_repvgg(gap: float, where: st
     own = checkpoints["diracnet10_x4_cifar:cifar10"][1]
     text = page({**logs, name: replace(own, net="RepVGG", metrics={"top1": own.top1 - gap})}, checkpoints)
     assert f"`diracnet10_x4_cifar:cifar10` ends {abs(gap):.2f} points {where} the RepVGG that folds" in text
-    assert f"| `diracnet10_x4_cifar:cifar10` | {own.top1:.2f} % | RepVGG-10-4 | {own.top1 - gap:.2f} % |" in text
+    assert f"| `diracnet10_x4_cifar:cifar10` | {own.top1:.2f}% | RepVGG-10-4 | {own.top1 - gap:.2f}% |" in text
 
 
 def test_a_net_that_is_replaced_keeps_its_logs(tmp_path: Path) -> None:
@@ -244,10 +244,10 @@ def test_a_net_that_is_replaced_keeps_its_logs(tmp_path: Path) -> None:
     logs = kept(tmp_path)
     text = page(logs, {name: one for name, one in checkpoints.items() if name != key})
     once, gone = "`diracnet10_cifar:cifar10_short`", "no longer shipped"
-    assert f"| {once}, {gone} | {own.top1:.2f} % | ResNet-8 | {own.top1 + 1.38:.2f} % | -1.38 | no |" in text
+    assert f"| {once}, {gone} | {own.top1:.2f}% | ResNet-8 | {own.top1 + 1.38:.2f}% | -1.38 | no |" in text
     biased = "and a BatchNorm bias of"
     start_told = f"starting from beta 0.25 {biased} 1 instead of beta {own.recipe['beta']:g} {biased} 0, had"
-    assert f"{once} trained again, {start_told} {own.top1 + 1.38:.2f} %, 1.38 points more: " in text
+    assert f"{once} trained again, {start_told} {own.top1 + 1.38:.2f}%, 1.38 points more: " in text
     old = logs["dirac-beside-diracnet10_cifar-cifar10_short"]
     assert replace(old, history=list(old.history), layers=list(old.layers)) == replace(
         own, history=list(own.history), layers=list(own.layers)

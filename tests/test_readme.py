@@ -30,7 +30,7 @@ def test_the_table_of_weights_is_that_of_the_manifests() -> None:
     for record in SHIPPED:
         with torch.device("meta"):
             parameters = zoo.count_parameters(record.spec)
-        top1, epochs = f"{record.metrics['top1']:.2f} %", str(record.recipe["epochs"])
+        top1, epochs = f"{record.metrics['top1']:.2f}%", str(record.recipe["epochs"])
         cells = (f"`{record.model}`", f"`{record.tag}`", record.dataset, epochs, top1)
         expected.append(f"| {' | '.join(cells)} | {parameters:,} |")
         assert record.provenance["measured"] == "last epoch, no test-time augmentation, 10000 test pictures"
@@ -54,7 +54,7 @@ def test_its_counts_are_those_of_the_registry() -> None:
 def test_what_it_says_beside_resnets_is_in_the_report() -> None:
     report = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
     rows = re.findall(
-        r"^\| `([^`]+)` \| [\d.]+ % \| ResNet-\S+ \| [\d.]+ % \| (\S+) \| (yes|no) \|", report, re.MULTILINE
+        r"^\| `([^`]+)` \| [\d.]+% \| ResNet-\S+ \| [\d.]+% \| (\S+) \| (yes|no) \|", report, re.MULTILINE
     )
     assert {name for name, *_ in rows} == {f"{record.model}:{record.tag}" for record in SHIPPED}
     words = " ".join(TEXT.split())

@@ -127,7 +127,7 @@ def test_few_pictures_where_a_graph_takes_long(bundle: Path, pictures: list[Imag
     table = compare(tmp_path, pictures, [Runner("slow", "x", lambda: "1", logits, halves=3)])
     assert "pictures" not in table[GRAPH]["slow"]
     assert table[GRAPHS["fp16"].path]["slow"] == {"difference": 0, "agreement": 1, "pictures": 3}
-    assert cell(table[GRAPHS["fp16"].path]["slow"]) == "0, 100.00 % (3 pictures)"
+    assert cell(table[GRAPHS["fp16"].path]["slow"]) == "0, 100.00% (3 pictures)"
 
 
 def test_what_a_row_of_files_says(bundle: Path, pictures: list[Image.Image]) -> None:

@@ -48,9 +48,9 @@ def measured() -> Iterator[tuple[str, str]]:
     yield "docs/export.md", f"at about {overflow['time']['median']:.1f} times the time"
     authors, others = zip(*(SOURCES[f"diracnet{depth}"] for depth in (18, 34)), strict=True)
     shallow, deep = (source.metrics["top1"] for source in others)
-    yield "docs/hub.md", f"pytorchcv publishes {shallow:.2f} % ({deep:.2f} % for `diracnet34`)"
+    yield "docs/hub.md", f"pytorchcv publishes {shallow:.2f}% ({deep:.2f}% for `diracnet34`)"
     shallow, deep = (source.metrics["top1"] for source in authors)
-    yield "docs/hub.md", f"with OpenCV, {shallow:.2f} % ({deep:.2f} %)"
+    yield "docs/hub.md", f"with OpenCV, {shallow:.2f}% ({deep:.2f}%)"
 
 
 @pytest.mark.parametrize(("page", "sentence"), [*counts(), *measured()])

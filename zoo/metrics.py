@@ -21,15 +21,15 @@ class Metric(NamedTuple):
 
 
 METRICS: Mapping[str, Metric] = {
-    "top1": Metric("top-1", "{:.2f} %", "{:.2f} %"),
-    "top5": Metric("top-5", "{:.2f} %", "{:.2f} %"),
+    "top1": Metric("top-1", "{:.2f}%", "{:.2f}%"),
+    "top5": Metric("top-5", "{:.2f}%", "{:.2f}%"),
     "loss": Metric("loss", "{:.4g} nats", "{:.4f}"),
 }
 """Key → how the figure is written, in the order in which figures are listed."""
 
 
 def figure(name: str, value: float) -> str:
-    """Return one figure with its unit: `figure("top1", 91.2)` is `"91.20 %"`.
+    """Return one figure with its unit: `figure("top1", 91.2)` is `"91.20%"`.
 
     Raises:
         ValueError: no metric has this name.
@@ -40,6 +40,6 @@ def figure(name: str, value: float) -> str:
 
 
 def figures(metrics: Mapping[str, float]) -> str:
-    """Return figures in one line, `"top-1 91.20 %, top-5 99.10 %, loss 0.3100"`; other keys are left out."""
+    """Return figures in one line, `"top-1 91.20%, top-5 99.10%, loss 0.3100"`; other keys are left out."""
     known = ((metric, metrics[name]) for name, metric in METRICS.items() if name in metrics)
     return ", ".join(f"{metric.title} {metric.line.format(value)}" for metric, value in known)

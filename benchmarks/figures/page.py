@@ -57,7 +57,7 @@ def _summary(nets: Mapping[str, Any]) -> str:
             before, after = (found["calibration"][key]["error"] for key in (COMPUTED, FITTED))
             clean = found["corruptions"][NONE]
             numbers = (found["metrics"]["top1"], before, after, corrupted_mean(found), clean)
-            rows.append([f"`{name}`" if precision == "fp32" else "", precision, *(f"{each:.2f} %" for each in numbers)])
+            rows.append([f"`{name}`" if precision == "fp32" else "", precision, *(f"{each:.2f}%" for each in numbers)])
     heads = ["net", "precision", "top-1", "calibration error", "with temperature", "corrupted", "the same, clean"]
     return table(heads, rows)
 
@@ -99,7 +99,7 @@ def _net(name: str, net: Mapping[str, Any]) -> str:
 def _classes(net: Mapping[str, Any]) -> str:
     float32, int8 = (results(net, precision) for precision in ("fp32", "int8"))
     rows = [
-        [one.label, one.pictures, f"{one.top1:.1f} %", f"{other.top1:.1f} %", one.mistake]
+        [one.label, one.pictures, f"{one.top1:.1f}%", f"{other.top1:.1f}%", one.mistake]
         for one, other in zip(float32, int8, strict=True)
     ]
     return table(["class", "pictures", "right, fp32", "int8", "most often taken for, fp32"], rows)
@@ -135,7 +135,7 @@ def _reliability(net: Mapping[str, Any]) -> Panel:
             bins: Sequence[Mapping[str, float]] = net["fp32"]["calibration"][key]["bins"]
             error = net["fp32"]["calibration"][key]["error"]
             points = [each["confidence"] for each in bins], [each["top1"] for each in bins]
-            axes.plot(*points, marker, markersize=4, label=f"{key}: error {error:.2f} %")
+            axes.plot(*points, marker, markersize=4, label=f"{key}: error {error:.2f}%")
         axes.set(title="reliability, fp32", xlabel="mean probability, %", ylabel="right, %", xlim=(0, 100))
         axes.set(ylim=(0, 100))
         axes.legend(loc="upper left", fontsize=8)

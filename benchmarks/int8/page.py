@@ -42,7 +42,7 @@ def _net(name: str, net: Mapping[str, Any]) -> str:
     text = (
         f"Calibrated on {calibration['pictures']} training pictures of {net['dataset']}, drawn with seed "
         f"{calibration['seed']}; held out are {net['held_out_pictures']:,} others. Tested on all "
-        f"{net['test_pictures']:,} test pictures, of which float32 gets {net['top1']:.2f} % right. {_environment(net)}"
+        f"{net['test_pictures']:,} test pictures, of which float32 gets {net['top1']:.2f}% right. {_environment(net)}"
     )
     return "\n\n".join((f"## `{name}`", text, _steps(net), _layers(net["layers"])))
 
@@ -50,7 +50,7 @@ def _net(name: str, net: Mapping[str, Any]) -> str:
 def _steps(net: Mapping[str, Any]) -> str:
     rows = []
     for step in net["steps"]:
-        shares = [f"{step[key]:.2f} %" for key in ("held_out_agreement", "agreement", "top1")]
+        shares = [f"{step[key]:.2f}%" for key in ("held_out_agreement", "agreement", "top1")]
         rows.append([step["step"], f"{step['held_out_noise']:.1f} dB", *shares, f"{net['top1'] - step['top1']:.2f}"])
     same = ["same answer as fp32, held out", "same answer, test"]
     return table(["step", "noise, held out", *same, "top-1, test", "lost"], rows)
@@ -66,7 +66,7 @@ def _overflow(name: str, net: Mapping[str, Any]) -> str:
     rows = []
     for entry, milliseconds in (("with", time["first_ms"]), ("without", time["second_ms"])):
         found = net[entry]
-        shares = [f"{found[key]:.2f} %" for key in ("agreement", "top1")]
+        shares = [f"{found[key]:.2f}%" for key in ("agreement", "top1")]
         rows.append([f"{entry} the entry", f"{found['noise']:.1f} dB", *shares, f"{milliseconds:.2f} ms"])
     columns = ["int8", "noise", "same answer as fp32", "top-1", "one picture"]
     return "\n\n".join((text, table(columns, rows)))

@@ -108,7 +108,7 @@ def _train(name: str, one: Run, data: str, out: Path, docs: Path) -> None:
     """Train, report each epoch, and keep the log in docs/paper/NAME.json."""
 
     def tell(line: dict[str, Any]) -> None:
-        accuracies = (f"{key} {line[key]:.2f} %" for key in ("train_top1", "top1") if key in line)
+        accuracies = (f"{key} {line[key]:.2f}%" for key in ("train_top1", "top1") if key in line)
         log.print(f"{name}: epoch {line['epoch'] + 1}/{one.recipe.epochs}: {', '.join(accuracies)}")
 
     dataset = load_dataset(data, one.size)

@@ -116,8 +116,8 @@ def _depth_found(logs: Mapping[str, Trained]) -> str:
 
 def _width_found(wide: Trained, deep: Trained) -> str:
     return (
-        f"the claim {_holds(wide.top1 > deep.top1)}: {wide.title} has {wide.top1:.1f} % after {wide.cpu_hours:.2f} "
-        f"CPU-hours, {deep.title} {deep.top1:.1f} % after {deep.cpu_hours:.2f}. Runs so short tell how fast a net "
+        f"the claim {_holds(wide.top1 > deep.top1)}: {wide.title} has {wide.top1:.1f}% after {wide.cpu_hours:.2f} "
+        f"CPU-hours, {deep.title} {deep.top1:.1f}% after {deep.cpu_hours:.2f}. Runs so short tell how fast a net "
         "learns, not how far it gets."
     )
 
@@ -157,7 +157,7 @@ def _runs(logs: Mapping[str, Trained], names: Sequence[str]) -> str:
     rows = []
     for run in runs:
         losses = [f"{run.history[epoch]['train_loss']:.3f}" for epoch in (0, -1)]
-        rows.append([run.title, *losses, f"{run.train_top1:.2f} %", f"{run.top1:.2f} %", f"{run.cpu_hours:.2f}"])
+        rows.append([run.title, *losses, f"{run.train_top1:.2f}%", f"{run.top1:.2f}%", f"{run.cpu_hours:.2f}"])
     return table(["net", *columns], rows)
 
 
@@ -166,7 +166,7 @@ def _shipped(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
     for key, run in _ever_shipped(logs, checkpoints).items():
         teacher = run.recipe.get("teacher")
         taught = "the one that it replaced" if teacher == key else f"`{teacher}`" if teacher else "–"
-        accuracies = [f"{run.metrics[name]:.2f} %" for name in ("top1", "top5")]
+        accuracies = [f"{run.metrics[name]:.2f}%" for name in ("top1", "top5")]
         measured = [*accuracies, f"{run.metrics['loss']:.3f}", f"{run.cpu_hours:.2f}"]
         rows.append([_name(key, checkpoints), run.size, run.recipe["epochs"], taught, *measured])
     return table(["checkpoint", "pixels", "epochs", "taught by", "top-1", "top-5", "loss", "CPU-hours"], rows)
@@ -184,7 +184,7 @@ def _ever_shipped(logs: Mapping[str, Trained], checkpoints: Shipped) -> dict[str
 def _scales(checkpoints: Shipped) -> str:
     tables = []
     for key, (_, run) in checkpoints.items():
-        rows = [[f"`{one.name}`", f"{one.alpha:.3f}", f"{one.beta:.3f}", f"{one.share:.1f} %"] for one in run.layers]
+        rows = [[f"`{one.name}`", f"{one.alpha:.3f}", f"{one.beta:.3f}", f"{one.share:.1f}%"] for one in run.layers]
         tables.append(f"`{key}`\n\n{table(['layer', 'alpha', 'beta', 'α² / (α² + β²)'], rows)}")
     return "\n\n".join(tables)
 
@@ -210,7 +210,7 @@ def _levels(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
         gap = own.top1 - other.top1
         precision = other.recipe["precision"]
         title = other.title if precision == own.recipe["precision"] else f"{other.title}, {precision}"
-        compared = [f"{own.top1:.2f} %", title, f"{other.top1:.2f} %", f"{gap:+.2f}"]
+        compared = [f"{own.top1:.2f}%", title, f"{other.top1:.2f}%", f"{gap:+.2f}"]
         rows.append([_name(key, checkpoints), *compared, "yes" if gap >= -LEVEL else "no"])
     columns = ["checkpoint", "top-1", "comparator", "top-1", "difference", "level"]
     return table(columns, rows)
@@ -228,13 +228,13 @@ def _again(logs: Mapping[str, Trained], checkpoints: Shipped) -> Iterator[str]:
             for run in (other, own)
         ]
         gap = other.top1 - own.top1
-        fits = f", the ResNet with {resnets[key].train_top1:.1f} %" if key in resnets else ""
+        fits = f", the ResNet with {resnets[key].train_top1:.1f}%" if key in resnets else ""
         yield (
-            f"`{key}` trained again, starting from {starts[0]} instead of {starts[1]}, had {other.top1:.2f} %, "
+            f"`{key}` trained again, starting from {starts[0]} instead of {starts[1]}, had {other.top1:.2f}%, "
             f"{abs(gap):.2f} points {'more' if gap > 0 else 'less'}: [short runs](recipes.md) end better with such a "
             f"start, {own.recipe['epochs']} epochs {'too' if gap > 0 else 'do not'}. In the net itself "
             f"{identities(own.layers)} of {len(own.layers)} Dirac layers consist of the identity by more than "
-            f"{IDENTITY:g} %, so it is less deep than it looks; it ends with {own.train_top1:.1f} % top-1 on the "
+            f"{IDENTITY:g}%, so it is less deep than it looks; it ends with {own.train_top1:.1f}% top-1 on the "
             f"training pictures{fits}."
         )
 
@@ -255,9 +255,9 @@ def _seeds(logs: Mapping[str, Trained], checkpoints: Shipped) -> str:
             once.append(f"`{key}`")
             continue
         runs = dict(sorted({weight.provenance["seed"]: own, **others}.items()))
-        each = [f"{seed}: {run.top1:.2f} % ({run.recipe['precision']})" for seed, run in runs.items()]
+        each = [f"{seed}: {run.top1:.2f}% ({run.recipe['precision']})" for seed, run in runs.items()]
         accuracies = [run.top1 for run in runs.values()]
-        shown = [weight.provenance["seed"], ", ".join(each), f"{mean(accuracies):.2f} %", f"{stdev(accuracies):.2f}"]
+        shown = [weight.provenance["seed"], ", ".join(each), f"{mean(accuracies):.2f}%", f"{stdev(accuracies):.2f}"]
         rows.append([f"`{key}`", *shown])
     columns = ["checkpoint", "seed shipped", "seed: top-1 (precision)", "mean", "standard deviation, points"]
     found = [_SEVERAL, table(columns, rows)] if rows else []

@@ -86,7 +86,7 @@ def check_accuracy(bundle: OpenBundle, pictures: Measurable, accuracies: Sequenc
     if metrics is None:
         return
     found = next(accuracy.metrics["top1"] for accuracy in accuracies if accuracy.graph == GRAPH)
-    note = f"measured {found:.2f} %, {bundle.config['dataset']} is to give {metrics['top1']:.2f} %"
+    note = f"measured {found:.2f}%, {bundle.config['dataset']} is to give {metrics['top1']:.2f}%"
     expected = bundle.config["provenance"].get("data_sha256", {}).get("test")
     if expected not in (None, pictures.sha256()):
         note += "; these are not the pictures that the figure was measured on"

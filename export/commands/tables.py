@@ -37,14 +37,14 @@ def summary(checks: Sequence[Check]) -> str:
     Example:
         >>> from export.proof.check import Check
         >>> summary([Check("altered files", 0, 0), Check("largest difference", 2e-6, 1e-5)])
-        '2 checks passed; the nearest to its limit, largest difference, has 20 % of it'
+        '2 checks passed; the nearest to its limit, largest difference, has 20% of it'
     """
     shares = {check: check.figure / check.limit for check in checks if check.limit > 0}
     text = f"{len(checks)} checks passed"
     if not shares:
         return text
     nearest = max(shares, key=lambda check: shares[check])
-    return f"{text}; the nearest to its limit, {nearest.name}, has {100 * shares[nearest]:.0f} % of it"
+    return f"{text}; the nearest to its limit, {nearest.name}, has {100 * shares[nearest]:.0f}% of it"
 
 
 def print_files(what: str, folder: Path, *, verbose: bool = False) -> None:
@@ -62,8 +62,8 @@ def print_accuracies(accuracies: Sequence[Accuracy]) -> None:
     """Print one line per graph of a bundle, with its accuracy on a data set."""
     heads, rows = ("graph", *accuracies[0].metrics, "agrees with fp32"), []
     for accuracy in accuracies:
-        figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f} %" for key, value in accuracy.metrics.items())
-        rows.append((accuracy.graph, *figures, f"{accuracy.agreement:.2f} %"))
+        figures = (f"{value:.4f}" if key == "loss" else f"{value:.2f}%" for key, value in accuracy.metrics.items())
+        rows.append((accuracy.graph, *figures, f"{accuracy.agreement:.2f}%"))
     say_table(heads, rows)
 
 

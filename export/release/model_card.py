@@ -96,8 +96,8 @@ def _beyond(record: Weight) -> Iterator[str]:
     for precision in ("fp32", "int8"):
         found = record.figures[precision]
         before, after = found["calibration_error"], found["calibration_error_with_temperature"]
-        errors.append(f"{before:.2f} % → {after:.2f} % in {precision}")
-        top1s.append(f"{found['corrupted_top1']:.2f} % in {precision}")
+        errors.append(f"{before:.2f}% → {after:.2f}% in {precision}")
+        top1s.append(f"{found['corrupted_top1']:.2f}% in {precision}")
     tested, corrupted = record.figures["test_pictures"], record.figures["corrupted_pictures"]
     yield (
         f"- Calibration error before and after a temperature: {', '.join(errors)}. Measured on {tested:,} test "

@@ -103,6 +103,6 @@ def _charts(record: Weight) -> dict[str, Chart]:
     lines = (record.folder / record.provenance["log"]["path"]).read_text(encoding="utf-8").splitlines()
     history = [json.loads(line) for line in lines]
     return {
-        "Accuracy": draw_curves(history, {"train_top1": "training pictures", "top1": "test pictures"}, " %"),
+        "Accuracy": draw_curves(history, {"train_top1": "training pictures", "top1": "test pictures"}, "%"),
         "Loss": draw_curves(history, {"train_loss": "training pictures", "loss": "test pictures"}, ""),
     }

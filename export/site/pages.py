@@ -64,8 +64,8 @@ def grouped(value: int) -> str:
 
 
 def percent(value: float) -> str:
-    """Return an accuracy with two decimals: `percent(86.3)` is `"86.30 %"`."""
-    return f"{value:.2f} %"
+    """Return an accuracy with two decimals: `percent(86.3)` is `"86.30%"`."""
+    return f"{value:.2f}%"
 
 
 def file_size(value: int) -> str:

@@ -35,7 +35,7 @@ def compared(result: Mapping[str, Any]) -> str:
             [
                 f"`{name}`" if ours else name,
                 f"{net['multiply_adds'] / 1e6:.1f} M",
-                *(f"{accuracy[key]:.2f} %" if accuracy else "not measured" for key in ("float32", "litert_default")),
+                *(f"{accuracy[key]:.2f}%" if accuracy else "not measured" for key in ("float32", "litert_default")),
                 f"{net['micro']['model']:,}",
                 f"{board['flash']:,}" if ours else "–",
                 f"{net['micro']['arena']:,}",
@@ -81,7 +81,7 @@ def trained(result: Mapping[str, Any]) -> str:
         compared_ = f"{accuracy['differing_logits']} logits of {accuracy['reference_pictures']} test pictures"
         said.append(
             f"{title} was trained with the recipe, the pictures, the {accuracy['epochs']} epochs and the seed of "
-            f"`{OURS[0]}`. In int8 it gives the float net's answer for {accuracy['agreement']:.2f} % of the "
+            f"`{OURS[0]}`. In int8 it gives the float net's answer for {accuracy['agreement']:.2f}% of the "
             f"{accuracy['pictures']:,} test pictures; TFLM and LiteRT's reference kernels differ in {compared_}."
         )
     return " ".join(said)

@@ -98,7 +98,7 @@ def _accuracy(nets: Mapping[str, Any]) -> str:
     keys = ("float32", "int8", "litert_default", "agreement")
     columns = ["net", "pictures", "float32", "int8, C", "int8, LiteRT's default kernels", "same answers, C / float32"]
     rows = [
-        [f"`{name}`", f"{found['pictures']:,}", *(f"{found[key]:.2f} %" for key in keys)]
+        [f"`{name}`", f"{found['pictures']:,}", *(f"{found[key]:.2f}%" for key in keys)]
         for name, found in measured.items()
     ]
     return "int8 follows from the same record as the ONNX graph.\n\n" + table(columns, rows)

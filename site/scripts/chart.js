@@ -132,7 +132,7 @@ export function drawChart(figure, nets, key, title, datasets) {
   for (let tick = Math.ceil(floor / step) * step; tick <= ceiling; tick += step) {
     drawing.append(
       svg("line", { x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick), class: "grid" }),
-      svg("text", { x: LEFT - 10, y: y(tick) + 4, "text-anchor": "end" }, [`${tick} %`]),
+      svg("text", { x: LEFT - 10, y: y(tick) + 4, "text-anchor": "end" }, [`${tick}%`]),
     );
   }
   for (const tick of logTicks(low, high, dense)) {
@@ -152,7 +152,7 @@ export function drawChart(figure, nets, key, title, datasets) {
     const [across, up] = [x(Number(net.values[key])), y(Number(net.values.top1))];
     const colour = `data${datasets.indexOf(net.dataset) % 3}`;
     const figure = short(Number(net.values[key]));
-    const told = `${net.dataset}: ${Number(net.values.top1).toFixed(2)} %, ${figure} ${title}`;
+    const told = `${net.dataset}: ${Number(net.values.top1).toFixed(2)}%, ${figure} ${title}`;
     const label = net.name.split(":")[0].replace(/^diracnet/, "");
     const place = findPlace(label, across, up, width, taken);
     const link = svg("a", { href: net.page, "aria-label": `${label}, that is ${net.name}, ${told}` }, [

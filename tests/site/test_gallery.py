@@ -87,7 +87,7 @@ def test_points_of_the_chart_are_links_in_the_order_of_cost(visit, nets, cost) -
     assert across == sorted(across) == [x for _, x in sorted((read(by_page[href]), x) for href, x, *_ in links)]
     up = sorted(links, key=lambda link: by_page[link[0]]["top1"])
     assert [y for *_, y, _ in up] == sorted((y for *_, y, _ in up), reverse=True)
-    assert all(f"{by_page[href]['top1']:.2f} %" in told for href, *_, told in links)
+    assert all(f"{by_page[href]['top1']:.2f}%" in told for href, *_, told in links)
 
 
 def test_a_point_tells_its_figures_and_leads_to_the_net(visit, address, nets) -> None:

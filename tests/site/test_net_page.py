@@ -22,7 +22,7 @@ def test_every_net_has_a_page_without_errors_and_with_its_figures(visit, nets) -
     for net in nets:
         page = visit(net["page"])
         assert page.locator("h1").text_content() == f"{net['model']}{net['tag']}"
-        assert page.locator(".figures dd").first.text_content() == f"{net['top1']:.2f} %"
+        assert page.locator(".figures dd").first.text_content() == f"{net['top1']:.2f}%"
         assert page.locator("#chain .layer").count() == len(chain(zoo.get_spec(net["model"]), net["size"]))
         assert page.locator(".shares tbody tr").count() == net["layers"] - 2
         pictures = page.eval_on_selector_all(

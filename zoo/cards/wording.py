@@ -153,8 +153,8 @@ def _beside_teacher(provenance: Mapping[str, Any]) -> str:
     if not found:
         return ""
     return (
-        f" Of the pictures that it was measured on, its teacher classifies {found['top1']:.2f} % correctly, and both "
-        f"give {found['agreement']:.2f} % the same class."
+        f" Of the pictures that it was measured on, its teacher classifies {found['top1']:.2f}% correctly, and both "
+        f"give {found['agreement']:.2f}% the same class."
     )
 
 

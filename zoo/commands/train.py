@@ -177,8 +177,8 @@ def _train(
     say(f"{out}: {figures(result['metrics'])} on {result['pictures']} {result['measured_on']}")
     if teacher is not None and (beside := result.get("beside_teacher")):  # which older runs lack
         say(
-            f"its teacher, {teacher.name}, classifies {beside['top1']:.2f} % of them correctly, and the net gives the "
-            f"same class for {beside['agreement']:.2f} %"
+            f"its teacher, {teacher.name}, classifies {beside['top1']:.2f}% of them correctly, and the net gives the "
+            f"same class for {beside['agreement']:.2f}%"
         )
     net = shlex.quote(str(out / "model.safetensors"))
     note(f"The net is in {net}. Next, for example:")
@@ -222,7 +222,7 @@ class _Shown:
         done = progress.epoch * progress.steps_per_epoch + progress.step
         text = (
             f"epoch {progress.epoch + 1}/{self._recipe.epochs}  loss {progress.loss:.3f}  "
-            f"top-1 {progress.accuracy:.1f} %  rate {progress.lr:.3f}"
+            f"top-1 {progress.accuracy:.1f}%  rate {progress.lr:.3f}"
         )
         total = self._recipe.epochs * progress.steps_per_epoch
         self._bars.update(self._bar, description=text, completed=done, total=total)
@@ -233,7 +233,7 @@ class _Shown:
         held = f"  held out: {figures(line)}" if self._recipe.holdout else ""
         self._bars.print(
             f"epoch {line['epoch'] + 1}/{self._recipe.epochs}  loss {line['train_loss']:.3f}  "
-            f"top-1 {line['train_top1']:.1f} %{held}  {time.monotonic() - self._begin:.0f} s"
+            f"top-1 {line['train_top1']:.1f}%{held}  {time.monotonic() - self._begin:.0f} s"
         )
         if self._folder is not None:
             for key, value in line.items():

@@ -46,7 +46,7 @@ class Knowledge:
         sees = f", seeing them at {self.resized} pixels" if self.resized else ""
         seldom = "; if you expect more, look at the order of its classes and at the size and normalization of its input"
         return (
-            f"the teacher {self.teacher.name} classifies {self.top1:.1f} % of {self.pictures:,} augmented training "
+            f"the teacher {self.teacher.name} classifies {self.top1:.1f}% of {self.pictures:,} augmented training "
             f"pictures correctly{sees}{seldom if 2 * self.right < self.pictures else ''}"
         )
 

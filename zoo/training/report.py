@@ -66,8 +66,8 @@ class Report:
         sure = sum(each.pictures * each.confidence for each in self.bins) / len(self.pictures)
         with_it = f", with temperature {self.temperature:g}" if self.temperature != 1 else ""
         return (
-            f"calibration error {calibration_error(self.bins):.2f} % ({BINS} bins{with_it}): on average it is "
-            f"{sure:.2f} % sure"
+            f"calibration error {calibration_error(self.bins):.2f}% ({BINS} bins{with_it}): on average it is "
+            f"{sure:.2f}% sure"
         )
 
     def table(self) -> tuple[list[str], list[Sequence[str]]]:
@@ -92,4 +92,4 @@ class Report:
 
 def percent(share: float | None, decimals: int = 1) -> str:
     """Return a share in percent for people; a dash for one that was not measured."""
-    return "–" if share is None else f"{share:.{decimals}f} %"
+    return "–" if share is None else f"{share:.{decimals}f}%"

@@ -7,7 +7,7 @@ import { el } from "./dom.js";
  * @returns {string} a probability in percent
  */
 export function percent(value) {
-  return `${(100 * value).toFixed(1)} %`;
+  return `${(100 * value).toFixed(1)}%`;
 }
 
 /**

@@ -251,7 +251,7 @@ def one_operator(model: onnx.ModelProto) -> None:
         (lambda folder: edit_json(folder / CONFIG, lambda v: v.update(CLAIMS)), CARD),
         (lambda folder: edit_json(folder / TRAINING_CONFIG, lambda v: v["spec"].update(depth=16)), TRAINING_CONFIG),
         (lambda folder: edit_json(folder / REPORT, lambda v: v["checks"][0].update(figure=1.0)), REPORT),
-        (lambda folder: (folder / CARD).write_text("Accuracy: 100 %\n"), CARD),
+        (lambda folder: (folder / CARD).write_text("Accuracy: 100%\n"), CARD),
         (lambda folder: (folder / CONFIG).write_text("[]"), "config.json is damaged: it is []: must be a JSON object"),
         (lambda folder: (folder / GRAPH).write_bytes(b"graph"), GRAPH),
         *((lambda folder, path=path: edit_graph(folder / path, one_weight), path) for path in OTHER_GRAPHS),

@@ -218,7 +218,7 @@ def test_weights_with_a_name_are_described(source: Checkpoint, tmp_path: Path) -
     assert config["label2id"] == {label: index for index, label in enumerate(source.labels)}
     assert config["preprocessing"]["size"] == 32
     card = (tmp_path / "bundle" / CARD).read_text(encoding="utf-8")
-    assert "| top-1 | 91.23 % |" in card and "license: apache-2.0" in card and "Ten Things" in card
+    assert "| top-1 | 91.23% |" in card and "license: apache-2.0" in card and "Ten Things" in card
     assert "ntrained" not in card
     assert all(f"`{path}`" in card for path in (*FILES, *FORMAT_FILES))
     assert (tmp_path / "bundle" / LABELS).read_text(encoding="utf-8").splitlines() == list(source.labels)

@@ -56,7 +56,7 @@ def test_the_hub_reads_the_measured_figures(record: Weight) -> None:
     )
     assert data.model_name == f"{record.model}:{record.tag}" and {"diracnet", "onnx"} <= set(data.tags)
     assert f"diracnet train --like {record.model}:{record.tag} --data {find_dataset(record.dataset).key}:FOLDER" in text
-    assert f"top-1 | {record.metrics['top1']:.2f} %" in text and f"epochs {record.recipe['epochs']}" in text
+    assert f"top-1 | {record.metrics['top1']:.2f}%" in text and f"epochs {record.recipe['epochs']}" in text
 
 
 @pytest.mark.parametrize("record", OURS)
@@ -65,9 +65,9 @@ def test_a_card_says_of_each_file_what_it_is(record: Weight) -> None:
     text = bundle_card(described(record), [], every, FORMATS)
     rows = dict(re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]*) \|$", text, flags=re.MULTILINE))
     assert rows.keys() == set(every)
-    assert rows[TRAINING_FORM] == f"top-1 {record.metrics['top1']:.2f} %, measured"
+    assert rows[TRAINING_FORM] == f"top-1 {record.metrics['top1']:.2f}%, measured"
     for path in (FOLDED, *(form.path for form in GRAPHS.values())):
-        assert rows[path].strip() and not re.search(r"\d %", rows[path])  # measured on the training form alone
+        assert rows[path].strip() and not re.search(r"\d ?%", rows[path])  # measured on the training form alone
     assert not rows[SUMS].strip()
     assert all(part in text for part in ("## Limits", "## Licence", "## Citation", "arXiv:1706.00388", "## Data"))
 
@@ -106,13 +106,13 @@ def test_the_zoos_card_is_what_the_manifests_say(root: Path, tmp_path: Path, mon
     check_zoo_card(root / "MODEL_CARD.md")
     text = zoo_card()
     for (model, tag), record in all_weights().items():
-        assert f"| `{model}` | `{tag}` | {record.dataset} | " in text and f"{record.metrics['top1']:.2f} %" in text
+        assert f"| `{model}` | `{tag}` | {record.dataset} | " in text and f"{record.metrics['top1']:.2f}%" in text
         assert record.folder is None or all(digest in text for digest in record.digests.values())
     path = tmp_path / "MODEL_CARD.md"
     write_zoo_card(path)
     assert path.read_text(encoding="utf-8") == text
-    figure = f"{all_weights()['diracnet16_cifar', 'cifar10'].metrics['top1']:.2f} %"
-    path.write_text(text.replace(figure, "96.36 %"), encoding="utf-8")
+    figure = f"{all_weights()['diracnet16_cifar', 'cifar10'].metrics['top1']:.2f}%"
+    path.write_text(text.replace(figure, "96.36%"), encoding="utf-8")
     for check, status in ((["--check"], 2), ([], 0), (["--check"], 0)):
         monkeypatch.setattr(sys, "argv", ["diracnet", "model-card", *check, "--out", str(path)])
         with pytest.raises(SystemExit) as ended:

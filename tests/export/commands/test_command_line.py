@@ -47,7 +47,7 @@ def bundle(diracnet: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path
     assert (result.status, result.errors) == (0, "")
     first, second = result.output.splitlines()
     assert re.fullmatch(r".*/b: diracnet10_cifar \(untrained\), \d+ files, \d\.\d MB", first)
-    assert re.fullmatch(r"31 checks passed; the nearest to its limit, .*, has \d+ % of it", second)
+    assert re.fullmatch(r"31 checks passed; the nearest to its limit, .*, has \d+% of it", second)
     return out
 
 
@@ -96,7 +96,7 @@ def test_export_prints_its_report(diracnet: Callable, tmp_path: Path, bundle: Pa
 def test_how_much_is_printed(diracnet: Callable, bundle: Path, tmp_path: Path) -> None:
     quiet, short, long = (diracnet("verify", bundle, *flags) for flags in (["-q"], [], ["-v"]))
     assert quiet == (0, "", "")
-    assert re.fullmatch(rf"{bundle}: 33 checks passed; the nearest to its limit, .*, has \d+ % of it\n", short.output)
+    assert re.fullmatch(rf"{bundle}: 33 checks passed; the nearest to its limit, .*, has \d+% of it\n", short.output)
     assert re.search(r"fp32: PyTorch / ONNX Runtime +│ 4 +│ \d\.\de-\d\d │ 0\.0001", long.output)
     assert long.output.endswith(short.output)
     damaged = tmp_path / "b"
@@ -138,7 +138,7 @@ def test_verify_measures_accuracy(diracnet: Callable, finished: Path, tmp_path: 
     for one in report["accuracy"]:
         assert one["metrics"] == pytest.approx(trained["metrics"], rel=1e-4) and one["agreement"] == 100
     text = diracnet("verify", tmp_path / "b", "--data", "digits")
-    assert text.status == 0 and f"{trained['metrics']['top1']:.2f} %" in text.output
+    assert text.status == 0 and f"{trained['metrics']['top1']:.2f}%" in text.output
     assert diracnet("verify", tmp_path / "b", "--json").value["accuracy"] == []
 
 
@@ -186,7 +186,7 @@ def test_evaluate_measures_what_training_measured(diracnet: Callable, finished: 
     result = diracnet("evaluate", model, "--data", "digits", "--json").value
     assert result["metrics"] == pytest.approx(trained["metrics"]) and result["pictures"] == 359
     text = diracnet("evaluate", model, "--data", "digits").output
-    assert f"top-1 {trained['metrics']['top1']:.2f} %" in words(text)
+    assert f"top-1 {trained['metrics']['top1']:.2f}%" in words(text)
     other = diracnet("evaluate", model, "--data", "digits", "--form", "folded")
     assert other.status == 2 and "dirac form, not in folded form" in other.errors
 
@@ -423,7 +423,7 @@ def test_a_shipped_file_is_recognised(diracnet: Callable, tmp_path: Path) -> Non
     record = zoo.get_weight("diracnet16_cifar", "cifar10")
     file = record.folder / record.files["dirac"].path
     assert diracnet("export", file, "--out", tmp_path / "b").status == 0
-    assert f"{record.metrics['top1']:.2f} %" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
+    assert f"{record.metrics['top1']:.2f}%" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_people_get_the_matrix_in_a_few_lines(diracnet: Callable, net: Path, dat
     status, output, _ = diracnet("evaluate", net, "--data", data)
     first, second, title, heads, *rows = output.splitlines()
     assert (
-        status == 0 and f"top-1 {answers.metrics()['top1']:.2f} %" in first and second.startswith("calibration error")
+        status == 0 and f"top-1 {answers.metrics()['top1']:.2f}%" in first and second.startswith("calibration error")
     )
     assert title.startswith("Each row") and heads.split() == ["class", "right", "0", "1", "2"] and len(rows) == 3
     matrix = confusion_matrix(answers.targets, answers.predicted, labels=range(3))
@@ -89,7 +89,7 @@ def test_of_many_classes_the_worst_ten_are_listed(classes: int) -> None:
     names = tuple(f"class {index}" for index in range(classes))
     report = Report(Answers(logits, targets), Pictures(torch.empty(5000, 1, 1, 1), targets, names))
     heads, rows = report.table()
-    shares = [float(row[2].split()[0]) for row in rows]
+    shares = [float(row[2].removesuffix("%")) for row in rows]
     lowest = min(each.top1 for each in report.classes if each.top1 is not None)
     assert len(rows) == 10 and len(heads) == 4 and shares == sorted(shares) and shares[0] == round(lowest, 1)
     empty = classes - len(targets.unique())

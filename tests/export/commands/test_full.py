@@ -135,7 +135,7 @@ def test_a_file_and_its_bundle_are_measured_alike_and_the_figures_go_on_the_card
 
     exported = diracnet("export", net, "--figures", figures, "--out", tmp_path / "carded")
     assert exported[0] == 0, exported
-    top1 = f"{full['fp32']['metrics']['top1']:.2f} %"
+    top1 = f"{full['fp32']['metrics']['top1']:.2f}%"
     assert f"| top-1 | {top1} |" in (tmp_path / "carded" / "README.md").read_text(encoding="utf-8")
 
     # Graphs in a bundle give what was measured, and the bundle has its quantization with it.
@@ -163,7 +163,7 @@ def test_people_get_three_tables(diracnet: Callable, net: Path, data: Path) -> N
         ("top-1, the same 12 clean", [full[each]["corruptions"]["none"] for each in ("fp32", "int8")]),
     ):
         (row,) = (each for each in lines if each.startswith(line) and "%" in each and each[len(line) :].count("%") == 2)
-        assert row.removeprefix(line).split() == [part for each in figure for part in (f"{each:.2f}", "%")]
+        assert row.removeprefix(line).split() == [f"{each:.2f}%" for each in figure]
     rows = lines[lines.index("The classes:") + 2 :][:3]
     assert [row.split("  ")[0].strip() for row in rows] == list(CLASSES) and all(row.count("%") == 2 for row in rows)
     fog = next(line for line in lines if line.startswith("fog"))

@@ -66,4 +66,4 @@ def test_the_authors_weights_are_measured_and_the_figure_goes_on_the_card(
     text = " ".join(card.text.split())
     assert "On ImageNet-1k (no test-time augmentation, 1000 test pictures)" in text and "Measured on " in text
     for published in RECORD.provenance["published"]:
-        assert f"top-1 {published['metrics']['top1']:.2f} %" in text and published["source"] in text
+        assert f"top-1 {published['metrics']['top1']:.2f}%" in text and published["source"] in text

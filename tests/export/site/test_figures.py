@@ -87,12 +87,12 @@ def test_boxes_are_to_scale_and_do_not_touch(name: str) -> None:
 def test_curves_lie_within_their_axes_and_end_at_the_last_value() -> None:
     history = [{"epoch": epoch, "train_top1": 30.0 + 20 * epoch} for epoch in range(3)]
     history[-1]["top1"] = 68.0
-    chart = draw_curves(history, {"train_top1": "training", "top1": "test"}, " %")
+    chart = draw_curves(history, {"train_top1": "training", "top1": "test"}, "%")
     train, test = chart.curves
     points = [tuple(map(float, point.split(","))) for point in train.points.split()]
     assert points[-1][0] == chart.width and [curve.last for curve in chart.curves] == [70.0, 68.0]
     assert points == sorted(points) and all(0 <= y <= chart.height for _, y in points)
-    assert [label for _, label in chart.up] == ["30 %", "40 %", "50 %", "60 %", "70 %"]
+    assert [label for _, label in chart.up] == ["30%", "40%", "50%", "60%", "70%"]
     assert (train.kind, test.kind) == ("train", "test") and len(test.points.split()) == 1
 
 

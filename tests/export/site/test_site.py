@@ -120,7 +120,7 @@ def test_the_table_and_the_data_have_the_records_figures(pages: dict[Path, Page]
     (row,) = [one for one in gallery.all("tr") if "data-top1" in one]
     assert float(row["data-top1"]) == net["top1"] and int(row["data-parameters"]) == net["parameters"]
     assert int(row["data-fp32"]) == (site / net["bundle"] / net["graphs"]["fp32"]).stat().st_size
-    assert "61.25 %" in gallery.text
+    assert "61.25%" in gallery.text
     assert all(one["model"] in gallery.text for one in data["untrained"])
 
 

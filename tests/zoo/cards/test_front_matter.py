@@ -146,7 +146,7 @@ def test_a_taught_net_says_so() -> None:
     named = recipe_text(recipe, {"teacher": {"name": "ResNet", "digest": "0123456789"}})
     assert "taught by `ResNet` (digest of its tensors 01234567…): 90%" in named and "teacher weight" not in named
     beside = recipe_text(recipe, {"beside_teacher": {"top1": 91.5, "agreement": 93.456}})
-    assert "its teacher classifies 91.50 % correctly, and both give 93.46 % the same class." in beside
+    assert "its teacher classifies 91.50% correctly, and both give 93.46% the same class." in beside
     alone = recipe_text(RECIPES["cifar"].to_dict(), {})
     assert alone.startswith("SGD, on cross-entropy: ") and "temperature" not in alone
 

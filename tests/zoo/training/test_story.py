@@ -193,8 +193,8 @@ def test_the_command_tells_how_often_net_and_teacher_agree(run: Path, tmp_path: 
     result = json.loads((out / "result.json").read_text())
     beside = result.pop("beside_teacher")
     assert first.exit_code == 0 and beside["top1"] == zoo.Checkpoint.load(teacher).facts.metrics["top1"]
-    same = f"classifies {beside['top1']:.2f} % of them correctly, and the net gives the same class for"
-    assert f"{same} {beside['agreement']:.2f} %" in " ".join(first.stdout.split())
+    same = f"classifies {beside['top1']:.2f}% of them correctly, and the net gives the same class for"
+    assert f"{same} {beside['agreement']:.2f}%" in " ".join(first.stdout.split())
     (out / "result.json").write_text(json.dumps(result))  # as versions wrote it that did not measure this
     again = CliRunner().invoke(app, [*line, str(out)])
     assert again.exit_code == 0 and "top-1" in again.stdout and "its teacher" not in again.stdout

@@ -124,7 +124,7 @@ def test_what_a_teacher_knows_is_told(
     recipe = dataclasses.replace(RECIPE, versions=versions)
     notes: list[str] = []
     result = train(recipe, digits, tmp_path / "run", teacher=Teacher(Always(3), "T"), on_note=notes.append)
-    told = re.match(r"the teacher T classifies (\S+) % of (\d+) augmented training pictures correctly; if", notes[-1])
+    told = re.match(r"the teacher T classifies (\S+)% of (\d+) augmented training pictures correctly; if", notes[-1])
     assert told is not None
     share, asked = float(told[1]), int(told[2])
     unseen, threes = 0 if versions else len(digits.train) % 16, int((digits.train.targets == 3).sum())
@@ -149,7 +149,7 @@ def test_a_preview_tells_what_the_teacher_knows(digits: Dataset) -> None:
 def test_only_a_teacher_that_is_mostly_wrong_is_called_in_question() -> None:
     teacher = Teacher(nn.Identity(), "T")
     assert Knowledge(teacher, 128, 256, None).sentence() == (
-        "the teacher T classifies 50.0 % of 256 augmented training pictures correctly"
+        "the teacher T classifies 50.0% of 256 augmented training pictures correctly"
     )
     assert "; if you expect more, look at" in Knowledge(teacher, 127, 256, None).sentence()
 

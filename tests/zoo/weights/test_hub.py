@@ -332,7 +332,7 @@ def test_a_fine_tuned_net_is_pushed_with_a_card_and_used_like_any_other(tmp_path
             with pytest.raises(SystemExit) as ended:
                 main()
         assert not ended.value.code, (command, capsys.readouterr().err)
-    assert "top-1 | 93.10 %" in (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "top-1 | 93.10%" in (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("hub")
