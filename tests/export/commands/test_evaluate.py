@@ -72,9 +72,7 @@ def test_programs_get_classes_calibration_and_confusion(
 def test_people_get_the_matrix_in_a_few_lines(diracnet: Callable, net: Path, data: Path, answers: Answers) -> None:
     status, output, _ = diracnet("evaluate", net, "--data", data)
     first, second, title, heads, *rows = output.splitlines()
-    assert (
-        status == 0 and f"top-1 {answers.metrics()['top1']:.2f}%" in first and second.startswith("calibration error")
-    )
+    assert status == 0 and f"top-1 {answers.metrics()['top1']:.2f}%" in first and second.startswith("calibration error")
     assert title.startswith("Each row") and heads.split() == ["class", "right", "0", "1", "2"] and len(rows) == 3
     matrix = confusion_matrix(answers.targets, answers.predicted, labels=range(3))
     for label, counts, row in zip(CLASSES, matrix.tolist(), rows, strict=True):
