@@ -28,8 +28,8 @@ RUNTIME = (
     "pixels.*",
     *("export.__init__", "export.__main__", "export.layout", "export.runtime.*"),
     *("export.commands.__init__", "export.commands.alone", "export.commands.answering", "export.commands.predict"),
-    *("zoo.__init__", "zoo.command_line", "zoo.description", "zoo.files", "zoo.labels", "zoo.lacking", "zoo.layout"),
-    *("zoo.preprocessing", "zoo.printing", "zoo.schema"),
+    *("zoo.__init__", "zoo.command_line", "zoo.description", "zoo.errors", "zoo.files", "zoo.labels", "zoo.lacking"),
+    *("zoo.layout", "zoo.preprocessing", "zoo.printing", "zoo.schema"),
     *("zoo.commands.__init__", "zoo.commands.completion", "zoo.commands.declare", "zoo.commands.options"),
     *("zoo.weights.__init__", "zoo.weights.etag", "zoo.weights.hub", "zoo.weights.reference"),
 )

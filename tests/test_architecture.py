@@ -35,21 +35,24 @@ ROOMS = {
         "site": {"bundle", "folding", "formats", "hub", "layout"},
     },
     "zoo": {
-        **{name: set() for name in ("lacking", "layout", "machine", "metrics", "printing", "revision", "schema")},
+        **{
+            name: set()
+            for name in ("errors", "lacking", "layout", "machine", "metrics", "printing", "revision", "schema")
+        },
         **{name: {"schema"} for name in ("files", "labels", "preprocessing")},
         "description": {"labels", "layout", "preprocessing", "schema"},
-        "command_line": {"printing"},
+        "command_line": {"errors", "printing"},
         "datasets": {"preprocessing"},
         "nets": {"description", "preprocessing"},
         "cards": {"datasets", "metrics", "preprocessing"},
         "weights": {
-            *("cards", "description", "files", "labels", "layout", "metrics", "nets", "preprocessing"),
+            *("cards", "description", "errors", "files", "labels", "layout", "metrics", "nets", "preprocessing"),
             *("revision", "schema"),
         },
         "models": {"nets", "weights"},
         "reference": {"files", "layout", "models", "nets", "weights"},
         "training": {
-            *("cards", "datasets", "files", "labels", "layout", "machine"),
+            *("cards", "datasets", "errors", "files", "labels", "layout", "machine"),
             *("models", "nets", "preprocessing", "reference", "weights"),
         },
         "commands": {

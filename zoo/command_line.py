@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from zoo.errors import DetailedError
 from zoo.printing import prepare_streams, say
 
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError)
@@ -54,8 +55,7 @@ def run(app: Callable[[], object]) -> None:
     except USER_ERRORS as error:
         if DEBUG in os.environ:
             raise
-        details = getattr(error, "details", ())
-        text = error.args[0] if details else error
+        text, details = error.args if isinstance(error, DetailedError) else (error, ())
         say(f"error: {text or type(error).__name__}", *(f"  {detail}" for detail in details), error=True)
         sys.exit(getattr(error, "exit_status", 2))
     except KeyboardInterrupt:

@@ -158,3 +158,4 @@ def prepare_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(handlers=[_Handler()])
+    logging.getLogger("zoo").setLevel(logging.INFO)  # that something is fetched, which takes time

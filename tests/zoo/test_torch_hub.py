@@ -18,8 +18,8 @@ import torch
 
 import zoo
 from zoo.files import sha256
+from zoo.weights.fetching import PATIENCE
 from zoo.weights.github import addresses, download
-from zoo.weights.published import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GIT = shutil.which("git")
@@ -270,15 +270,17 @@ def test_a_server_is_neither_waited_for_nor_listened_to_without_end(
     patience = []
 
     class Endless(BytesIO):
-        def read(self, size: int = -1) -> bytes:
-            return b"x" * size
+        url, headers = "https://x", {}
+
+        def read1(self, size: int | None = -1) -> bytes:
+            return b"x" * (size or 0)
 
     def answer(url: str, timeout: float) -> Endless:
         assert url == "https://x"
         patience.append(timeout)
         return Endless()
 
-    monkeypatch.setattr("zoo.weights.github.urlopen", answer)
+    monkeypatch.setattr("zoo.weights.fetching.urlopen", answer)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(RuntimeError, match=r"https://x sends is not the file of the registry.*larger than 100 bytes"):

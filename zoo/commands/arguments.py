@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def check_out(out: Path, may_replace: Callable[[Path], None], *, force: bool) ->
     if not force and os.path.lexists(out):
         raise ValueError(f"{out} exists already; remove it, name another, or replace it with --force")
     check_new(out, may_replace)
+    _check_place("--out", out)
 
 
 def own_file(path: Path) -> None:
@@ -76,3 +78,16 @@ def check_suffix(option: str, path: Path | None, suffixes: tuple[str, ...]) -> N
         raise ValueError(f"{option} {path}: the file's name must end in {' or '.join(suffixes)}")
     if path.is_dir():
         raise ValueError(f"{option} {path}: that is a folder; name a file")
+    _check_place(option, path)
+
+
+def _check_place(option: str, path: Path) -> None:
+    """Raise ValueError unless something can be written beside a path, whose folders need not be there yet."""
+    place = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{option} {path}: nothing can be written in {place} ({error.strerror}); name another place"
+        ) from error

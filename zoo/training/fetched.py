@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from zoo.labels import difference, imagenet_classes
-from zoo.training.folders import labelled_pictures
+from zoo.training.folders import IMAGENET_ARCHIVE, imagenet_folder, imagenet_layout, labelled_pictures
 from zoo.training.lock import locked_in_turn
 from zoo.training.reading import Samples
 
@@ -59,23 +59,20 @@ def imagenet(folder: Path, half: str) -> Samples:
     """Return a half of ImageNet-1k: from its folders, which are made of the archives if they are not there.
 
     Raises:
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: neither the folder of the half is there nor its archive.
         ValueError: the folders are not those of the 1,000 classes, or were unpacked in part.
-        RuntimeError: an archive is missing or damaged.
+        RuntimeError: an archive is damaged.
     """
-    name = "train" if half == "train" else "val"
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}; ImageNet's has train/ and val/, or the archives of them")
-    pictures = folder / name
+    pictures = imagenet_folder(folder, half)
     if not pictures.is_dir():
         with locked_in_turn(folder / _LOCK):
             if not pictures.is_dir():
-                _unpack(folder, name)
+                _unpack(folder, pictures.name)
     if beside := [*pictures.glob("n*.tar"), *pictures.glob("ILSVRC2012_*")]:
-        raise ValueError(
-            f"{pictures} was unpacked in part: {min(beside).name} lies beside the folders of the classes; remove "
-            f"{pictures}, and it is made again of the archive"
-        )
+        archive = folder / IMAGENET_ARCHIVE.format(pictures.name)
+        again = f"remove {pictures}, and it is made again of {archive.name}"
+        remedy = again if archive.is_file() else imagenet_layout(pictures.name)
+        raise ValueError(f"{min(beside).name} lies beside the folders of the classes in {pictures}: {remedy}")
     paths, targets, found = labelled_pictures(pictures)
     classes = imagenet_classes()
     if found != tuple(classes):

@@ -12,6 +12,10 @@ from pixels import PassedOver, is_folder, is_hidden, pictures_below
 
 HALVES = {"train": ("train",), "test": ("test", "val")}
 """The folders that may hold each half of a data set; if there are several, the first is used."""
+IMAGENET_HALVES = {"train": "train", "test": "val"}
+"""The same for ImageNet, whose test pictures without labels nobody can measure on."""
+IMAGENET_ARCHIVE = "ILSVRC2012_img_{}.tar"
+"""What a half of ImageNet is made of."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,28 @@ def half_folder(folder: Path, half: str, remedy: str) -> Path:
         names = f"it has {', '.join(there[:5])}{', …' if len(there) > 5 else ''}" if there else "it has no folders"
         raise ValueError(f"{folder} has no folder {' or '.join(HALVES[half])} ({names}); {remedy}")
     return found[0]
+
+
+def imagenet_folder(folder: Path, half: str) -> Path:
+    """Return the folder of a half of ImageNet; it need not be there if the archive is that it is made of.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    name = IMAGENET_HALVES[half]
+    if not (folder / name).is_dir() and not (folder / IMAGENET_ARCHIVE.format(name)).is_file():
+        there = "" if folder.is_dir() else f"there is no folder {folder}; "
+        raise FileNotFoundError(f"{there}ImageNet is looked for in {folder / name}: {imagenet_layout(name)}")
+    return folder / name
+
+
+def imagenet_layout(name: str) -> str:
+    """Tell, in a sentence for error messages, how a folder with a half of ImageNet, train or val, has to look."""
+    return (
+        f"each picture belongs in the folder of its class, {name}/WNID/PICTURE, with 1,000 folders such as n01440764. "
+        f"Where {name}/ is not there, it is made of {IMAGENET_ARCHIVE.format(name)}"
+        + (" and ILSVRC2012_devkit_t12.tar.gz" if name == "val" else "")
+    )
 
 
 def labelled_pictures(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:

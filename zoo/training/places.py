@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.datasets import DATASETS, DataSet, find_dataset
-from zoo.training.folders import HALVES, half_folder
+from zoo.training.folders import HALVES, half_folder, imagenet_folder
 
 DIGITS_KEY = "digits"
 """The name of the one data set that needs no folder."""
@@ -45,9 +45,11 @@ def find_place(data: str) -> Place:
 def check_dataset(data: str, halves: Iterable[str] = HALVES) -> None:
     """Raise ValueError or FileNotFoundError unless `zoo.training.sources` can read these halves of a data set."""
     place = find_place(data)
-    if place.reader is None:
-        for half in halves:
+    for half in halves:
+        if place.reader is None:
             half_folder(place.folder, half, kinds())
+        elif place.reader == "imagenet":  # the others are downloaded if they are not there
+            imagenet_folder(place.folder, half)
 
 
 def is_plain_folder(data: str) -> bool:

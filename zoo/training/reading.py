@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from pixels import open_picture
+from zoo.errors import DetailedError
 from zoo.preprocessing import Preprocessing
 from zoo.training.data import Pictures
 from zoo.training.folders import read_all
@@ -80,7 +81,7 @@ def read_drawn(
     return read_samples(([], [], classes), preprocessing) if found is None else found
 
 
-class DamagedPicturesError(ValueError):
+class DamagedPicturesError(DetailedError, ValueError):
     """Pictures that cannot be read: a sentence, and one line for each of them in `details`.
 
     Args:
@@ -94,10 +95,6 @@ class DamagedPicturesError(ValueError):
             f"--skip-damaged{then}:"
         )
         super().__init__(text, details)
-        self.details = details
-
-    def __str__(self) -> str:
-        return "\n  ".join((self.args[0], *self.details))
 
 
 def _count(damaged: Sized) -> str:

@@ -7,22 +7,18 @@ out of archives, so that nobody fetches those of all nets for the sake of one, a
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from huggingface_hub import constants
 
 from zoo.files import replace_file, sha256
 from zoo.revision import COMMIT, Revision
-from zoo.weights.published import PATIENCE, cache, copy_stream
-
-_log = logging.getLogger("zoo")
+from zoo.weights.fetching import cache, receive, storing
 
 
 def commit(checkpoints: Path) -> str | None:
@@ -80,11 +76,10 @@ def download(urls: Sequence[str], name: str, digest: str, size: int | None = Non
     if constants.HF_HUB_OFFLINE:
         raise FileNotFoundError(f"{path} is not here, and HF_HUB_OFFLINE forbids fetching {urls[0]}; unset it")
     for url in urls:
-        _log.info("fetching %s", url)
         try:
-            with replace_file(path) as temporary:
-                with urlopen(url, timeout=PATIENCE) as answer, temporary.open("wb") as written:  # noqa: S310 (https)
-                    copy_stream(answer, written, name, size)
+            with storing(path.parent, name), replace_file(path) as temporary:
+                with temporary.open("wb") as written:
+                    receive(url, written, name, size)
                 if (found := sha256(temporary)) != digest:
                     raise ValueError(f"its sha256 is {found}, not {digest}")
             break

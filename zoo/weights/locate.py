@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 from zoo.files import replace_file, sha256
 from zoo.layout import FORMS
 from zoo.weights.checkpoint import Checkpoint, state_digest
+from zoo.weights.fetching import cache
 from zoo.weights.github import addresses, download
 from zoo.weights.hub import fetch
-from zoo.weights.published import Source, cache, find, obtain
+from zoo.weights.published import Source, find, obtain
 from zoo.weights.record import Weight, WeightFile
 from zoo.weights.upstream import read_upstream
 
@@ -99,13 +101,15 @@ def _mirrored(weight: Weight, file: WeightFile, mirror: Path) -> tuple[Path, Sou
         Path(f"{weight.model}-{weight.tag}"),
         Path(),
     )
+    if not mirror.is_dir():
+        raise FileNotFoundError(f"there is no folder {mirror} to take {weight.model}:{weight.tag} from")
     folders = [mirror / folder for folder in dict.fromkeys(below)]
     for folder in folders:
         if file.sources and (found := find(file.sources, folder)):
             return found
         if not file.sources and (folder / file.path).is_file():
             return _checked(folder / file.path, file), None
-    names = [source.name for source in file.sources] or [file.path]
+    names = [name for source in file.sources for name in source.names] or [file.path]
     looked = ", ".join(str(folder / name) for folder in folders for name in names)
     raise FileNotFoundError(f"{mirror} has no weights of {weight.model}:{weight.tag}; looked for {looked}")
 
@@ -128,10 +132,17 @@ def _compare(found: Checkpoint, path: Path, source: Source) -> None:
     """
     digest = state_digest(found.state)
     note = cache() / f"{source.name}.tensors.sha256"
-    if not note.is_file():
+    if not note.exists():
         with suppress(OSError), replace_file(note) as temporary:  # a cache may be read-only
             temporary.write_text(f"{digest}\n", encoding="ascii")
-    elif (before := note.read_text(encoding="utf-8", errors="replace").strip()) != digest:
+        return
+    before = note.read_text(encoding="utf-8", errors="replace").strip().lower() if note.is_file() else ""
+    if not re.fullmatch("[0-9a-f]{64}", before):
+        raise ValueError(
+            f"{note} is damaged: it should hold the sha256 of the tensors that were first loaded from {source.name}. "
+            "Remove it, and those that are loaded next are remembered"
+        )
+    if before != digest:
         raise ValueError(
             f"{path} holds other tensors than the file of this name that was loaded first: their sha256 is "
             f"{digest}, not {before}. Do not use it; if you know that the first was wrong, remove {note}"

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
+from zoo.errors import DetailedError
 from zoo.files import hash_file, replace_file
+from zoo.weights.fetching import cache, copy_stream, is_storage_fault, receive, storing
 
-LARGEST = 1 << 30
-"""Bytes that a download, or a file in an archive, may have; the largest known is a tenth of that."""
-PATIENCE = 30.0
-"""Seconds for which a server may stay silent."""
 _DIGITS = {"sha256": 64, "sha1": 40}
-_BLOCK = 1 << 20
 
-# OSError is urllib's own and a broken connection's; the others are what damaged answers and archives raise.
-_FAULTS = (OSError, HTTPException, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+# What damaged files and archives raise.
+_DAMAGE = (ValueError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
 
-_log = logging.getLogger("zoo")
+
+class UnobtainableError(DetailedError, RuntimeError):
+    """Weights that no address has: a sentence, and one line for each file and address that was tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +62,17 @@ class Source:
         """Whether the address is that of an archive."""
         return urlsplit(self.url).path.endswith(".zip")
 
-    def fault(self, path: Path) -> str | None:
-        """Return what is wrong with a file, in a phrase; None if its bytes are this source's."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which people may have the file: its own and, if there is one, the archive's."""
+        return (self.name, f"{self.name}.zip") if self.is_archive else (self.name,)
+
+    def check(self, path: Path) -> None:
+        """Raise ValueError unless a file's bytes are this source's."""
         kind, _, digits = self.digest.partition(":")
         found = hash_file(path, hashlib.new(kind, usedforsecurity=False))
-        return None if found.startswith(digits) else f"its {kind} is {found}, not {digits}"
+        if not found.startswith(digits):
+            raise ValueError(f"its {kind} is {found}, not {digits}")
 
     def figures(self) -> dict[str, Any]:
         """Return what was published, in a form that JSON can hold."""
@@ -92,106 +94,116 @@ def obtain(sources: Sequence[Source], what: str) -> tuple[Path, Source]:
         what: the weights' name, for messages.
 
     Raises:
-        RuntimeError: none has it; the message tells all that was tried.
+        RuntimeError: none has it, and the message tells why each has not; or the cache cannot hold it.
     """
     folder = cache()
-    for source in sources:
-        path = folder / source.name
-        if path.is_file() and source.fault(path) is None:
-            return path, source
-    faults = []
-    for source in sources:
-        fault = _download(source, folder / source.name)
-        if fault is None:
-            return folder / source.name, source
-        faults.append(f"\n  {source.url}: {fault}")
-    names = " or ".join(source.name for source in sources)
-    raise RuntimeError(
-        f"{what} could not be fetched from any of its {len(sources)} addresses:{''.join(faults)}\n"
-        f"They are other people's and may be gone. If you have {names}, put it into {folder}, or into a folder that "
-        "you name with --from (mirror=…)"
+    with storing(folder, what):
+        found, faults = _look(sources, folder)
+        if found is not None:
+            return found
+        for source in sources:
+            fault = _download(source, folder / source.name)
+            if fault is None:
+                return folder / source.name, source
+            faults.append(f"{source.url}: {fault}")
+    names = " or ".join(name for source in sources for name in source.names)
+    raise UnobtainableError(
+        f"{what} could not be fetched from any of its {len(sources)} addresses, which are other people's and may be "
+        f"gone. If you have {names}, put it into {folder}, or into a folder that you name with --from (mirror=…). "
+        "What was tried:",
+        faults,
     )
 
 
-def cache() -> Path:
-    """Return the folder of downloads: `checkpoints/` in PyTorch's, which TORCH_HOME chooses."""
-    import torch  # records, which import this file, are needed without it
-
-    return Path(torch.hub.get_dir()) / "checkpoints"
-
-
 def find(sources: Sequence[Source], folder: Path) -> tuple[Path, Source] | None:
-    """Return the first source's file or archive that lies in a folder, and the source; None if there is none.
+    """Return the first source whose file or archive lies in a folder, with the file's path; None if there is none.
+
+    A file out of an archive is put into PyTorch's cache.
 
     Raises:
-        ValueError: a file of this name is not the source's.
+        ValueError: files of these names are there, but none is its source's.
+        RuntimeError: the cache cannot hold what is in an archive.
     """
-    for source in sources:
-        path = folder / source.name
-        if path.is_file():
-            if fault := source.fault(path):
-                raise ValueError(f"{path} is damaged: {fault}; fetch it again")
-            return path, source
-    return None
+    found, faults = _look(sources, folder)
+    if found is None and faults:
+        raise ValueError(f"{'; '.join(faults)}; fetch it again")
+    return found
+
+
+def _look(sources: Sequence[Source], folder: Path) -> tuple[tuple[Path, Source] | None, list[str]]:
+    """Return what `find` does, and what is wrong with each file that has a source's name."""
+    faults: list[str] = []
+    there = [(folder / name, source) for source in sources for name in source.names if (folder / name).is_file()]
+    for path, source in there:
+        found = _open(path, source)
+        if isinstance(found, Path):
+            return (found, source), faults
+        faults.append(f"{path} is damaged: {found}")
+    return None, faults
+
+
+def _open(path: Path, source: Source) -> Path | str:
+    """Return the path of the source's file, which is there or in an archive there; or what is wrong, in a phrase."""
+    try:
+        if path.name == source.name:
+            source.check(path)
+            return path
+        return _keep_member(path, source)
+    except _DAMAGE as error:
+        return str(error)
+
+
+def _keep_member(archive: Path, source: Source) -> Path:
+    """Put the file in an archive into the cache, and return its path there."""
+    path = cache() / source.name
+    with storing(path.parent, source.name), archive.open("rb") as opened, replace_file(path) as temporary:
+        _unpack(opened, source, temporary)
+        source.check(temporary)
+    return path
 
 
 def _download(source: Source, path: Path) -> str | None:
-    """Fetch a source's file into the cache; return why that failed, in a phrase, or None."""
+    """Fetch a source's file into the cache; return why that failed, in a phrase, or None.
+
+    Raises:
+        OSError: the cache cannot hold it.
+    """
+    from huggingface_hub import constants  # records, which import this file, are needed without it
+
     try:
-        _fetch(source, path)
-    except _FAULTS as error:
+        if constants.HF_HUB_OFFLINE and source.url.startswith("https:"):
+            raise ValueError("HF_HUB_OFFLINE forbids asking the network; unset it")
+        with replace_file(path) as temporary:
+            if source.is_archive:
+                with TemporaryFile(dir=path.parent) as archive:
+                    receive(source.url, archive, "it")
+                    _unpack(archive, source, temporary)
+            else:
+                with temporary.open("wb") as written:
+                    receive(source.url, written, "it")
+            source.check(temporary)
+    except (OSError, HTTPException, *_DAMAGE) as error:
+        if is_storage_fault(error):
+            raise
         return str(getattr(error, "reason", None) or error or type(error).__name__)
     return None
 
 
-def _fetch(source: Source, path: Path) -> None:
-    from huggingface_hub import constants  # records, which import this file, are needed without it
-
-    scheme = urlsplit(source.url).scheme
-    if scheme not in ("https", "file"):
-        raise ValueError(f"its address begins with {scheme}:, and only https: is secure")
-    if scheme == "https" and constants.HF_HUB_OFFLINE:
-        raise ValueError("HF_HUB_OFFLINE forbids asking the network; unset it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _log.info("fetching %s", source.url)
-    with replace_file(path) as temporary:
-        with urlopen(source.url, timeout=PATIENCE) as answer, ExitStack() as stack:  # noqa: S310 (checked above)
-            if source.is_archive:
-                archive = stack.enter_context(TemporaryFile(dir=path.parent))
-                copy_stream(answer, archive, "it")
-                answer = stack.enter_context(_member(archive, source.name))
-            copy_stream(answer, stack.enter_context(temporary.open("wb")), source.name)
-        if fault := source.fault(temporary):
-            raise ValueError(f"what it sends is not the file of the registry: {fault}")
-
-
-@contextmanager
-def _member(archive: IO[bytes], name: str) -> Iterator[IO[bytes]]:
-    """Open the only file of an archive; ValueError if that has another name."""
-    with zipfile.ZipFile(archive) as opened:
-        members = [member for member in opened.infolist() if not member.is_dir()]
-        if [member.filename for member in members] != [name]:
-            listed = ", ".join(repr(member.filename) for member in members[:3]) or "nothing"
-            raise ValueError(f"the archive holds {listed}, and should hold {name} alone")
-        with opened.open(members[0]) as packed:
-            yield packed
-
-
-def copy_stream(read: IO[bytes], written: IO[bytes], what: str, largest: int | None = None) -> None:
-    """Copy a stream, whatever its headers claim of its length.
-
-    Args:
-        read: what to read.
-        written: where to write it.
-        what: its name, for the message.
-        largest: how many bytes it may have; LARGEST by default.
+def _unpack(archive: IO[bytes], source: Source, path: Path) -> None:
+    """Write the only file of an archive.
 
     Raises:
-        ValueError: it is larger.
+        ValueError: it is none, or holds something else.
+        EOFError, RuntimeError, zlib.error: it is damaged.
     """
-    total, most = 0, LARGEST if largest is None else largest
-    while block := read.read(_BLOCK):
-        total += len(block)
-        if total > most:
-            raise ValueError(f"{what} is larger than {most:,} bytes")
-        written.write(block)
+    try:
+        opened = zipfile.ZipFile(archive)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"it is not the archive {source.name}.zip ({error})") from error
+    with opened:
+        members = [member for member in opened.infolist() if not member.is_dir()]
+        if [member.filename for member in members] != [source.name]:
+            listed = ", ".join(repr(member.filename) for member in members[:3]) or "nothing"
+            raise ValueError(f"the archive holds {listed}, and should hold {source.name} alone")
+        with opened.open(members[0]) as packed, path.open("wb") as written:
+            copy_stream(packed, written, source.name)

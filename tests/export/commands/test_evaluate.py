@@ -199,3 +199,11 @@ def test_wrong_files_are_refused_before_anything_is_read(
     monkeypatch.setattr("zoo.training.sources.load_test", None)
     status, _, errors = diracnet("evaluate", net, "--data", data, *arguments)
     assert status == 2 and re.search(message, " ".join(errors.split()))
+
+
+@pytest.mark.parametrize("option", ["--out", "--confusion"])
+def test_a_file_that_cannot_be_written_is_told_before_the_work(diracnet: Callable, tmp_path: Path, option: str) -> None:
+    (tmp_path / "a file").touch()
+    path = tmp_path / "a file" / "folder" / ("x.json" if option == "--out" else "x.csv")
+    result = diracnet("evaluate", "diracnet10_cifar:cifar10", "--data", "digits", option, str(path))
+    assert result.status == 2 and f"{option} {path}: nothing can be written in " in result.errors

@@ -11,6 +11,7 @@ import sys
 import tarfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from torchvision.datasets import imagenet as archives
 from zoo.labels import imagenet_classes
 from zoo.preprocessing import FASHION
 from zoo.training.lock import locked, locked_in_turn
+from zoo.training.places import check_dataset
 from zoo.training.sources import load_dataset, load_test
 
 RANDOM = np.random.default_rng(0)
@@ -207,12 +209,13 @@ def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wnids = list(imagenet_classes())
     train = {f"{wnid}.tar": archive({f"{wnid}_1.JPEG": picture}) for wnid in wnids}
     val = {f"ILSVRC2012_val_{index:08}.JPEG": picture for index in range(2 * len(wnids))}
-    (tmp_path / "train.tar").write_bytes(archive(train))
-    (tmp_path / "val.tar").write_bytes(archive(val))
+    (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(archive(train))
+    (tmp_path / "ILSVRC2012_img_val.tar").write_bytes(archive(val))
     torch.save(({wnid: (wnid,) for wnid in wnids}, wnids * 2), tmp_path / "meta.bin")
     for half in ("train", "val"):
-        digest = hashlib.md5((tmp_path / f"{half}.tar").read_bytes()).hexdigest()  # noqa: S324 (torchvision's choice)
-        monkeypatch.setitem(archives.ARCHIVE_META, half, (f"{half}.tar", digest))
+        name = archives.ARCHIVE_META[half][0]
+        digest = hashlib.md5((tmp_path / name).read_bytes()).hexdigest()  # noqa: S324 (torchvision's choice)
+        monkeypatch.setitem(archives.ARCHIVE_META, half, (name, digest))
     return tmp_path
 
 
@@ -235,12 +238,18 @@ def test_imagenets_archives_are_unpacked_whole_or_not_at_all(packed: Path, monke
 def test_what_an_older_unpacking_left_half_done_is_told(packed: Path) -> None:
     load_test(f"imagenet:{packed}", FASHION)
     (packed / "val" / "ILSVRC2012_val_00002000.JPEG").touch()
-    with pytest.raises(
-        ValueError, match=rf"unpacked in part: ILSVRC2012_val_00002000.JPEG lies .* remove {packed}/val"
-    ):
+    flat = rf"ILSVRC2012_val_00002000.JPEG lies beside the folders of the classes in {re.escape(str(packed))}/val: "
+    with pytest.raises(ValueError, match=rf"{flat}remove \S+/val, and it is made again of ILSVRC2012_img_val.tar"):
+        load_test(f"imagenet:{packed}", FASHION)
+    (packed / "ILSVRC2012_img_val.tar").unlink()
+    with pytest.raises(ValueError, match=flat + r"each picture belongs in .* val/WNID/PICTURE"):  # their only copy
         load_test(f"imagenet:{packed}", FASHION)
 
 
-def test_a_missing_archive_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"ILSVRC2012_img_train\.tar is not present"):
-        load_dataset(f"imagenet:{tmp_path}")
+@pytest.mark.parametrize("check", [check_dataset, load_dataset])
+def test_a_folder_without_imagenet_is_told_how_it_has_to_look(check: Callable[[str], object], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"is looked for in .*train: .* made of ILSVRC2012_img_train\.tar"):
+        check(f"imagenet:{tmp_path}")
+    with pytest.raises(FileNotFoundError, match=r"there is no folder \S+absent; ImageNet"):
+        check(f"imagenet:{tmp_path / 'absent'}")
+    assert not list(tmp_path.iterdir())

@@ -307,5 +307,5 @@ def test_imagenet_has_the_registrys_labels(data: Path, tmp_path: Path) -> None:
     (root / "val" / "n02012849").rename(root / "val" / "n99999999")
     with pytest.raises(ValueError, match=r"are not those of ImageNet's 1,000 classes: only .* has 'n99999999', only"):
         load_test(f"imagenet:{root}", small)
-    with pytest.raises(FileNotFoundError, match=r"there is no folder nowhere; ImageNet's has train/ and val/"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder nowhere; ImageNet is looked for in nowhere/val: "):
         load_test("imagenet:nowhere", small)

@@ -1,11 +1,14 @@
 """Other people's files: several addresses tried in order, each file checked, archives opened safely."""
 
 import dataclasses
+import errno
 import hashlib
 import io
 import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,7 +19,9 @@ from pytorchcv.models.diracnetv2 import diracnet18v2, diracnet34v2
 from torch import nn
 
 import zoo
-from zoo.weights import published
+from zoo.command_line import run
+from zoo.weights import fetching
+from zoo.weights.fetching import StorageError, receive
 from zoo.weights.imagenet import SOURCES
 from zoo.weights.locate import load_weight
 from zoo.weights.published import Source, find, obtain
@@ -113,8 +118,8 @@ def test_a_file_is_fetched_checked_and_kept(
 
 
 BAD = {
-    "other bytes": (None, "what it sends is not the file of the registry: its sha256 is"),
-    "no archive": (b"<html>404</html>", "File is not a zip file"),
+    "other bytes": (None, "its sha256 is [0-9a-f]{64}, not 0{64}"),
+    "no archive": (b"<html>404</html>", r"it is not the archive net-12345678.pth.zip \(File is not a zip file\)"),
     "empty": (packed(), "the archive holds nothing, and should hold net-12345678.pth alone"),
     "climbing": (packed((f"../{NAME}", b"x")), r"the archive holds '\.\./net-12345678.pth'"),
     "absolute": (packed((f"/etc/{NAME}", b"x")), "should hold net-12345678.pth alone"),
@@ -130,7 +135,7 @@ BAD = {
 def test_what_is_not_the_file_is_refused_and_not_kept(
     source: Callable, fault: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(published, "LARGEST", 100_000)
+    monkeypatch.setattr(fetching, "LARGEST", 100_000)
     served, message = BAD[fault]
     bad = source(b"right", served)
     if served is None:
@@ -159,7 +164,7 @@ def test_the_sources_are_tried_in_order(source: Callable, cache: Path) -> None:
     with pytest.raises(RuntimeError) as caught:
         obtain([gone, altered], "diracnet18:imagenet1k")
     text = str(caught.value)
-    assert text.startswith("diracnet18:imagenet1k could not be fetched from any of its 2 addresses:\n")
+    assert text.startswith("diracnet18:imagenet1k could not be fetched from any of its 2 addresses, which are ")
     for one in (gone, altered):
         assert one.url in text and one.name in text
     assert "No such file" in text and "its sha1 is" in text and str(cache) in text and "--from" in text
@@ -182,8 +187,10 @@ def silent() -> Iterator[str]:
     server.server_close()
 
 
-def test_both_sources_of_the_registry_gone(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)its 2 addresses:.*HF_HUB_OFFLINE forbids.*HF_HUB_OFFLINE forbids"):
+def test_both_sources_of_the_registry_gone(
+    silent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)its 2 addresses.*HF_HUB_OFFLINE forbids.*HF_HUB_OFFLINE forbids"):
         zoo.get_model("diracnet18", weights="imagenet1k", folded=True)
     with pytest.raises(RuntimeError, match="begins with http:, and only https: is secure"):
         obtain([dataclasses.replace(SOURCES["diracnet18"][0], url=f"{silent}/a-12345678.pth")], "net")
@@ -191,16 +198,118 @@ def test_both_sources_of_the_registry_gone(silent: str, monkeypatch: pytest.Monk
 
     def urlopen(url: str, timeout: float) -> object:
         fetched.append(url)
-        return published_urlopen(f"{silent}/x", timeout=timeout)
+        return real_urlopen(f"{silent}/x", timeout=timeout)
 
-    published_urlopen = published.urlopen
-    monkeypatch.setattr(published, "urlopen", urlopen)
+    real_urlopen = fetching.urlopen
+    monkeypatch.setattr(fetching, "urlopen", urlopen)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(RuntimeError) as caught:
         zoo.get_model("diracnet34", pretrained=True, folded=True)
     lines = str(caught.value).splitlines()
+    with pytest.raises(SystemExit, match="2"):
+        run(lambda: obtain(SOURCES["diracnet34"], "diracnet34"))
+    printed = capsys.readouterr().err.splitlines()
+    assert printed == [f"error: {lines[0].replace(':imagenet1k', '')}", *lines[1:]]
+    del fetched[2:]
     urls = [source.url for source in SOURCES["diracnet34"]]
     assert fetched == urls and [line.strip() for line in lines[1:3]] == [f"{url}: Forbidden" for url in urls]
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Give a call that lets a server answer so, and returns an address that passes for https."""
+    servers = []
+
+    def start(answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer(self)
+
+            def log_message(self, *_: object) -> None: ...
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"https://127.0.0.1:{servers[-1].server_port}/{NAME}"
+
+    class Secure:  # an answer that came over https, unless it was led elsewhere
+        def __init__(self, url: str, timeout: float) -> None:
+            self._answer = real_urlopen(url.replace("https:", "http:"), timeout=timeout)
+            self.url = self._answer.url if self._answer.url.endswith("insecure") else url
+            self.headers, self.read1 = self._answer.headers, self._answer.read1
+
+        def __enter__(self) -> "Secure":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._answer.close()
+
+    real_urlopen = fetching.urlopen
+    monkeypatch.setattr(fetching, "urlopen", Secure)
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def send(request: BaseHTTPRequestHandler, content: bytes, length: int) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", str(length))
+    request.end_headers()
+    request.wfile.write(content)
+
+
+def test_a_file_that_breaks_off_or_trickles_is_given_up(answering: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = io.BytesIO()
+    receive(answering(lambda request: send(request, b"12345", 5)), whole, "it")
+    assert whole.getvalue() == b"12345"
+    with pytest.raises(ValueError, match="it breaks off after 5 of 9 bytes"):
+        receive(answering(lambda request: send(request, b"12345", 9)), io.BytesIO(), "it")
+
+    def trickle(request: BaseHTTPRequestHandler) -> None:
+        send(request, b"1", 1 << 20)
+        with suppress(OSError):
+            for _ in range(1000):
+                time.sleep(0.05)
+                request.wfile.write(b"1")
+
+    monkeypatch.setattr(fetching, "PATIENCE", 0.5)
+    with pytest.raises(ValueError, match=r"it comes too slowly: \d+ bytes in \d s"):
+        receive(answering(trickle), io.BytesIO(), "it")
+
+
+def test_an_address_that_leads_to_an_insecure_one_is_refused(answering: Callable) -> None:
+    def lead(request: BaseHTTPRequestHandler) -> None:
+        if request.path == "/insecure":
+            send(request, b"forged", 6)
+            return
+        request.send_response(302)
+        request.send_header("Location", "/insecure")
+        request.end_headers()
+
+    with pytest.raises(ValueError, match="its address leads to one that begins with http:, and only https: is secure"):
+        receive(answering(lead), io.BytesIO(), "it")
+
+
+def test_a_folder_that_cannot_hold_the_file_is_named_and_no_address_is_asked(
+    source: Callable, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = saved(SMALL)
+    sources = [source(content), source(content, packed((NAME, content)))]
+    cache.parent.mkdir()
+    cache.write_bytes(b"a file")
+    with pytest.raises(StorageError, match=rf"{re.escape(str(cache))} cannot hold net: .*TORCH_HOME"):
+        obtain(sources, "net")
+    cache.unlink()
+    asked = []
+
+    def full(url: str, *_: object) -> None:
+        asked.append(url)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("zoo.weights.published.receive", full)
+    with pytest.raises(StorageError, match="cannot hold net: No space left on device; make room there"):
+        obtain(sources, "net")
+    assert asked == [sources[0].url] and not list(cache.iterdir())
 
 
 def test_the_registry_s_sources() -> None:
@@ -239,6 +348,14 @@ def test_tensors_are_remembered(source: Callable, cache: Path) -> None:
     (cache / NAME).unlink()
     with pytest.raises(ValueError, match=rf"holds other tensors than .* remove {re.escape(str(note))}"):
         load_weight(record(wide), "folded")
+    for damaged in ("", "not a digest", "ab" * 31):
+        note.write_text(damaged)
+        with pytest.raises(ValueError, match=rf"{re.escape(str(note))} is damaged: .*Remove it"):
+            load_weight(record(wide), "folded")
+    note.unlink()
+    load_weight(record(wide), "folded")
+    note.write_text(note.read_text().upper())
+    load_weight(record(wide), "folded")
 
 
 def test_a_mirror_may_hold_either_source(source: Callable, tmp_path: Path) -> None:
@@ -260,3 +377,10 @@ def test_a_mirror_may_hold_either_source(source: Callable, tmp_path: Path) -> No
     (mirror / NAME).write_bytes(b"other")
     with pytest.raises(ValueError, match="is damaged: its sha1 is"):
         load_weight(record, "folded", mirror)
+    (mirror / f"{NAME}.zip").write_bytes(packed((NAME, buffer.getvalue())))  # as it is downloaded by hand
+    assert load_weight(record, "folded", mirror).spec == RECORD.spec
+    (mirror / f"{NAME}.zip").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=rf"{NAME} is damaged: .*; .*{NAME}\.zip is damaged: it is not the archive"):
+        find([absent, theirs], mirror)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        load_weight(record, "folded", tmp_path / "absent")
