@@ -93,8 +93,9 @@ def test_the_zoos_card_has_the_figures(record: Weight) -> None:
         calibration = net[precision]["calibration"]
         before, after = (calibration[key]["error"] for key in ("as computed", "with temperature"))
         assert f"{before:.2f}% → {after:.2f}% in {precision}" in section
-        assert f"{corrupted_mean(net[precision]):.2f}% in {precision}" in section
-    assert f"on {net['corrupted_pictures']:,} test pictures. [docs/figures.md](docs/figures.md)" in section
+        untouched = f"({net[precision]['corruptions'][NONE]:.2f}% untouched)"
+        assert f"{corrupted_mean(net[precision]):.2f}% in {precision} {untouched}" in section
+    assert f"on the same {net['corrupted_pictures']:,} test pictures. [docs/figures.md](docs/figures.md)" in section
 
 
 def test_manifests_follow_the_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

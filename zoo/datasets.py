@@ -22,6 +22,7 @@ class DataSet:
             it would be listed among those of the original.
         preprocessing: how its pictures become a net's input by default.
         in_folders: whether it is a folder of HALF/CLASS/PICTURE; `zoo.training.sources.READERS` reads the others.
+        test_split: the split on the Hub that nets are measured on.
     """
 
     key: str
@@ -30,6 +31,7 @@ class DataSet:
     hub_id: str | None = None
     preprocessing: Preprocessing = CIFAR
     in_folders: bool = True
+    test_split: str = "test"
 
 
 _CIFAR10 = "CIFAR-10 (Krizhevsky, 2009): 60,000 photographs of 32×32 pixels in ten classes"
@@ -64,6 +66,7 @@ _ROWS = (
         hub_id="ILSVRC/imagenet-1k",
         preprocessing=IMAGENET,
         in_folders=False,
+        test_split="validation",
     ),
     DataSet(
         key="digits",

@@ -146,7 +146,12 @@ _FILE = Fields(
 )
 _PERCENT = number(0, 100)
 _PRECISION = Fields(
-    {"calibration_error": _PERCENT, "calibration_error_with_temperature": _PERCENT, "corrupted_top1": _PERCENT}
+    {
+        "calibration_error": _PERCENT,
+        "calibration_error_with_temperature": _PERCENT,
+        "corrupted_top1": _PERCENT,
+        "uncorrupted_top1": _PERCENT,
+    }
 )
 _FIGURES = Fields(
     {

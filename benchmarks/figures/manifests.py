@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from export.figures.measure import COMPUTED, FITTED, corrupted_mean
+from export.figures.measure import COMPUTED, FITTED, NONE, corrupted_mean
 from zoo import get_weight
 from zoo.files import write_json
 from zoo.weights.record import MANIFEST
@@ -28,6 +28,7 @@ def summary(net: Mapping[str, Any]) -> dict[str, Any]:
             "calibration_error": round(figures["calibration"][COMPUTED]["error"], DECIMALS),
             "calibration_error_with_temperature": round(figures["calibration"][FITTED]["error"], DECIMALS),
             "corrupted_top1": round(corrupted_mean(figures), DECIMALS),
+            "uncorrupted_top1": round(figures["corruptions"][NONE], DECIMALS),
         }
     return found
 

@@ -47,10 +47,12 @@ def _files(
     description: Mapping[str, Any], files: Collection[str], formats: Sequence[FormatNote]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield each file with its description and the accuracy of its net; the formats follow the training form."""
-    measured = "top1" in description.get("metrics", {})
+    top1 = description.get("metrics", {}).get("top1")
+    measured = top1 is not None and "measured" in description.get("provenance", {})
     accuracies = {FOLDED: f"not measured; outputs within {FOLD_TOLERANCE:g} of the measured net's"}
     if measured:
-        accuracies[TRAINING_FORM] = f"top-1 {figure('top1', description['metrics']['top1'])}, measured"
+        source = TRAINING_FORM if TRAINING_FORM in files else FOLDED
+        accuracies[source] = f"top-1 {figure('top1', top1)}, measured"
     rows = [(file, what, accuracies.get(file, "")) for file, what in FILES.items()]
     place = list(FILES).index(TRAINING_CONFIG) + 1
     rows[place:place] = [(file, what, note.accuracy) for note in formats for file, what in note.files.items()]
@@ -70,6 +72,6 @@ def _probabilities(description: Mapping[str, Any]) -> str:
         return ""
     return (
         f"Probabilities are the softmax of the `{OUTPUT}` divided by {description['temperature']:g}, the temperature "
-        "at which the net is neither too sure nor too unsure. Whatever takes the softmax alone gives the same classes "
-        "with other probabilities.\n"
+        "that was fitted so that answers given with 90% are right about nine times in ten. Whatever takes the softmax "
+        "alone gives the same classes with other probabilities.\n"
     )

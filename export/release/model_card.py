@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from export.cards.template import fill
@@ -27,10 +27,7 @@ def zoo_card() -> str:
         "zoo",
         ours="\n".join(map(_row, ours)),
         details="\n\n".join(map(_details, ours)) + "\n",
-        theirs="\n".join(
-            f"| `{record.model}` | `{record.tag}` | {record.dataset} | {_figure(record, 'top1')} | {record.licence} |"
-            for record in theirs
-        ),
+        theirs="\n".join(row for record in theirs for row in _sources(record)),
         data="\n".join(
             f"- **{name}**: {find_dataset(name).note}" for name in dict.fromkeys(record.dataset for record in records)
         ),
@@ -60,8 +57,8 @@ def _row(record: Weight) -> str:
         f"`{record.model}`",
         f"`{record.tag}`",
         record.dataset,
-        _figure(record, "top1"),
-        _figure(record, "top5"),
+        _figure(record.metrics, "top1"),
+        _figure(record.metrics, "top5"),
         f"{count_parameters(record.spec):,}",
         f"{record.files['folded'].size:,}",
         page,
@@ -69,8 +66,17 @@ def _row(record: Weight) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _figure(record: Weight, name: str) -> str:
-    return figure(name, record.metrics[name]) if name in record.metrics else "–"
+def _sources(record: Weight) -> Iterator[str]:
+    """Yield a row for each address of weights of others, in the order in which they are tried."""
+    for source in record.files["folded"].sources:
+        top1, top5 = (_figure(source.metrics, name) for name in ("top1", "top5"))
+        net = (f"`{record.model}`", f"`{record.tag}`", record.dataset)
+        cells = (*net, top1, top5, source.resize_backend, source.url, record.licence)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _figure(metrics: Mapping[str, float], name: str) -> str:
+    return figure(name, metrics[name]) if name in metrics else "–"
 
 
 def _details(record: Weight) -> str:
@@ -97,7 +103,7 @@ def _beyond(record: Weight) -> Iterator[str]:
         found = record.figures[precision]
         before, after = found["calibration_error"], found["calibration_error_with_temperature"]
         errors.append(f"{before:.2f}% → {after:.2f}% in {precision}")
-        top1s.append(f"{found['corrupted_top1']:.2f}% in {precision}")
+        top1s.append(f"{found['corrupted_top1']:.2f}% in {precision} ({found['uncorrupted_top1']:.2f}% untouched)")
     tested, corrupted = record.figures["test_pictures"], record.figures["corrupted_pictures"]
     yield (
         f"- Calibration error before and after a temperature: {', '.join(errors)}. Measured on {tested:,} test "
@@ -105,6 +111,6 @@ def _beyond(record: Weight) -> Iterator[str]:
         f"{record.temperature:g}, fitted on all of them."
     )
     yield (
-        f"- Top-1 under fifteen corruptions, mean of severities 1, 3 and 5: {', '.join(top1s)}, on {corrupted:,} test "
-        "pictures. [docs/figures.md](docs/figures.md) has all of this in detail."
+        f"- Top-1 under fifteen corruptions, mean of severities 1, 3 and 5: {', '.join(top1s)}, on the same "
+        f"{corrupted:,} test pictures. [docs/figures.md](docs/figures.md) has all of this in detail."
     )

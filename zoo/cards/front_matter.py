@@ -50,7 +50,7 @@ def _model_index(description: Mapping[str, Any], dataset: str | None) -> list[st
     where = {
         "type": _FOLDER if dataset is None else _hub_id(dataset) or find_dataset(dataset).key or _FOLDER,
         "name": dataset or OWN_PICTURES,
-        "split": "train" if held_out else "test",
+        "split": "train" if held_out else find_dataset(dataset or OWN_PICTURES).test_split,
     }
     return [
         "model-index:",

@@ -118,3 +118,12 @@ def test_the_zoos_card_is_what_the_manifests_say(root: Path, tmp_path: Path, mon
         with pytest.raises(SystemExit) as ended:
             main()
         assert (ended.value.code or 0) == status, capsys.readouterr()
+
+
+def test_a_card_claims_no_measurement_of_figures_that_others_published() -> None:
+    description = {**described(OURS[0].values[0]), "metrics": dict(THEIRS.metrics), "provenance": THEIRS.provenance}
+    every = [file for file in FILES if file != TRAINING_FORM]
+    told = dict(
+        re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]*) \|$", bundle_card(description, [], every, FORMATS), re.M)
+    )
+    assert told.keys() == set(every) and not any(cell.strip() for cell in told.values())

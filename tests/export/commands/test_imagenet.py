@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import zoo
 from export.commands.full import app
+from export.layout import FILES, FOLDED
 from zoo.labels import imagenet_classes
 from zoo.weights.published import Source
 from zoo.weights.record import WeightFile
@@ -63,6 +64,8 @@ def test_the_authors_weights_are_measured_and_the_figure_goes_on_the_card(
     card = ModelCard((out / "README.md").read_text(encoding="utf-8"))
     values = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert values["accuracy"] == pytest.approx(top1, abs=1e-4) and card.data.datasets == ["ILSVRC/imagenet-1k"]
+    assert {result.dataset_split for result in card.data.eval_results} == {"validation"}
+    assert f"| `model.safetensors` | {FILES[FOLDED]} | top-1 {top1:.2f}%, measured |" in card.text
     text = " ".join(card.text.split())
     assert "On ImageNet-1k (no test-time augmentation, 1000 test pictures)" in text and "Measured on " in text
     for published in RECORD.provenance["published"]:
