@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pixels import open_picture
 from zoo.errors import DetailedError
@@ -24,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def read_samples(samples: Samples, preprocessing: Preprocessing, *, skip_damaged: bool = False) -> Pictures:
-    """Read pictures into memory, resized and cropped.
+    """Read pictures into memory, resized and cropped; into a temporary file if they take more than half of it.
 
     Args:
         samples: the pictures.
@@ -32,12 +34,12 @@ def read_samples(samples: Samples, preprocessing: Preprocessing, *, skip_damaged
         skip_damaged: leave out those that cannot be read, with a warning, and list them in `Pictures.damaged`.
 
     Raises:
-        ValueError: some cannot be read; all of them are named. Or this machine has not enough memory.
+        ValueError: some cannot be read; all of them are named. Or there is room for them neither in memory nor in
+            the folder of temporary files.
     """
     pictures, targets, classes = samples
     size, channels = preprocessing.size, len(preprocessing.mean)
-    _check_memory(len(pictures), size, channels)
-    images = torch.empty(len(pictures), size, size, channels, dtype=torch.uint8)
+    images = _room(len(pictures), size, channels)
 
     def crop(index: int) -> None:
         picture = pictures[index]
@@ -52,17 +54,32 @@ def read_samples(samples: Samples, preprocessing: Preprocessing, *, skip_damaged
     )
 
 
-def _check_memory(count: int, size: int, channels: int) -> None:
-    """Raise ValueError if pictures would not fit into the memory of this machine, where it is known."""
-    if not hasattr(os, "sysconf"):  # as on Windows
-        return
-    needed, there = count * size**2 * channels, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise ValueError(
-            f"{count:,} pictures of {size}×{size} pixels take {needed / 1e9:,.0f} GB, and this machine has "
-            f"{there / 1e9:,.0f} GB of memory; read them again in each epoch (--crop resized), or make them smaller "
-            "(--image-size)"
-        )
+def _room(count: int, size: int, channels: int) -> Tensor:
+    """Return a uint8 tensor (count, size, size, channels) for pictures, in memory or in a file that vanishes with it.
+
+    Raises:
+        ValueError: there is no room for the file, or this system has no way to reserve any.
+    """
+    shape, needed = (count, size, size, channels), count * size**2 * channels
+    if not hasattr(os, "sysconf"):  # as on Windows: nobody knows whether they fit
+        return torch.empty(shape, dtype=torch.uint8)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    reserve = getattr(os, "posix_fallocate", None)  # not on macOS; unreserved, a full disk would be a crash
+    if needed <= memory / 2 or (reserve is None and needed <= memory):
+        return torch.empty(shape, dtype=torch.uint8)
+    lacking = "this system cannot reserve room for a file"
+    with tempfile.NamedTemporaryFile(prefix="diracnet-pictures-") as file:
+        try:
+            if reserve is not None:
+                reserve(file.fileno(), 0, needed)
+                return torch.from_file(file.name, shared=True, size=needed, dtype=torch.uint8).view(shape)
+        except OSError as error:
+            lacking = f"{tempfile.gettempdir()} has no room ({error.strerror}); let TMPDIR name a folder that has"
+    raise ValueError(
+        f"{count:,} pictures of {size}×{size} pixels take {needed / 1e9:,.1f} GB, which is too much for the "
+        f"{memory / 1e9:,.1f} GB of memory here, and {lacking}. Or take fewer or smaller pictures; train can also read "
+        "them again in each epoch (--crop resized)"
+    )
 
 
 def read_drawn(

@@ -1,11 +1,13 @@
 """Folders of labelled pictures: which pictures and classes are meant, and what is said of the others."""
 
 import dataclasses
+import errno
 import json
 import logging
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -232,10 +234,28 @@ def test_names_that_are_no_utf_8(stream: bool, data: Path, tmp_path: Path, monke
     assert read_json(tmp_path / "skipped" / "run.json")["skipped"] == found.skipped
 
 
-def test_pictures_that_do_not_fit_into_memory_are_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sysconf", lambda name: 100)
-    with pytest.raises(ValueError, match=r"^6 pictures of 32×32 pixels take 0 GB, and this machine has 0 GB"):
-        load_dataset(str(data))
+def test_pictures_that_do_not_fit_into_memory_go_to_a_file_or_are_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = load_test(str(data), IMAGENET)
+    monkeypatch.setattr(os, "sysconf", lambda name: 100, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    too_large = r"take 0\.0 GB, which is too much for the 0\.0 GB of memory here, and "
+    with monkeypatch.context() as patched, pytest.raises(ValueError, match=too_large + "this system cannot"):
+        patched.delattr(os, "posix_fallocate", raising=False)
+        load_test(str(data), IMAGENET)
+    if not hasattr(os, "posix_fallocate"):
+        return
+    found = load_test(str(data), IMAGENET)
+    assert torch.equal(found.images, expected.images) and not list(tmp_path.glob("diracnet-pictures-*"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(ValueError, match=too_large + r".* has no room \(No space left on device\); let TMPDIR name"):
+        load_test(str(data), IMAGENET)
+    assert not list(tmp_path.glob("diracnet-pictures-*"))
 
 
 def test_what_the_halves_lack_is_told_without_what_they_share(data: Path) -> None:
