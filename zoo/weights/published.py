@@ -106,10 +106,11 @@ def obtain(sources: Sequence[Source], what: str) -> tuple[Path, Source]:
             if fault is None:
                 return folder / source.name, source
             faults.append(f"{source.url}: {fault}")
-    names = " or ".join(name for source in sources for name in source.names)
+    *names, last = (name for source in sources for name in source.names)
+    one_of = f"{', '.join(names)} or {last}" if names else last
     raise UnobtainableError(
         f"{what} could not be fetched from any of its {len(sources)} addresses, which are other people's and may be "
-        f"gone. If you have {names}, put it into {folder}, or into a folder that you name with --from (mirror=…). "
+        f"gone. If you have {one_of}, put it into {folder}, or into a folder that you name with --from (mirror=…). "
         "What was tried:",
         faults,
     )
