@@ -20,7 +20,7 @@ from zoo.weights.fetching import cache, copy_stream, is_storage_fault, receive, 
 _DIGITS = {"sha256": 64, "sha1": 40}
 
 # What damaged files and archives raise.
-_DAMAGE = (ValueError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class UnobtainableError(DetailedError, RuntimeError):
@@ -157,7 +157,7 @@ def _open(path: Path, source: Source) -> Path | str:
 def _keep_member(archive: Path, source: Source) -> Path:
     """Put the file in an archive into the cache, and return its path there."""
     path = cache() / source.name
-    with storing(path.parent, source.name), archive.open("rb") as opened, replace_file(path) as temporary:
+    with archive.open("rb") as opened, storing(path.parent, source.name), replace_file(path) as temporary:
         _unpack(opened, source, temporary)
         source.check(temporary)
     return path
@@ -194,8 +194,8 @@ def _unpack(archive: IO[bytes], source: Source, path: Path) -> None:
     """Write the only file of an archive.
 
     Raises:
-        ValueError: it is none, or holds something else.
-        EOFError, RuntimeError, zlib.error: it is damaged.
+        ValueError: it is none, is encrypted, or holds something else.
+        EOFError, zipfile.BadZipFile, zlib.error: it is damaged.
     """
     try:
         opened = zipfile.ZipFile(archive)
@@ -206,5 +206,9 @@ def _unpack(archive: IO[bytes], source: Source, path: Path) -> None:
         if [member.filename for member in members] != [source.name]:
             listed = ", ".join(repr(member.filename) for member in members[:3]) or "nothing"
             raise ValueError(f"the archive holds {listed}, and should hold {source.name} alone")
-        with opened.open(members[0]) as packed, path.open("wb") as written:
+        try:
+            packed = opened.open(members[0])
+        except RuntimeError as error:
+            raise ValueError(f"the archive cannot be unpacked ({error})") from error
+        with packed, path.open("wb") as written:
             copy_stream(packed, written, source.name)

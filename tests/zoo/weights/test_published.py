@@ -41,6 +41,12 @@ def packed(*members: tuple[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def encrypted(archive: bytes) -> bytes:
+    """Return an archive of one file that says it is encrypted."""
+    central = archive.index(b"PK\x01\x02")
+    return archive[:6] + b"\x01" + archive[7 : central + 8] + b"\x01" + archive[central + 9 :]
+
+
 def saved(net: nn.Module) -> bytes:
     buffer = io.BytesIO()
     torch.save(net.state_dict(), buffer)
@@ -126,6 +132,7 @@ BAD = {
     "two": (packed((NAME, b"x"), ("b.pth", b"x")), "'net-12345678.pth', 'b.pth'"),
     "another": (packed(("b.pth", b"x")), "'b.pth'"),
     "wrong inside": (packed((NAME, b"x")), "its sha256 is 2d711642"),
+    "encrypted": (encrypted(packed((NAME, b"x"))), r"the archive cannot be unpacked \(File .* is encrypted"),
     "cut": (packed((NAME, bytes(1000)))[:-40], "not a zip file"),
     "a bomb": (packed((NAME, bytes(1 << 20))), "is larger than 100,000 bytes"),
 }
