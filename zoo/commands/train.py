@@ -107,8 +107,9 @@ def _train(
     if like is not None:
         check_model(like)
         again = training_of(like)
-        image_size, seed, init = image_size or again.size, again.seed if seed is None else seed, init or again.init
-        channels = channels or again.channels
+        image_size = again.size if image_size is None else image_size
+        channels = again.channels if channels is None else channels
+        seed, init = again.seed if seed is None else seed, again.init if init is None else init
         if changes["teacher"] is None:
             changes["teacher"] = "" if changes["teacher_weight"] == 0 else again.teacher
     seed, recipe = seed or 0, recipe or _DEFAULT
@@ -119,6 +120,10 @@ def _train(
     get_spec(chosen.model)
     if chosen.teacher and chosen.teacher.partition(":")[0] not in LIBRARIES:
         check_model(chosen.teacher)
+    if force:
+        for option, place in (("--teacher", chosen.teacher), ("--init", init)):
+            if place and out.resolve() in (Path(place).resolve(), *Path(place).resolve().parents):
+                raise ValueError(f"{option} {place} is in {out}, whose run --force removes; name another --out")
     data = data or (None if again else DATA.get(recipe))
     if data is None:
         of = like or f"the recipe {recipe}"

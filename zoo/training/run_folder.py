@@ -98,8 +98,8 @@ class RunFolder:
         changed = _differences(found, json.loads(json.dumps(request)))
         if changed:
             advice = (
-                "Give the same command line to continue it, name a new folder for another run, or start anew with "
-                "--force"
+                "Give the same command line, with the same pictures and teacher, to continue it, name a new folder for "
+                "another run, or start anew with --force"
             )
             if self.result.exists():
                 advice = (
@@ -151,7 +151,8 @@ class RunFolder:
         except OSError as error:
             what = error.strerror or str(error)
             remedy = "Mend that" if error.errno in _REFUSED else "Make room"
-            what += f"; the last good state is kept. {remedy}, and give the same command line again"
+            kept = "the last good state is kept" if self.has_state else "no state was saved yet"
+            what += f"; {kept}. {remedy}, and give the same command line again"
             raise OSError(error.errno, what, error.filename or str(path)) from error
 
     def load(self) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -38,9 +39,15 @@ def stop_request(on_note: Callable[[str], None]) -> Iterator[StopRequest]:
     Outside the main thread Python cannot catch signals, and a stop is never requested.
 
     Args:
-        on_note: called, within the signal handler, when the first one arrives.
+        on_note: called when the first one arrives, in a thread of its own: the handler may have interrupted a print,
+            and printing there again is an error.
     """
     request, process = StopRequest(), os.getpid()
+    arrived: SimpleQueue[bool] = SimpleQueue()
+
+    def tell() -> None:
+        if arrived.get():
+            on_note("stopping after this step, to save it; Ctrl-C again aborts at once and loses what was not saved")
 
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (Python passes both)
         if os.getpid() != process:  # a forked worker, which the terminal signals as well; its parent decides
@@ -48,15 +55,19 @@ def stop_request(on_note: Callable[[str], None]) -> Iterator[StopRequest]:
         if request.number == number == signal.SIGINT:
             raise KeyboardInterrupt
         if request.number is None:
-            on_note("stopping after this step, to save it; Ctrl-C again aborts at once and loses what was not saved")
+            arrived.put(True)
         request.number = number
 
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
     previous: dict[int, Any] = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        arrived.put(False)
+        teller.join(timeout=1)  # no longer: whatever reads the output may have stopped to

@@ -6,12 +6,14 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.cards.names import short_name
 from zoo.models import build_from
 from zoo.preprocessing import Preprocessing
 from zoo.reference import open_model
@@ -45,7 +47,10 @@ class Teacher:
 
     def module(self, preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype) -> nn.Module:
         """Return a frozen copy in eval mode that takes the net's own input, of `preprocessing`."""
-        model = copy.deepcopy(self.model).eval().requires_grad_(False)
+        with torch.no_grad():  # without, TorchScript's copies would be computed from the originals
+            model = copy.deepcopy(self.model).eval()
+        for parameter in model.parameters():  # TorchScript's modules have no requires_grad_
+            parameter.requires_grad = False
         mean, std = self.mean or preprocessing.mean, self.std or preprocessing.std
         if (mean, std) != (preprocessing.mean, preprocessing.std):
             model = nn.Sequential(_Renormalize(preprocessing, mean, std), model)
@@ -74,7 +79,7 @@ class Teacher:
             if values is not None and len(values) != channels:
                 raise ValueError(
                     f"the teacher {self.name} takes pictures of {len(values)} channels ({what}={values}), the data "
-                    f"have {channels}"
+                    f"have {channels}; with --channels {len(values)} (channels={len(values)}) they have as many"
                 )
         pictures = torch.zeros(2, channels, size, size, device=device)
         try:
@@ -88,11 +93,21 @@ class Teacher:
             raise ValueError(
                 f"the teacher {self.name} takes no pictures of {channels}×{side}×{side}: {error}.{remedy}"
             ) from error
-        if not isinstance(logits, Tensor) or logits.shape != (2, len(classes)):
-            gives = tuple(logits.shape[1:]) if isinstance(logits, Tensor) else type(logits).__name__
+        if not isinstance(logits, Tensor):
+            raise ValueError(
+                f"the teacher {self.name} gives a {type(logits).__name__}; wrap it in a module that returns its logits "
+                "alone, a tensor of (pictures, classes)"
+            )
+        if logits.shape != (2, len(classes)) or (self.labels and len(self.labels) != len(classes)):
+            gives = tuple(logits.shape[1:]) if logits.shape != (2, len(classes)) else f"{len(self.labels)} labels"
             raise ValueError(
                 f"the teacher {self.name} gives {gives} for a picture, the data have {len(classes)} classes; a teacher "
                 "has to be trained on the same classes"
+            )
+        if not logits.isfinite().all():
+            raise ValueError(
+                f"the teacher {self.name} answers with numbers that are not finite: its weights are damaged, or std="
+                f"{self.std} is wrong"
             )
         different = [pair for pair in zip(self.labels, classes, strict=False) if pair[0] != pair[1]]
         if different:
@@ -174,7 +189,8 @@ def open_teacher(reference: str) -> Teacher:
             f"teacher={reference!r} is untrained: there is nothing to learn from it; name weights: NAME:TAG"
         )
     how = checkpoint.known_preprocessing()
-    return Teacher(build_from(checkpoint), reference, how.mean, how.std, how.size, checkpoint.labels)
+    name = reference if short_name(reference) else str(Path(reference).resolve())  # as of ./
+    return Teacher(build_from(checkpoint), name, how.mean, how.std, how.size, checkpoint.labels)
 
 
 def _of_timm(reference: str, name: str) -> Teacher:

@@ -459,3 +459,28 @@ def test_as_processes(root: Path, tmp_path: Path) -> None:
     failed = python("export", "export", "nonsense", "--out", "b")
     assert failed.returncode == 2 and not failed.stdout and not list(tmp_path.iterdir())
     assert "error: no model is named 'nonsense'" in failed.stderr and "Traceback" not in failed.stderr
+
+
+def test_force_does_not_remove_what_a_run_needs(diracnet: Callable, tmp_path: Path) -> None:
+    net = tmp_path / "run" / "model.safetensors"
+    load_weight(zoo.get_weight("diracnet10_cifar", "cifar10"), "dirac").save(net)
+    for option in ("--teacher", "--init"):
+        command = ("train", "--data", "digits", option, net, "--out", net.parent, "--force")
+        result = diracnet(*command, *(("--teacher-weight", "0.5") if option == "--teacher" else ()))
+        assert result.status == 2 and f"{option} {net} is in {net.parent}, whose run --force removes" in result.errors
+    assert net.is_file()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--image-size", "0"), ("--channels", "0")])
+def test_a_zero_is_not_taken_for_nothing(diracnet: Callable, tmp_path: Path, option: str, value: str) -> None:
+    command = (
+        "train",
+        "--like",
+        "diracnet10_cifar:cifar10",
+        "--data",
+        "digits",
+        "--out",
+        tmp_path / "run",
+        "--dry-run",
+    )
+    assert diracnet(*command, option, value).status == 2

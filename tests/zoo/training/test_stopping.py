@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -36,9 +37,16 @@ def test_a_signal_saves_says_so_and_the_run_goes_on(number: int, digits: Dataset
             signal.raise_signal(number)
 
     notes: list[str] = []
+    tellers = []
+
+    def tell(note: str) -> None:  # never within the handler, which may have interrupted a print
+        notes.append(note)
+        tellers.append(threading.current_thread())
+
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(InterruptedRunError, match="was stopped and saved; the same command line continues") as stopped:
-        train(DIGITS, digits, tmp_path / "parts", on_step=interrupt, on_note=notes.append)
+        train(DIGITS, digits, tmp_path / "parts", on_step=interrupt, on_note=tell)
+    assert threading.main_thread() not in tellers
     assert stopped.value.exit_status == 128 + number
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     (note,) = notes

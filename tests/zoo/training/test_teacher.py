@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torchvision import models
 from torchvision.transforms import v2
 
 import zoo
+from zoo.cards.names import short_name
 from zoo.files import sha256
 from zoo.preprocessing import IMAGENET
 from zoo.training.agreement import Knowledge
@@ -154,6 +156,13 @@ def test_only_a_teacher_that_is_mostly_wrong_is_called_in_question() -> None:
     assert "; if you expect more, look at" in Knowledge(teacher, 127, 256, None).sentence()
 
 
+class Named(nn.Module):
+    """Answers as some libraries' nets do."""
+
+    def forward(self, input: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": input.mean(dim=(1, 2, 3))}
+
+
 FLAT = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
 """Takes pictures of 32 pixels only."""
 
@@ -173,6 +182,9 @@ FLAT = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
         (FLAT, r"takes no pictures of 1×16×16: .* pass Teacher\(model, name, size=…\) or set --image-size"),
         (Teacher(FLAT, "T", size=24), r"takes no pictures of 1×24×24: [^=]*$"),
         (models.resnet18(num_classes=10), "takes no pictures of 1×16×16: .*channels"),
+        (Teacher(shufflenet(), "T", labels=tuple("012345678")), r"gives 9 labels for a picture, the data have 10"),
+        (Teacher(shufflenet(), "T", mean=(0.5,), std=(0.0,)), r"not finite: its weights are damaged, or std=\(0\.0,\)"),
+        (Named(), "gives a dict; wrap it in a module that returns its logits alone"),
         (nn.Sequential(nn.Conv2d(1, 10, 3)), "for a picture, the data have 10 classes"),
     ],
 )
@@ -256,3 +268,24 @@ def test_two_processes_learn_what_one_learns_from_the_same_halves(
 def test_a_shipped_net_is_known_by_its_reference() -> None:
     teacher = open_teacher("diracnet16_cifar:cifar10")
     assert teacher.labels == zoo.get_weight("diracnet16_cifar", "cifar10").labels and teacher.size == 32
+
+
+@pytest.mark.parametrize("save", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(2, 1, 16, 16))])
+def test_a_saved_torchscript_module_teaches(save: Callable, digits: Dataset) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(256, 10)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript says that it is deprecated
+        teacher = Teacher(save(net), "T")
+    teacher.check(digits.preprocessing, digits.train.classes, torch.device("cpu"))
+    images = torch.randn(3, 1, 16, 16)
+    answers = teacher.module(digits.preprocessing, torch.device("cpu"), torch.float32)(images)
+    assert torch.equal(answers, net(images)) and not answers.requires_grad
+
+
+def test_the_folder_that_a_command_is_called_in_teaches_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = zoo.load_weight(zoo.get_weight("diracnet10_cifar", "cifar10"), "dirac")
+    monkeypatch.setattr("zoo.training.teacher.open_model", lambda reference: (checkpoint, None))
+    monkeypatch.chdir(tmp_path)
+    assert short_name(open_teacher("./").name) == tmp_path.name
