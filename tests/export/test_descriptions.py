@@ -39,7 +39,7 @@ NO_LABELS = [
 ]
 NO_LABELS += [["cat"], ["cat", "dog"], ["cat", "dog", "fox", "owl"]]
 NO_LIST = [1, True, "cat", {}]
-PERCENTAGES = ("calibration_error", "calibration_error_with_temperature", "corrupted_top1")
+PERCENTAGES = ("calibration_error", "calibration_error_with_temperature", "corrupted_top1", "uncorrupted_top1")
 NO_COUNT = [None, "1", 1.0, True, 0, -1, 10**30, NAN, [], {}]
 NO_PERCENTAGE = [None, "1", True, -1, 101, NAN, INF, 10**400, [], {}]
 WRONG: dict[str, list[Any]] = {
