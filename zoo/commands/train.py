@@ -122,7 +122,7 @@ def _train(
         check_model(chosen.teacher)
     if force:
         for option, place in (("--teacher", chosen.teacher), ("--init", init)):
-            if place and out.resolve() in (Path(place).resolve(), *Path(place).resolve().parents):
+            if place and Path(place).exists() and Path(place).resolve().is_relative_to(out.resolve()):
                 raise ValueError(f"{option} {place} is in {out}, whose run --force removes; name another --out")
     data = data or (None if again else DATA.get(recipe))
     if data is None:

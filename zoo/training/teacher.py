@@ -73,7 +73,9 @@ class Teacher:
         return {"name": self.name, "digest": self.digest(), **normalization, **resized}
 
     def check(self, preprocessing: Preprocessing, classes: Sequence[str], device: torch.device) -> None:
-        """Raise ValueError if the teacher cannot take the net's pictures, or has other classes."""
+        """Raise ValueError if the teacher cannot be named, cannot take the net's pictures, or has other classes."""
+        if not short_name(self.name):
+            raise ValueError(f"name={self.name!r}: cards have no name for such a teacher; pass Teacher(model, name)")
         channels, size = len(preprocessing.mean), preprocessing.size
         for what, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != channels:

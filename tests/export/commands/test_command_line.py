@@ -461,7 +461,9 @@ def test_as_processes(root: Path, tmp_path: Path) -> None:
     assert "error: no model is named 'nonsense'" in failed.stderr and "Traceback" not in failed.stderr
 
 
-def test_force_does_not_remove_what_a_run_needs(diracnet: Callable, tmp_path: Path) -> None:
+def test_force_does_not_remove_what_a_run_needs(
+    diracnet: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     net = tmp_path / "run" / "model.safetensors"
     load_weight(zoo.get_weight("diracnet10_cifar", "cifar10"), "dirac").save(net)
     for option in ("--teacher", "--init"):
@@ -469,18 +471,12 @@ def test_force_does_not_remove_what_a_run_needs(diracnet: Callable, tmp_path: Pa
         result = diracnet(*command, *(("--teacher-weight", "0.5") if option == "--teacher" else ()))
         assert result.status == 2 and f"{option} {net} is in {net.parent}, whose run --force removes" in result.errors
     assert net.is_file()
+    monkeypatch.chdir(tmp_path)  # where a name is no file, although it reads like one
+    named = ("--init", "diracnet10_cifar:cifar10", "--data", "nowhere", "--out", ".", "--force")
+    assert "whose run --force removes" not in diracnet("train", *named).errors
 
 
 @pytest.mark.parametrize(("option", "value"), [("--image-size", "0"), ("--channels", "0")])
 def test_a_zero_is_not_taken_for_nothing(diracnet: Callable, tmp_path: Path, option: str, value: str) -> None:
-    command = (
-        "train",
-        "--like",
-        "diracnet10_cifar:cifar10",
-        "--data",
-        "digits",
-        "--out",
-        tmp_path / "run",
-        "--dry-run",
-    )
-    assert diracnet(*command, option, value).status == 2
+    again = ("train", "--like", "diracnet10_cifar:cifar10", "--data", "digits", "--dry-run")
+    assert diracnet(*again, "--out", tmp_path / "run", option, value).status == 2

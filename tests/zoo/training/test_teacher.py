@@ -184,6 +184,7 @@ FLAT = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
         (models.resnet18(num_classes=10), "takes no pictures of 1×16×16: .*channels"),
         (Teacher(shufflenet(), "T", labels=tuple("012345678")), r"gives 9 labels for a picture, the data have 10"),
         (Teacher(shufflenet(), "T", mean=(0.5,), std=(0.0,)), r"not finite: its weights are damaged, or std=\(0\.0,\)"),
+        (Teacher(shufflenet(), ""), r"name='': cards have no name for such a teacher"),
         (Named(), "gives a dict; wrap it in a module that returns its logits alone"),
         (nn.Sequential(nn.Conv2d(1, 10, 3)), "for a picture, the data have 10 classes"),
     ],
